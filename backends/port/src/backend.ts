@@ -1,0 +1,211 @@
+import type { Checksum } from '@forebay/model/checksum'
+import type { Conditions } from '@forebay/model/conditions'
+import type {
+  ListedObject,
+  ObjectAttributes,
+  StoredHeaders,
+  UserMetadata,
+} from '@forebay/model/object'
+import type { Pin } from '@forebay/model/version'
+
+/**
+ * What an object store can do. Callers ask; an adapter never emulates.
+ */
+export interface Capabilities {
+  /** GET with a byte range. */
+  readonly rangedRead: boolean
+  /** GET that fails unless the version is the pinned one. */
+  readonly pinnedRead: boolean
+  /** If-Match / If-None-Match decided by the store on the request that commits. */
+  readonly conditionalWrite: boolean
+  readonly conditionalDelete: boolean
+  /** `native`: parts go to the store as they come. */
+  readonly multipart: 'native' | 'none'
+  readonly serverSideCopy: boolean
+  readonly write: boolean
+  /** Names in one page of a listing. */
+  readonly listPageMax: number
+  /** Largest body of one PUT, bytes. */
+  readonly putBytesMax: number
+}
+
+/** Every operation takes one; aborting it ends the operation and its connection. */
+export interface Call {
+  readonly signal: AbortSignal
+}
+
+/**
+ * The bytes of an answer. Exactly one consumer; it must end in `pump` settling or in `discard`.
+ */
+export interface BackendBody {
+  /** Bytes that will come, when the backend said so. */
+  readonly lengthBytes: number | undefined
+  /**
+   * Hands every chunk to `write`, in order, waiting for each promise it returns.
+   *
+   * Resolves after the last byte. The body is refused as `backend-corrupt` when it is shorter or
+   * longer than announced, `backend-unreachable` when the connection breaks.
+   */
+  pump(write: (chunk: Buffer) => void | Promise<void>): Promise<void>
+  /** Ends the transfer; bytes still to come are thrown away with their connection. */
+  discard(): void
+}
+
+/** Where a body that is written comes from. `read` returns at most `lengthBytes` bytes at `offset`. */
+export interface UploadBody {
+  /** Known before the first byte goes out: S3 wants it. */
+  readonly lengthBytes: number
+  /**
+   * Produces the bytes in order, from `offset` 0; ends after exactly `lengthBytes`.
+   *
+   * May wait between chunks (the withheld tail). When it throws, the request is cut before its end,
+   * so that the store never commits. Buffers are the consumer's until the next call.
+   */
+  chunks(): AsyncIterable<Buffer>
+  /** True when `chunks` may be called again for a retry. */
+  readonly repeatable: boolean
+}
+
+export interface ReadOptions extends Call {
+  readonly key: string
+  /** Bytes wanted; absent: the whole object. Sent only where `rangedRead`. */
+  readonly range?: { readonly offset: number; readonly lengthBytes: number } | undefined
+  /** The version wanted; the answer is checked against it whatever the store did with the header. */
+  readonly pin?: Pin | undefined
+  /** Revalidation: answer `not-modified` when the version is still this one. */
+  readonly unless?: Pin | undefined
+}
+
+export type ReadResult =
+  | {
+      readonly kind: 'found'
+      readonly attributes: ObjectAttributes
+      /** The bytes that `body` holds: may be the whole object although a range was asked for. */
+      readonly range: { readonly offset: number; readonly lengthBytes: number | undefined }
+      /** Size of the whole object where known. */
+      readonly sizeBytes: number | undefined
+      readonly body: BackendBody
+    }
+  | { readonly kind: 'not-modified' }
+  | { readonly kind: 'absent' }
+  /** The object is there in another version than the pinned one. */
+  | { readonly kind: 'changed' }
+
+export type HeadResult =
+  | { readonly kind: 'found'; readonly attributes: ObjectAttributes }
+  | { readonly kind: 'absent' }
+
+export interface WriteOptions extends Call {
+  readonly key: string
+  readonly headers: StoredHeaders
+  readonly metadata: UserMetadata
+  readonly conditions: Conditions
+  /** Checksums known before the body goes out; passed on so that the store verifies them. */
+  readonly checksums: readonly Checksum[]
+  readonly contentMd5Hex?: string | undefined
+  readonly storageClass?: string | undefined
+}
+
+/** What a store said about the version that it committed. */
+export interface WriteResult {
+  readonly etag: string | undefined
+  readonly versionId?: string | undefined
+  readonly generation?: string | undefined
+  readonly checksums: readonly Checksum[]
+  /** The store's clock where it said so (Date header). */
+  readonly dateMs?: number | undefined
+}
+
+export interface CopyOptions extends WriteOptions {
+  readonly sourceBucket: string
+  readonly sourceKey: string
+  readonly sourcePin?: Pin | undefined
+  readonly sourceConditions: Conditions
+  /** True: headers and metadata of this request replace the source's. */
+  readonly replaceMetadata: boolean
+}
+
+export interface ListOptions extends Call {
+  readonly prefix: string
+  readonly delimiter?: string | undefined
+  /** Names after this one, exclusive. */
+  readonly startAfter?: string | undefined
+  readonly continuationToken?: string | undefined
+  readonly pageMax: number
+}
+
+export interface ListResult {
+  readonly objects: readonly ListedObject[]
+  readonly commonPrefixes: readonly string[]
+  readonly nextToken: string | undefined
+}
+
+export interface PartOptions extends Call {
+  readonly key: string
+  readonly uploadId: string
+  readonly partNumber: number
+  readonly checksums: readonly Checksum[]
+  readonly contentMd5Hex?: string | undefined
+}
+
+export interface CompletedPart {
+  readonly partNumber: number
+  readonly etag: string
+  readonly checksum?: Checksum | undefined
+}
+
+export interface CompleteOptions extends Call {
+  readonly key: string
+  readonly uploadId: string
+  readonly parts: readonly CompletedPart[]
+  readonly conditions: Conditions
+  readonly checksum?: Checksum | undefined
+}
+
+export interface BucketInfo {
+  readonly name: string
+  readonly createdMs: number | undefined
+  readonly region: string | undefined
+}
+
+/**
+ * One bucket of an object store, as Forebay uses it.
+ *
+ * Operations are stateless and atomic: a reader sees the old object or the new one, never a part.
+ * Failures are `backend-*` codes: `backend-denied`, `backend-throttled`, `backend-unreachable` (also
+ * resets and broken answers), `backend-timeout`, `backend-refused` (any other 4xx), `object-archived`,
+ * `precondition-failed`, `bucket-not-found`. `isUndecided` tells whether a failed mutation may have
+ * been applied.
+ */
+export interface Backend {
+  readonly name: string
+  readonly capabilities: Capabilities
+  readonly mutations: MutationOperations | undefined
+
+  /** @throws Failure; an absent object is a result, an absent bucket `bucket-not-found`. */
+  read(options: ReadOptions): Promise<ReadResult>
+  head(options: { readonly key: string } & Call): Promise<HeadResult>
+  list(options: ListOptions): Promise<ListResult>
+  /** The bucket itself; `undefined` when there is none. */
+  headBucket(call: Call): Promise<BucketInfo | undefined>
+  /** Ends idle connections. */
+  close(): Promise<void>
+}
+
+/** Present where `capabilities.write`. A mutation is committed at the store when its promise resolves. */
+export interface MutationOperations {
+  write(options: WriteOptions, body: UploadBody): Promise<WriteResult>
+  copy(options: CopyOptions): Promise<WriteResult & { readonly lastModifiedMs: number | undefined }>
+  /** Resolves whether or not the object existed. */
+  delete(options: { readonly key: string; readonly conditions: Conditions } & Call): Promise<void>
+
+  createUpload(
+    options: WriteOptions & {
+      readonly checksumAlgorithm?: string | undefined
+      readonly checksumKind?: string | undefined
+    },
+  ): Promise<{ readonly uploadId: string }>
+  writePart(options: PartOptions, body: UploadBody): Promise<WriteResult>
+  completeUpload(options: CompleteOptions): Promise<WriteResult>
+  abortUpload(options: { readonly key: string; readonly uploadId: string } & Call): Promise<void>
+}

@@ -1,0 +1,164 @@
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { ListedObject, ObjectAttributes } from '@forebay/model/object'
+import type { Pin, Stamp } from '@forebay/model/version'
+
+/** Where the bytes of a record lie. */
+export interface FileLocation {
+  /** Number of the mountpath, as its marker file says; never reused. */
+  readonly mountpath: number
+  /** Path below the mountpath, `/`-separated. */
+  readonly path: string
+  readonly inode: number
+}
+
+/** Which blocks of a sparse file are there. */
+export interface BlockTable {
+  readonly blockBytes: number
+  /** One entry a block: its crc32c, or -1 while it is absent. */
+  readonly crcs: Float64Array
+}
+
+/** One version of an object as the index and the journal keep it. Frozen. */
+export interface ObjectRecord {
+  readonly bucketId: number
+  readonly key: string
+  readonly stamp: Stamp
+  /** Map version since which this target owns the key without a gap (rule 9). */
+  readonly ownedSince: number
+  readonly attributes: ObjectAttributes
+  readonly location: FileLocation
+  /** xxh64 of all bytes, hex; absent for a partial entry and where it is not known. */
+  readonly contentXxh64: string | undefined
+  /** What the bytes are held to at the backend; `none` for native buckets too. */
+  readonly pin: Pin
+  /** Wall clock when the backend last confirmed this version; 0 = ask before the next use. */
+  readonly validatedMs: number
+  /** Present while blocks are missing. */
+  readonly blocks?: BlockTable | undefined
+}
+
+/** What a commit states; the store adds stamp and location. */
+export interface NewRecord {
+  readonly attributes: ObjectAttributes
+  readonly contentXxh64: string | undefined
+  readonly pin: Pin
+  readonly validatedMs: number
+  readonly blocks?: BlockTable | undefined
+}
+
+/**
+ * A file being written, invisible to readers. Its owner either commits or discards it.
+ * Space for it is reserved before it is written.
+ */
+export interface WorkFile {
+  readonly fd: number
+  /** Absolute path while it is a work file. */
+  readonly path: string
+  readonly mountpath: number
+  readonly inode: number
+  /**
+   * Makes room up to `bytes` in all; call before writing beyond what was reserved.
+   *
+   * @throws Failure `slow-down` while eviction can still help, `out-of-space` when not.
+   */
+  reserve(bytes: number): Promise<void>
+  /** Removes the name and gives the reservation back; `fd` stays usable until `close`. Idempotent. */
+  unlink(): void
+  /** Closes the descriptor (and unlinks, unless committed). Idempotent. */
+  discard(): void
+}
+
+export interface CommitOptions {
+  /** Data, journal and directory reach the disk before the promise resolves. */
+  readonly sync: boolean
+  /** Removes the key's unsettled mark in the same transaction. */
+  readonly settle: boolean
+}
+
+/** A descriptor on loan; the bytes stay readable until `release`, whatever happens to the name. */
+export interface FileLease {
+  readonly fd: number
+  release(): void
+}
+
+export interface ScanOptions {
+  readonly bucketId: number
+  readonly prefix: string
+  readonly delimiter: string | undefined
+  /** Exclusive; `''` = from the start. Everything below a common prefix that equals or precedes it is skipped. */
+  readonly after: string
+  readonly pageMax: number
+}
+
+export interface ScanPage {
+  readonly objects: readonly ListedObject[]
+  readonly commonPrefixes: readonly string[]
+  /** The last name or common prefix of the page when more follow. */
+  readonly next: string | undefined
+  /** Cursor seeks that the page took. */
+  readonly seeks: number
+}
+
+export interface StoreTotals {
+  readonly objectCount: number
+  /** Allocated bytes on all mountpaths, committed. */
+  readonly usedBytes: number
+  readonly reservedBytes: number
+  readonly capacityBytes: number
+  readonly unsettledCount: number
+}
+
+/**
+ * Bytes and records of one target. Callers hold the key's lock around every mutation of that key.
+ *
+ * The journal is the commit point (rule 2): after a crash at any instant a key has the version of the
+ * last commit that resolved, or of a later one that was under way, whole; never a mixture, never none.
+ */
+export interface ObjectStore {
+  /** The current record, decoded; from memory or the index, without waiting. Frozen. */
+  get(bucketId: number, key: string): ObjectRecord | undefined
+  /** Marks the record as used now, for eviction. Cheap; never writes. */
+  touch(record: ObjectRecord): void
+  /**
+   * A descriptor of the record's file, checked to be its inode, a regular file and of its size.
+   *
+   * @returns undefined when the file is missing or another one: the record is corrupt or was replaced.
+   */
+  open(record: ObjectRecord): FileLease | undefined
+
+  /** A new work file on the mountpath that owns the key, with `reserveBytes` reserved. */
+  createWork(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile>
+  /** Publishes a work file as the key's only version: rule 2. The work file is spent, also on failure. */
+  commit(
+    target: { readonly bucket: BucketRecord; readonly key: string; readonly work: WorkFile },
+    record: NewRecord,
+    options: CommitOptions,
+  ): Promise<ObjectRecord>
+  /** Journal tombstone, unlink, index. Resolves false when there was no record; `settle` applies all the same. */
+  remove(
+    bucketId: number,
+    key: string,
+    options: CommitOptions & { readonly why: 'delete' | 'evict' | 'stale' | 'corrupt' },
+  ): Promise<boolean>
+  /** Confirms the version at `validatedMs` (lazily stored: losing it costs one question to the backend). */
+  confirm(record: ObjectRecord, validatedMs: number, pin?: Pin): ObjectRecord
+  /** Marks the version stale: ask before the next use. */
+  expire(bucketId: number, key: string): void
+
+  /** A sparse file that stays open for writing; `record.blocks` is set. Re-opens one that is already published. */
+  openPartial(record: ObjectRecord): WorkFile | undefined
+  /** Journals the blocks that were written since, and installs the new table. */
+  recordBlocks(record: ObjectRecord, blocks: ReadonlyMap<number, number>): Promise<ObjectRecord>
+
+  /** Journal and index know, before the promise resolves, that the backend must be asked about the key (rule 3). */
+  markUnsettled(bucketId: number, key: string): Promise<void>
+  settle(bucketId: number, key: string): Promise<void>
+  isUnsettled(bucketId: number, key: string): boolean
+
+  scan(options: ScanOptions): ScanPage
+  isEmpty(bucketId: number): boolean
+  /** Removes every record and file of a destroyed bucket, in the background of the promise. */
+  dropBucket(bucket: BucketRecord): Promise<void>
+  totals(): StoreTotals
+  close(): Promise<void>
+}

@@ -1,0 +1,44 @@
+import type { BucketProperties } from './bucket-properties.ts'
+
+/** AIStore's provider words; `ais` is a native bucket. */
+export type Provider = 'ais' | 'aws' | 'gcp' | 'azure'
+
+/** Identity of a bucket. The global namespace has two empty strings. */
+export interface BucketRef {
+  readonly provider: Provider
+  readonly namespace: { readonly uuid: string; readonly name: string }
+  readonly name: string
+}
+
+/** The bucket at a backend that a bucket of ours stands for. */
+export interface BackendBinding {
+  /** Which adapter: `aws` is S3, `memory` exists for tests only. */
+  readonly provider: 'aws' | 'memory'
+  /** Name of the bucket there. */
+  readonly bucket: string
+  /** Overrides of the node's `backends.aws.*` settings for this bucket. */
+  readonly endpoint?: string | undefined
+  readonly region?: string | undefined
+  readonly profile?: string | undefined
+  readonly forcePathStyle?: boolean | undefined
+}
+
+/** A row of the bucket table. Frozen; a change is a new row of a new table version. */
+export interface BucketRecord {
+  /** Never reused; part of every index key, so a re-created bucket does not see old objects. */
+  readonly id: number
+  readonly ref: BucketRef
+  /** Names under which the S3 door finds the bucket, besides `ref.name`. */
+  readonly aliases: readonly string[]
+  readonly createdMs: number
+  readonly backend?: BackendBinding | undefined
+  /** Settings that differ from the defaults of the bucket's kind. */
+  readonly properties: Partial<BucketProperties>
+}
+
+/** `provider://@uuid#ns/name`, as users write it. */
+export function formatBucket(ref: BucketRef): string {
+  const { uuid, name } = ref.namespace
+  const namespace = uuid === '' && name === '' ? '' : `${uuid === '' ? '' : `@${uuid}`}#${name}/`
+  return `${ref.provider}://${namespace}${ref.name}`
+}

@@ -1,0 +1,276 @@
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
+import type { Conditions } from '@forebay/model/conditions'
+import type {
+  ListedObject,
+  ObjectAttributes,
+  StoredHeaders,
+  UserMetadata,
+} from '@forebay/model/object'
+import type { ByteRange, RangeRequest } from '@forebay/model/range'
+import type { BodyVerdict, IncomingBody, ObjectBody } from './bodies.ts'
+
+/** How an answer came about; the value of the `Forebay-Cache` header. */
+export type CacheStatus = 'hit' | 'miss' | 'partial' | 'stale' | 'revalidated' | 'bypass'
+
+/** One object; the bucket is the row that the caller authorised against. */
+export interface ObjectAddress {
+  readonly bucket: BucketRecord
+  readonly key: string
+}
+
+export interface ReadRequest extends ObjectAddress {
+  readonly range?: RangeRequest | undefined
+  /** One part of a multipart object, 1..10,000; excludes `range`. */
+  readonly partNumber?: number | undefined
+  readonly conditions: Conditions
+  /** Ask the backend first whatever the freshness (AIStore's `latest-ver`). */
+  readonly latest?: boolean | undefined
+  readonly signal: AbortSignal
+}
+
+/** Facts of the cache about an answer. */
+export interface CacheFacts {
+  readonly status: CacheStatus
+  /** Whole seconds since the backend last confirmed this version; 0 for native buckets. */
+  readonly ageSeconds: number
+}
+
+export type ReadAnswer =
+  | {
+      readonly kind: 'found'
+      readonly attributes: ObjectAttributes
+      /** The bytes in `body`; absent: all of them (200 instead of 206). */
+      readonly range: ByteRange | undefined
+      /** With `partNumber`: how many parts there are. */
+      readonly partCount?: number | undefined
+      readonly body: ObjectBody
+      readonly cache: CacheFacts
+    }
+  | {
+      readonly kind: 'not-modified'
+      readonly attributes: ObjectAttributes
+      readonly cache: CacheFacts
+    }
+  | { readonly kind: 'precondition-failed' }
+  | { readonly kind: 'unsatisfiable'; readonly sizeBytes: number }
+  | { readonly kind: 'absent' }
+
+export type HeadAnswer =
+  | {
+      readonly kind: 'found'
+      readonly attributes: ObjectAttributes
+      readonly range: ByteRange | undefined
+      readonly partCount?: number | undefined
+      /** Bytes of the object on local disks, 0..`sizeBytes`. */
+      readonly cachedBytes: number
+      readonly cache: CacheFacts
+    }
+  | Exclude<ReadAnswer, { kind: 'found' }>
+
+export interface WriteRequest extends ObjectAddress {
+  readonly headers: StoredHeaders
+  readonly metadata: UserMetadata
+  readonly conditions: Conditions
+  readonly storageClass?: string | undefined
+  /** Stated before the body, to be passed on to a backend that verifies them too. */
+  readonly stated: readonly Checksum[]
+  readonly contentMd5Hex?: string | undefined
+  /** True: the ETag is the MD5 of the body (S3). False: an ETag with a dash, no MD5 (`/v1`). */
+  readonly md5: boolean
+  readonly body: IncomingBody
+  readonly signal: AbortSignal
+}
+
+export interface WriteAnswer {
+  readonly attributes: ObjectAttributes
+  readonly versionId?: string | undefined
+}
+
+export interface DeleteRequest extends ObjectAddress {
+  readonly conditions: Conditions
+  readonly signal: AbortSignal
+}
+
+export interface CopyRequest extends ObjectAddress {
+  readonly source: ObjectAddress
+  readonly sourceConditions: Conditions
+  readonly conditions: Conditions
+  /** Absent: headers and metadata of the source are kept. */
+  readonly replace?:
+    | { readonly headers: StoredHeaders; readonly metadata: UserMetadata }
+    | undefined
+  readonly checksumAlgorithm?: ChecksumAlgorithm | undefined
+  readonly signal: AbortSignal
+}
+
+export interface ListRequest {
+  readonly bucket: BucketRecord
+  readonly prefix: string
+  /** Any non-empty string. */
+  readonly delimiter?: string | undefined
+  /** Names and common prefixes after this one, exclusive, by bytes of UTF-8. */
+  readonly after?: string | undefined
+  /** A token of an earlier answer of the same bucket; wins over `after`. */
+  readonly token?: string | undefined
+  /** Names and common prefixes together, 0..1,000. */
+  readonly pageMax: number
+  /** Only what is in the cache, without asking the backend. */
+  readonly cachedOnly?: boolean | undefined
+  readonly signal: AbortSignal
+}
+
+export interface ListAnswer {
+  readonly objects: readonly ListedObject[]
+  readonly commonPrefixes: readonly string[]
+  /** Absent on the last page. */
+  readonly nextToken: string | undefined
+}
+
+export interface CreateUploadRequest extends ObjectAddress {
+  readonly headers: StoredHeaders
+  readonly metadata: UserMetadata
+  readonly storageClass?: string | undefined
+  readonly checksumAlgorithm?: ChecksumAlgorithm | undefined
+  readonly checksumKind?: 'whole' | 'composite' | undefined
+  readonly signal: AbortSignal
+}
+
+export interface UploadAddress extends ObjectAddress {
+  readonly uploadId: string
+  readonly signal: AbortSignal
+}
+
+export interface WritePartRequest extends UploadAddress {
+  readonly partNumber: number
+  readonly stated: readonly Checksum[]
+  readonly contentMd5Hex?: string | undefined
+  readonly body: IncomingBody
+}
+
+export interface CopyPartRequest extends UploadAddress {
+  readonly partNumber: number
+  readonly source: ObjectAddress
+  readonly sourceConditions: Conditions
+  /** Both ends given and inside the source, or absent for all of it. */
+  readonly sourceRange?: { readonly first: number; readonly last: number } | undefined
+}
+
+export interface PartAnswer {
+  readonly etag: string
+  readonly checksums: readonly Checksum[]
+  readonly lastModifiedMs: number
+}
+
+export interface CompleteRequest extends UploadAddress {
+  /** In the order of the request; must ascend by number. */
+  readonly parts: readonly {
+    readonly partNumber: number
+    readonly etag: string
+    readonly checksums: readonly Checksum[]
+  }[]
+  readonly conditions: Conditions
+  /** The checksum of the whole object as the client states it. */
+  readonly checksum?: Checksum | undefined
+  /** The size of the whole object as the client states it. */
+  readonly sizeBytes?: number | undefined
+}
+
+export interface ListedPart {
+  readonly partNumber: number
+  readonly sizeBytes: number
+  readonly etag: string
+  readonly lastModifiedMs: number
+  readonly checksums: readonly Checksum[]
+}
+
+export interface ListPartsAnswer {
+  readonly parts: readonly ListedPart[]
+  /** Part number after which the next page starts; absent on the last page. */
+  readonly nextPartNumber: number | undefined
+  readonly checksumAlgorithm?: ChecksumAlgorithm | undefined
+  readonly checksumKind?: 'whole' | 'composite' | undefined
+  readonly storageClass?: string | undefined
+}
+
+export interface ListedUpload {
+  readonly key: string
+  readonly uploadId: string
+  readonly initiatedMs: number
+  readonly storageClass?: string | undefined
+  readonly checksumAlgorithm?: ChecksumAlgorithm | undefined
+  readonly checksumKind?: 'whole' | 'composite' | undefined
+}
+
+export interface ListUploadsRequest {
+  readonly bucket: BucketRecord
+  readonly prefix: string
+  readonly delimiter?: string | undefined
+  readonly keyMarker?: string | undefined
+  readonly uploadIdMarker?: string | undefined
+  readonly pageMax: number
+  readonly signal: AbortSignal
+}
+
+export interface ListUploadsAnswer {
+  readonly uploads: readonly ListedUpload[]
+  readonly commonPrefixes: readonly string[]
+  readonly truncated: boolean
+  readonly nextKeyMarker?: string | undefined
+  readonly nextUploadIdMarker?: string | undefined
+}
+
+/** What the cache knows about one key, for `forebay explain`. */
+export interface Explanation {
+  readonly state: 'absent' | 'whole' | 'partial' | 'filling'
+  readonly unsettled: boolean
+  readonly fresh: boolean
+  readonly sizeBytes: number
+  readonly cachedBytes: number
+  readonly mountpath?: string | undefined
+  readonly path?: string | undefined
+  readonly etag?: string | undefined
+  readonly pin?: string | undefined
+  readonly ageSeconds?: number | undefined
+  readonly freshForSeconds?: number | undefined
+  readonly lastAccessMs?: number | undefined
+  /** Sentences, most telling first. */
+  readonly reasons: readonly string[]
+}
+
+/**
+ * A target as a gateway sees it: the owner of a key. In the same process it is the target itself;
+ * between hosts an HTTP adapter stands here.
+ *
+ * Every mutation is durable as its bucket promises and visible to every later read when its promise
+ * resolves. Failures are `Failure`s of the catalogue.
+ */
+export interface TargetPort {
+  read(request: ReadRequest): Promise<ReadAnswer>
+  head(request: ReadRequest): Promise<HeadAnswer>
+  write(request: WriteRequest): Promise<WriteAnswer>
+  /** Resolves `existed: undefined` where nobody knows (a backend that does not say). */
+  delete(request: DeleteRequest): Promise<{ readonly existed: boolean | undefined }>
+  copy(request: CopyRequest): Promise<WriteAnswer>
+  list(request: ListRequest): Promise<ListAnswer>
+
+  createUpload(request: CreateUploadRequest): Promise<{ readonly uploadId: string }>
+  writePart(request: WritePartRequest): Promise<PartAnswer>
+  copyPart(request: CopyPartRequest): Promise<PartAnswer>
+  completeUpload(request: CompleteRequest): Promise<WriteAnswer>
+  abortUpload(request: UploadAddress): Promise<void>
+  listParts(
+    request: UploadAddress & { readonly afterPart: number; readonly pageMax: number },
+  ): Promise<ListPartsAnswer>
+  listUploads(request: ListUploadsRequest): Promise<ListUploadsAnswer>
+
+  /** Removes the local copy only. @returns false when there was none. Refused for native buckets. */
+  evict(request: DeleteRequest): Promise<boolean>
+  explain(request: ReadRequest): Promise<Explanation>
+  /** True when the bucket holds no object and no upload. */
+  isEmpty(bucket: BucketRecord, signal: AbortSignal): Promise<boolean>
+  /** Forgets everything stored for a bucket id that was destroyed. */
+  dropBucket(bucket: BucketRecord): Promise<void>
+}
+
+export type { BodyVerdict }
