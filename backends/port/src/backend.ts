@@ -162,6 +162,53 @@ export interface CompleteOptions extends Call {
   readonly checksum?: Checksum | undefined
 }
 
+export interface PartCopyOptions extends PartOptions {
+  readonly sourceBucket: string
+  readonly sourceKey: string
+  readonly sourcePin?: Pin | undefined
+  readonly sourceConditions: Conditions
+  /** Both inclusive; absent: the whole source. */
+  readonly sourceRange?: { readonly first: number; readonly last: number } | undefined
+}
+
+export interface PartListing {
+  readonly parts: readonly {
+    readonly partNumber: number
+    readonly sizeBytes: number
+    readonly etag: string
+    readonly lastModifiedMs: number
+    readonly checksums: readonly Checksum[]
+  }[]
+  /** Part number after which the next page starts. */
+  readonly nextPartNumber: number | undefined
+  readonly checksumAlgorithm?: string | undefined
+  readonly checksumKind?: string | undefined
+  readonly storageClass?: string | undefined
+}
+
+export interface UploadListOptions extends Call {
+  readonly prefix: string
+  readonly delimiter?: string | undefined
+  readonly keyMarker?: string | undefined
+  readonly uploadIdMarker?: string | undefined
+  readonly pageMax: number
+}
+
+export interface UploadListing {
+  readonly uploads: readonly {
+    readonly key: string
+    readonly uploadId: string
+    readonly initiatedMs: number
+    readonly storageClass?: string | undefined
+    readonly checksumAlgorithm?: string | undefined
+    readonly checksumKind?: string | undefined
+  }[]
+  readonly commonPrefixes: readonly string[]
+  readonly truncated: boolean
+  readonly nextKeyMarker?: string | undefined
+  readonly nextUploadIdMarker?: string | undefined
+}
+
 export interface BucketInfo {
   readonly name: string
   readonly createdMs: number | undefined
@@ -208,4 +255,17 @@ export interface MutationOperations {
   writePart(options: PartOptions, body: UploadBody): Promise<WriteResult>
   completeUpload(options: CompleteOptions): Promise<WriteResult>
   abortUpload(options: { readonly key: string; readonly uploadId: string } & Call): Promise<void>
+
+  copyPart(
+    options: PartCopyOptions,
+  ): Promise<WriteResult & { readonly lastModifiedMs: number | undefined }>
+  listParts(
+    options: {
+      readonly key: string
+      readonly uploadId: string
+      readonly afterPart: number
+      readonly pageMax: number
+    } & Call,
+  ): Promise<PartListing>
+  listUploads(options: UploadListOptions): Promise<UploadListing>
 }
