@@ -1,0 +1,382 @@
+import {
+  boolean,
+  byteRate,
+  bytes,
+  count,
+  duration,
+  list,
+  number,
+  optional,
+  path,
+  percent,
+  record,
+  type SettingsOf,
+  text,
+  url,
+  word,
+} from './setting.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+
+const tls = record({
+  doc: 'Certificate and key of a TLS listener; TLS 1.2 or later. Read again when the files change.',
+  fields: {
+    cert: path({ doc: 'PEM file with the certificate and its chain.' }),
+    key: path({ doc: 'PEM file with the private key.' }),
+  },
+  required: ['cert', 'key'],
+})
+
+const listener = record({
+  doc: 'One address that Forebay answers on.',
+  fields: {
+    address: text({ default: '127.0.0.1', doc: 'IP address or host name to bind.' }),
+    port: count({ min: 0, max: 65_535, default: 8080, doc: 'TCP port; 0 takes a free one.' }),
+    tls: optional(tls, 'plain HTTP'),
+  },
+  required: ['port'],
+})
+
+const bucketPattern = text({
+  pattern: /^[a-z0-9*?._-]{1,63}$/i,
+  allowed: 'a bucket name in which * stands for any characters and ? for one',
+  doc: 'Pattern of bucket names.',
+})
+
+const user = record({
+  doc: 'A user and one pair of keys.',
+  fields: {
+    id: text({ doc: 'Stands in logs and as the owner in listings.' }),
+    displayName: optional(text({ doc: 'Shown to S3 clients as the display name.' }), 'the id'),
+    accessKey: text({
+      pattern: /^[\w+=,.@-]{3,128}$/,
+      allowed: '3..128 letters, digits and _ + = , . @ -',
+      doc: 'Access key id of S3 requests.',
+    }),
+    secretKey: text({
+      pattern: /^.{8,256}$/,
+      allowed: '8..256 characters',
+      secret: true,
+      doc: 'Secret key that signs requests.',
+    }),
+    policy: word({
+      words: ['readonly', 'readwrite', 'admin'],
+      default: 'readonly',
+      doc: 'What the user may do; `admin` may also manage buckets and the node.',
+    }),
+    buckets: list({
+      of: bucketPattern,
+      max: 1000,
+      default: ['*'],
+      doc: 'Buckets that the user may use.',
+    }),
+  },
+  required: ['id', 'accessKey', 'secretKey', 'policy'],
+})
+
+/**
+ * Every setting of a node: type, unit, default, limits and what it is for. The type `Settings`, the
+ * environment's names, the checks, `forebay config show` and the reference all come from this table.
+ */
+export const SCHEMA = {
+  listen: list({
+    of: listener,
+    max: 16,
+    default: [{ address: '127.0.0.1', port: 8080, tls: undefined }],
+    doc: 'Addresses that Forebay answers on. The flag --port sets the port of the first.',
+  }),
+  dataDir: path({
+    doc: 'Directory of what the node itself keeps: identity, bucket table. The flag --data sets it.',
+    defaultDoc: '$XDG_STATE_HOME/forebay, else ~/.local/state/forebay',
+  }),
+  mountpaths: list({
+    of: path({ doc: 'A directory.' }),
+    max: 64,
+    doc: 'Directories that hold objects, one per disk. The flag --mountpath, repeatable, sets them.',
+    defaultDoc: '<dataDir>/mountpath',
+  }),
+  auth: {
+    mode: word({
+      words: ['open', 'users'],
+      default: 'open',
+      defaultDoc: 'users when auth.users is set, else open',
+      doc: 'Who may use the node: `open` everybody, only while all listeners are on loopback; `users` those listed.',
+    }),
+    users: list({ of: user, max: 1000, doc: 'Users and their keys.' }),
+    insecure: boolean({
+      default: false,
+      doc: 'Allow open mode on addresses that other machines reach. The flag --insecure sets it.',
+    }),
+    clockSkew: duration({
+      default: 15 * MINUTE_MS,
+      min: 1000,
+      max: HOUR_MS,
+      doc: 'How far the time of a signed request may be from ours (S3: 15 minutes).',
+    }),
+  },
+  s3: {
+    region: text({
+      default: 'us-east-1',
+      pattern: /^[a-z0-9-]{1,64}$/,
+      allowed: 'lower-case letters, digits and -',
+      doc: 'Region that S3 clients sign for and that GetBucketLocation answers.',
+    }),
+    baseDomains: list({
+      of: text({
+        pattern: /^[a-z0-9.-]{1,253}$/i,
+        allowed: 'a host name without port',
+        doc: 'A domain.',
+      }),
+      max: 64,
+      doc: 'Domains below which `<bucket>.<domain>` names a bucket (virtual-host style).',
+    }),
+    allowUnsignedPayload: boolean({
+      default: true,
+      doc: 'Accept UNSIGNED-PAYLOAD on connections without TLS too.',
+    }),
+  },
+  buckets: {
+    lookup: list({
+      of: word({ words: ['aws'], default: 'aws', doc: 'A provider.' }),
+      max: 8,
+      default: ['aws'],
+      doc: 'Providers that are asked, in this order, for a bucket that the bucket table does not have.',
+    }),
+    allow: list({
+      of: bucketPattern,
+      max: 1000,
+      doc: 'With users: buckets that anybody may bring in by naming them. An admin may bring in any.',
+    }),
+    negativeTtl: duration({
+      default: 10_000,
+      max: HOUR_MS,
+      doc: 'How long it is remembered that no provider has a bucket.',
+    }),
+    negativeMax: count({
+      min: 0,
+      max: 1_000_000,
+      default: 10_000,
+      doc: 'Absent bucket names remembered at once.',
+    }),
+  },
+  backends: {
+    aws: {
+      endpoint: optional(url({ doc: 'S3 endpoint.' }), 'AWS, by region'),
+      region: optional(
+        text({ pattern: /^[a-z0-9-]{1,64}$/, doc: 'Region to sign for.' }),
+        "the vendor's chain, else us-east-1",
+      ),
+      forcePathStyle: optional(
+        boolean({ default: false, doc: 'Name the bucket in the path instead of the host name.' }),
+        'true when backends.aws.endpoint is set',
+      ),
+      profile: optional(
+        text({ doc: "Profile of the vendor's credential files." }),
+        "the vendor's chain",
+      ),
+    },
+    limits: {
+      concurrency: count({
+        min: 1,
+        max: 10_000,
+        default: 256,
+        doc: 'Requests in flight at one backend; more wait.',
+      }),
+      queueMax: count({
+        min: 0,
+        max: 1_000_000,
+        default: 10_000,
+        doc: 'Requests that wait for their turn at one backend; more are refused.',
+      }),
+      connectTimeout: duration({
+        default: 5000,
+        min: 10,
+        max: 5 * MINUTE_MS,
+        doc: 'Longest wait for a connection to a backend.',
+      }),
+      progressTimeout: duration({
+        default: 30_000,
+        min: 10,
+        max: HOUR_MS,
+        doc: 'Longest wait for the next byte or step of a backend; a slow but moving transfer has no limit.',
+      }),
+      retryAttempts: count({
+        min: 1,
+        max: 10,
+        default: 3,
+        doc: 'Attempts of one request, the first included.',
+      }),
+      retryBudget: number({
+        min: 0,
+        max: 1,
+        default: 0.1,
+        doc: 'Retries allowed as a share of requests, so that an outage is not multiplied.',
+      }),
+      requestsPerSecond: count({
+        min: 0,
+        max: 1_000_000,
+        default: 0,
+        doc: 'Most requests a second to one backend; 0 = no cap.',
+      }),
+      bytesPerSecond: byteRate({
+        default: 0,
+        doc: 'Most bytes a second from and to one backend; 0 = no cap.',
+      }),
+    },
+  },
+  cold: {
+    fillsMax: count({
+      min: 1,
+      max: 100_000,
+      default: 1024,
+      doc: 'Objects that are fetched into the cache at the same time; more are read past the cache.',
+    }),
+    whenAbandoned: word({
+      words: ['stop', 'finish'],
+      default: 'stop',
+      doc: 'What becomes of a fetch whose last reader left: `stop` keeps the blocks it has, `finish` goes on.',
+    }),
+  },
+  cache: {
+    revalidateTtl: duration({
+      default: 5 * MINUTE_MS,
+      doc: 'How long an object of a bucket with a backend counts as current, where the bucket does not say.',
+    }),
+    staleIfError: duration({
+      default: 0,
+      doc: 'How long after that it may be served while the backend cannot be asked, where the bucket does not say.',
+    }),
+  },
+  space: {
+    cleanupWatermark: percent({
+      min: 1,
+      max: 99,
+      default: 65,
+      doc: 'Share of a disk from which left-over files are removed.',
+    }),
+    lowWatermark: percent({
+      min: 1,
+      max: 99,
+      default: 75,
+      doc: 'Share of a disk down to which eviction frees space.',
+    }),
+    highWatermark: percent({
+      min: 1,
+      max: 99,
+      default: 90,
+      doc: 'Share of a disk from which eviction begins.',
+    }),
+    outOfSpace: percent({
+      min: 1,
+      max: 99,
+      default: 95,
+      doc: 'Share of a disk from which writes are refused.',
+    }),
+    capacity: optional(
+      bytes({ default: 0, min: 16 * 1024 ** 2, doc: 'Bytes that a mountpath may hold.' }),
+      'what the file system has',
+    ),
+  },
+  store: {
+    indexDir: optional(path({ doc: 'Directory of the index.' }), 'below the first mountpath'),
+    syncInterval: duration({
+      default: 30_000,
+      min: 100,
+      max: HOUR_MS,
+      doc: 'How often everything is brought to disk for buckets that do not sync each write.',
+    }),
+  },
+  datapath: {
+    sendfile: word({
+      words: ['auto', 'off'],
+      default: 'auto',
+      doc: 'Send large bodies with sendfile(2) where Node can call it.',
+    }),
+    openFilesMax: count({
+      min: 16,
+      max: 1_000_000,
+      default: 4096,
+      doc: 'Descriptors of objects kept open for the next read.',
+    }),
+    memoryBudget: bytes({
+      default: 256 * 1024 ** 2,
+      min: 16 * 1024 ** 2,
+      doc: 'Buffers of all bodies under way; transfers wait when it is used up.',
+    }),
+  },
+  http: {
+    headersTimeout: duration({
+      default: 30_000,
+      min: 100,
+      max: HOUR_MS,
+      doc: 'Longest time for the request line and headers to arrive.',
+    }),
+    idleTimeout: duration({
+      default: 60_000,
+      min: 100,
+      max: HOUR_MS,
+      doc: 'How long a kept-alive connection may wait for its next request.',
+    }),
+    readStallTimeout: duration({
+      default: 60_000,
+      min: 100,
+      max: HOUR_MS,
+      doc: 'Longest pause of a client that sends a body.',
+    }),
+    writeStallTimeout: duration({
+      default: 60_000,
+      min: 100,
+      max: HOUR_MS,
+      doc: 'Longest pause of a client that reads an answer.',
+    }),
+    connectionsMax: count({
+      min: 1,
+      max: 1_000_000,
+      default: 10_000,
+      doc: 'Connections held at once; more are closed.',
+    }),
+  },
+  log: {
+    level: word({
+      words: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+      default: 'info',
+      doc: 'Least important line that is written.',
+    }),
+    access: boolean({ default: false, doc: 'Write one line per request.' }),
+    accessFile: optional(path({ doc: 'File of the access log.' }), 'standard output'),
+  },
+  metrics: {
+    token: optional(
+      text({
+        pattern: /^[\x21-\x7e]{8,256}$/,
+        allowed: '8..256 printable characters',
+        secret: true,
+        doc: 'Bearer token for /metrics when auth.mode is users.',
+      }),
+      'none: /metrics needs an admin',
+    ),
+    loopDelayAlarm: duration({
+      default: 200,
+      min: 1,
+      max: MINUTE_MS,
+      doc: 'Delay of the event loop (p99 of ten seconds) that is logged as a warning.',
+    }),
+  },
+  shutdown: {
+    drainTimeout: duration({
+      default: 30_000,
+      max: HOUR_MS,
+      doc: 'How long requests under way may finish after SIGTERM or Ctrl-C.',
+    }),
+  },
+} as const
+
+/** What a node runs with: validated, complete, frozen. */
+export type Settings = SettingsOf<typeof SCHEMA>
+
+/** One user of `auth.users`. */
+export type UserSettings = Settings['auth']['users'][number]
+
+/** One listener of `listen`. */
+export type ListenerSettings = Settings['listen'][number]
