@@ -1,0 +1,217 @@
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { Failure } from '../failure.ts'
+import {
+  allocateRing,
+  CONSUMED,
+  headAt,
+  KIND_ABANDON,
+  KIND_DATA,
+  KIND_FINISH,
+  RING_SLOT_BYTES,
+  RING_SLOTS,
+  type Ring,
+  ROOM_WANTED,
+  slotOf,
+  viewRing,
+  type WorkerMessage,
+  WRITTEN,
+} from './hash-ring.ts'
+
+/** Workers of one process: one a core, since each can keep a core busy. */
+export const HASH_WORKERS_MAX = Math.max(1, availableParallelism())
+
+/** One MD5 in a worker. One `update` at a time; ends with `digest` or `abandon`. */
+export interface HashStream {
+  /** Resolves (or returns) when the chunk was copied into the ring. */
+  update(chunk: Buffer): void | Promise<void>
+  /** Lower-case hexadecimal. */
+  digest(): Promise<string>
+  abandon(): void
+}
+
+const workers = new Set<HashWorker>()
+
+/**
+ * Opens a stream on the least loaded worker; starts another one while all are busy and
+ * `HASH_WORKERS_MAX` allows. The workers keep the process alive only while streams are open.
+ */
+export function openHashStream(): HashStream {
+  let chosen: HashWorker | undefined
+  for (const worker of workers) {
+    if (chosen === undefined || worker.streamCount < chosen.streamCount) chosen = worker
+  }
+  if (chosen === undefined || (chosen.streamCount > 0 && workers.size < HASH_WORKERS_MAX)) {
+    chosen = new HashWorker()
+    workers.add(chosen)
+  }
+  return chosen.open()
+}
+
+/** Ends all workers; streams that are still open fail with `internal`. Later streams start new ones. */
+export async function closeHashWorkers(): Promise<void> {
+  const closing = [...workers]
+  workers.clear()
+  await Promise.all(closing.map((worker) => worker.close()))
+}
+
+/** What one slot will say. */
+interface Order {
+  readonly kind: number
+  readonly stream: number
+  readonly chunk?: Buffer
+}
+
+interface Queued {
+  readonly order: Order
+  readonly resolve: () => void
+  readonly reject: (failure: Failure) => void
+}
+
+class HashWorker {
+  readonly #ring: Ring
+  readonly #thread: Worker
+  /** Orders that found the ring full, oldest first; a stream has two at most (data, then its end). */
+  readonly #queue: Queued[] = []
+  readonly #streams = new Set<number>()
+  readonly #answers = new Map<number, PromiseWithResolvers<string>>()
+  #written = 0
+  #lastStream = 0
+  #failure: Failure | undefined
+
+  constructor() {
+    const memory = allocateRing()
+    this.#ring = viewRing(memory)
+    this.#thread = new Worker(new URL('./hash-worker.ts', import.meta.url), {
+      workerData: memory,
+      name: 'forebay-hash',
+      execArgv: [],
+    })
+    this.#thread.unref()
+    this.#thread.on('message', (message: WorkerMessage) => this.#receive(message))
+    this.#thread.on('error', (error) => this.#fail('the hash worker failed', error))
+    this.#thread.on('exit', () => this.#fail('the hash worker was ended', undefined))
+  }
+
+  get streamCount(): number {
+    return this.#streams.size
+  }
+
+  open(): HashStream {
+    this.#lastStream = (this.#lastStream + 1) | 0
+    const stream = this.#lastStream
+    this.#streams.add(stream)
+    if (this.#streams.size === 1) this.#thread.ref()
+    return {
+      update: (chunk) => this.#feed(stream, chunk),
+      digest: () => this.#finish(stream),
+      abandon: () => {
+        if (this.#close(stream) && this.#failure === undefined) {
+          // Whether the worker hears of it or dies first, the stream is over.
+          this.#send({ kind: KIND_ABANDON, stream })?.catch(() => undefined)
+        }
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#failure !== undefined) return
+    const exited = new Promise((resolve) => this.#thread.once('exit', resolve))
+    this.#fail('the hash workers were closed', undefined)
+    await this.#thread.terminate()
+    await exited
+  }
+
+  /** Copies the chunk into the ring, slot by slot; waits only where the ring is full. */
+  #feed(stream: number, chunk: Buffer): void | Promise<void> {
+    for (let from = 0; from < chunk.length; from += RING_SLOT_BYTES) {
+      const piece = chunk.subarray(from, from + RING_SLOT_BYTES)
+      const waiting = this.#send({ kind: KIND_DATA, stream, chunk: piece })
+      if (waiting === undefined) continue
+      const rest = chunk.subarray(from + RING_SLOT_BYTES)
+      return rest.length === 0 ? waiting : waiting.then(() => this.#feed(stream, rest))
+    }
+  }
+
+  async #finish(stream: number): Promise<string> {
+    const answer = Promise.withResolvers<string>()
+    try {
+      const waiting = this.#send({ kind: KIND_FINISH, stream })
+      if (waiting !== undefined) await waiting
+      this.#answers.set(stream, answer)
+      return await answer.promise
+    } finally {
+      this.#close(stream)
+    }
+  }
+
+  #send(order: Order): undefined | Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#queue.length === 0 && this.#hasRoom()) {
+      this.#write(order)
+      return undefined
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ order, resolve, reject })
+      this.#askForRoom()
+    })
+  }
+
+  #hasRoom(): boolean {
+    const consumed = Atomics.load(this.#ring.control, CONSUMED)
+    return ((this.#written - consumed) | 0) < RING_SLOTS
+  }
+
+  #write(order: Order): void {
+    const slot = slotOf(this.#written)
+    const head = headAt(slot)
+    if (order.chunk !== undefined) this.#ring.bytes.set(order.chunk, slot * RING_SLOT_BYTES)
+    this.#ring.heads[head] = order.kind
+    this.#ring.heads[head + 1] = order.stream
+    this.#ring.heads[head + 2] = order.chunk?.length ?? 0
+    this.#written = (this.#written + 1) | 0
+    Atomics.store(this.#ring.control, WRITTEN, this.#written)
+    Atomics.notify(this.#ring.control, WRITTEN)
+  }
+
+  /** The flag first, then another look: the worker may have freed a slot just before. */
+  #askForRoom(): void {
+    Atomics.store(this.#ring.control, ROOM_WANTED, 1)
+    if (this.#hasRoom()) this.#drain()
+  }
+
+  #drain(): void {
+    while (this.#hasRoom()) {
+      const next = this.#queue.shift()
+      if (next === undefined) return
+      this.#write(next.order)
+      next.resolve()
+    }
+    if (this.#queue.length > 0) this.#askForRoom()
+  }
+
+  #receive(message: WorkerMessage): void {
+    if (message.kind === 'room') {
+      this.#drain()
+      return
+    }
+    this.#answers.get(message.stream)?.resolve(message.hex)
+  }
+
+  #close(stream: number): boolean {
+    this.#answers.delete(stream)
+    if (!this.#streams.delete(stream)) return false
+    if (this.#streams.size === 0) this.#thread.unref()
+    return true
+  }
+
+  #fail(what: string, cause: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = new Failure('internal', `${what} before an MD5 was complete; try again`, {
+      cause,
+    })
+    workers.delete(this)
+    for (const queued of this.#queue.splice(0)) queued.reject(this.#failure)
+    for (const answer of this.#answers.values()) answer.reject(this.#failure)
+  }
+}
