@@ -72,5 +72,6 @@ function invalid(written: string, why: string): Failure {
   return new Failure(
     'argument-invalid',
     `size "${written}" ${why}; want a number of bytes or one with a unit: ${BYTE_UNITS_TEXT}`,
+    { facts: { why } },
   )
 }

@@ -72,5 +72,6 @@ function invalid(written: string, why: string): Failure {
   return new Failure(
     'argument-invalid',
     `duration "${written}" ${why}; want for example 250ms, 30s, 5m, 1h30m or 2d`,
+    { facts: { why } },
   )
 }

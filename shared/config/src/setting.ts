@@ -6,11 +6,14 @@ import { isFailure } from '@forebay/base/failure'
 export class BadValue extends Error {
   /** Where in the value, for lists of objects: `[0].port`; empty for the value itself. */
   readonly at: string
+  /** What is allowed there, where that is not the setting itself. */
+  readonly allowed: string | undefined
 
-  constructor(message: string, at = '') {
+  constructor(message: string, at = '', allowed?: string) {
     super(message)
     this.name = 'BadValue'
     this.at = at
+    this.allowed = allowed
   }
 }
 
@@ -33,8 +36,10 @@ export interface Setting<T, Suffix extends string = ''> {
   /** What the default is, where it is found out at start. */
   readonly defaultDoc?: string | undefined
   readonly doc: string
-  /** The value is never printed. */
-  readonly secret: boolean
+  /** The fields of an object or of the objects in a list. */
+  readonly fields?: SettingGroup | undefined
+  /** The secrets in a value: never printed, and to be kept out of logs. */
+  secrets(value: T): readonly string[]
   /** The value of a variable or flag, as a file would have it. */
   fromText(text: string): unknown
   /** @throws BadValue */
@@ -70,6 +75,7 @@ export function optional<T, S extends string>(
     default: undefined,
     defaultDoc,
     format: (value) => (value === undefined ? undefined : setting.format(value)),
+    secrets: (value) => (value === undefined ? [] : setting.secrets(value)),
   }
 }
 
@@ -88,7 +94,7 @@ export function text(
     ...blank('text', options),
     allowed,
     default: options.default ?? '',
-    secret,
+    secrets: (value) => (secret && value !== '' ? [value] : []),
     parse: (value) => {
       if (typeof value !== 'string') throw new BadValue('it is not text')
       if (value === '') throw new BadValue('it is empty')
@@ -280,7 +286,7 @@ export function duration(
 export function list<T>(
   options: Common & {
     readonly of: Setting<T, string>
-    readonly default?: readonly T[]
+    readonly default?: readonly NoInfer<T>[]
     readonly max: number
   },
 ): Setting<readonly T[]> {
@@ -290,12 +296,13 @@ export function list<T>(
     type: `list of ${of.type}`,
     allowed: `a list of at most ${max}, each ${of.allowed}`,
     default: options.default ?? [],
-    secret: of.secret,
+    fields: of.fields,
+    secrets: (value) => value.flatMap((entry) => of.secrets(entry)),
     fromText: fromJson,
     parse: (value) => {
       if (!Array.isArray(value)) throw new BadValue('it is not a list')
       if (value.length > max) throw new BadValue(`it has more than ${max} entries`)
-      return value.map((entry: unknown, at) => nested(`[${at}]`, () => of.parse(entry)))
+      return value.map((entry: unknown, at) => nested(`[${at}]`, of, entry))
     },
     format: (value) => value.map((entry) => of.format(entry)),
   }
@@ -312,7 +319,14 @@ export function record<F extends Readonly<Record<string, AnySetting>>>(
     allowed: `an object of ${names.map((name) => (required.includes(name) ? name : `${name}?`)).join(', ')}`,
     // A record is an entry of a list or an optional field; it has no default of its own.
     default: {} as SettingsOf<F>,
+    fields,
     fromText: fromJson,
+    secrets: (value) => {
+      const held = new Map<string, unknown>(Object.entries(value))
+      return Object.entries(fields).flatMap(([name, field]) =>
+        field.secrets(held.get(`${name}${field.suffix}`)),
+      )
+    },
     parse: (value) => {
       const entries = entriesOf(value)
       for (const [name] of entries) {
@@ -326,8 +340,7 @@ export function record<F extends Readonly<Record<string, AnySetting>>>(
         if (written === undefined && required.includes(name)) {
           throw new BadValue('it is missing', `.${name}`)
         }
-        const result =
-          written === undefined ? field.default : nested(`.${name}`, () => field.parse(written))
+        const result = written === undefined ? field.default : nested(`.${name}`, field, written)
         return [`${name}${field.suffix}`, result] as const
       })
       // The codec's one cast: the entries were made from `fields` just above.
@@ -349,7 +362,7 @@ function blank(
   options: Common,
 ): Pick<
   Setting<unknown>,
-  'kind' | 'type' | 'unit' | 'suffix' | 'doc' | 'defaultDoc' | 'secret' | 'fromText'
+  'kind' | 'type' | 'unit' | 'suffix' | 'doc' | 'defaultDoc' | 'secrets' | 'fromText'
 > {
   return {
     kind: 'setting',
@@ -358,7 +371,7 @@ function blank(
     suffix: '',
     doc: options.doc,
     defaultDoc: options.defaultDoc,
-    secret: false,
+    secrets: () => [],
     fromText: (written) => written,
   }
 }
@@ -371,21 +384,21 @@ export function entriesOf(value: unknown): readonly (readonly [string, unknown])
   return Object.entries(value)
 }
 
+/** The parser's own message is left out: it quotes the text, and there may be secrets in it. */
 function fromJson(written: string): unknown {
   try {
     return JSON.parse(written)
-  } catch (cause) {
-    const why = cause instanceof Error ? `: ${cause.message}` : ''
-    throw new BadValue(`it is not JSON${why}`)
+  } catch {
+    throw new BadValue('it is not JSON')
   }
 }
 
-function nested<T>(at: string, parse: () => T): T {
+function nested<T>(at: string, setting: Setting<T, string>, value: unknown): T {
   try {
-    return parse()
+    return setting.parse(value)
   } catch (error) {
-    if (error instanceof BadValue) throw new BadValue(error.message, `${at}${error.at}`)
-    throw error
+    if (!(error instanceof BadValue)) throw error
+    throw new BadValue(error.message, `${at}${error.at}`, error.allowed ?? setting.allowed)
   }
 }
 
@@ -393,7 +406,7 @@ function translate(parse: () => number): number {
   try {
     return parse()
   } catch (error) {
-    if (isFailure(error, 'argument-invalid')) throw new BadValue(error.message)
+    if (isFailure(error, 'argument-invalid')) throw new BadValue(`it ${error.facts.why}`)
     throw error
   }
 }
