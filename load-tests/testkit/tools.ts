@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  findInVenv,
+  findOnPath,
+  installGoProgram,
+  installVenv,
+  isExecutable,
+  TOOLS_FOLDER,
+  unpackDebianProgram,
+} from './tool-install.ts'
+
+const VERSITYGW_VERSION = 'v1.8.0'
+
+/** One real server or client of the tests: how it is found, how it is got, how to get it by hand. */
+type Tool = {
+  readonly find: () => string | undefined
+  readonly install: () => Promise<void>
+  readonly byHand: string
+}
+
+const venv = (name: string, program: string): Tool => ({
+  find: () => findInVenv(name, program),
+  install: () => installVenv(name),
+  byHand: `Python 3.11 or newer with venv, and a package index that pip reaches`,
+})
+
+/** In the order in which they are got: the slowest first. */
+const TOOLS = {
+  versitygw: {
+    find: () => {
+      const path = join(TOOLS_FOLDER, `versitygw-${VERSITYGW_VERSION.slice(1)}`, 'versitygw')
+      return findOnPath('versitygw', isVersitygw) ?? (isExecutable(path) ? path : undefined)
+    },
+    install: () =>
+      installGoProgram({
+        folder: join(TOOLS_FOLDER, `versitygw-${VERSITYGW_VERSION.slice(1)}`),
+        module: `github.com/versity/versitygw/cmd/versitygw@${VERSITYGW_VERSION}`,
+      }),
+    byHand: `go install github.com/versity/versitygw/cmd/versitygw@${VERSITYGW_VERSION}`,
+  },
+  pyarrow: venv('pyarrow', 'python'),
+  awscli: venv('awscli', 'aws'),
+  rclone: venv('rclone', 'rclone'),
+  webdataset: venv('webdataset', 'python'),
+  s3fs: venv('s3fs', 'python'),
+  boto3: venv('boto3', 'python'),
+  nginx: {
+    find: () => {
+      const path = join(TOOLS_FOLDER, 'nginx', 'nginx')
+      return findOnPath('nginx') ?? (isExecutable(path) ? path : undefined)
+    },
+    install: () =>
+      unpackDebianProgram({
+        packageName: 'nginx',
+        program: 'usr/sbin/nginx',
+        folder: join(TOOLS_FOLDER, 'nginx'),
+      }),
+    byHand: 'apt-get install nginx-light',
+  },
+} as const satisfies Readonly<Record<string, Tool>>
+
+export type ToolName = keyof typeof TOOLS
+
+/** What came of one tool: where it is, or why it is not there. */
+export type ToolState =
+  | { readonly kind: 'ready'; readonly name: ToolName; readonly path: string }
+  | { readonly kind: 'left-out'; readonly name: ToolName }
+  | { readonly kind: 'missing'; readonly name: ToolName; readonly reason: string }
+
+/** Tools that this run does without, by the caller's wish: `FOREBAY_TEST_WITHOUT=rclone,nginx`. */
+export function toolsLeftOut(): ReadonlySet<string> {
+  const names = (process.env['FOREBAY_TEST_WITHOUT'] ?? '').split(',').map((name) => name.trim())
+  const unknown = names.filter((name) => name !== '' && !Object.hasOwn(TOOLS, name))
+  if (unknown.length > 0) {
+    const known = Object.keys(TOOLS).join(', ')
+    throw new Error(`FOREBAY_TEST_WITHOUT names ${unknown.join(', ')}; there are: ${known}`)
+  }
+  return new Set(names.filter((name) => name !== ''))
+}
+
+export function isLeftOut(name: ToolName): boolean {
+  return toolsLeftOut().has(name)
+}
+
+/** The program of a tool. Throws when it is absent: a test never skips by itself. */
+export function requireTool(name: ToolName): string {
+  const path = TOOLS[name].find()
+  if (path !== undefined) return path
+  throw new Error(`${name} is missing; get it by "npm run tools" or by hand: ${TOOLS[name].byHand}`)
+}
+
+/**
+ * Gets every tool that is absent, `INSTALLS_MAX` at a time, and reports on all of them. It never
+ * throws for a tool: that is the caller's decision.
+ *
+ * @param say takes one line of progress
+ */
+export async function installTools(say: (line: string) => void): Promise<readonly ToolState[]> {
+  const leftOut = toolsLeftOut()
+  const names = Object.keys(TOOLS) as ToolName[] // Object.keys forgets what TOOLS says of its keys.
+  const states = new Map<ToolName, ToolState>()
+  const queue = names.values()
+  const work = async (): Promise<void> => {
+    for (const name of queue) {
+      states.set(name, leftOut.has(name) ? { kind: 'left-out', name } : await getTool(name, say))
+    }
+  }
+  await Promise.all(Array.from({ length: INSTALLS_MAX }, work))
+  return names.flatMap((name) => states.get(name) ?? [])
+}
+
+/** Installs at the same time: one compiles, the others wait for the network. */
+const INSTALLS_MAX = 3
+
+async function getTool(name: ToolName, say: (line: string) => void): Promise<ToolState> {
+  const found = TOOLS[name].find()
+  if (found !== undefined) return { kind: 'ready', name, path: found }
+  const startedMs = Date.now()
+  say(`getting ${name} ...`)
+  try {
+    await TOOLS[name].install()
+    const path = TOOLS[name].find()
+    if (path === undefined) throw new Error('it was installed and cannot be found')
+    say(`got ${name} in ${Math.round((Date.now() - startedMs) / 1000)} s`)
+    return { kind: 'ready', name, path }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    say(`could not get ${name}`)
+    return { kind: 'missing', name, reason: `${reason}\n  by hand: ${TOOLS[name].byHand}` }
+  }
+}
+
+/** The program does not tell its version; Go's record of the modules inside does. */
+function isVersitygw(path: string): boolean {
+  return readFileSync(path).includes(`github.com/versity/versitygw\t${VERSITYGW_VERSION}\t`)
+}
