@@ -1,0 +1,77 @@
+import { Failure, isFailure } from '@forebay/base/failure'
+import { checkKey } from '@forebay/model/key'
+import { percentDecode } from './percent.ts'
+import { header, type RequestHeaders } from './request-headers.ts'
+
+/** The object that a copy reads. */
+export interface CopySource {
+  readonly bucket: string
+  readonly key: string
+}
+
+/**
+ * Reads `x-amz-copy-source`: `bucket/key` or `/bucket/key`, percent-encoded.
+ *
+ * @throws Failure `argument-invalid` | `key-too-long` | `not-implemented` for versions and access points
+ */
+export function parseCopySource(headers: RequestHeaders): CopySource {
+  const raw = header(headers, 'x-amz-copy-source') ?? ''
+  const mark = raw.lastIndexOf('?versionId=')
+  if (mark !== -1 && raw.slice(mark) !== '?versionId=null') {
+    throw new Failure('not-implemented', 'copies of named versions are not supported')
+  }
+  const path = mark === -1 ? raw : raw.slice(0, mark)
+  if (path.startsWith('arn:')) {
+    throw new Failure('not-implemented', 'copies from access points are not supported')
+  }
+  const begin = path.startsWith('/') ? 1 : 0
+  // Some clients encode the slash between bucket and key too.
+  const decoded = decode(path.slice(begin))
+  const slash = decoded.indexOf('/')
+  if (slash < 1 || slash === decoded.length - 1) {
+    throw new Failure('argument-invalid', 'x-amz-copy-source does not name a bucket and a key')
+  }
+  return { bucket: decoded.slice(0, slash), key: checkSourceKey(decoded.slice(slash + 1)) }
+}
+
+/**
+ * Reads `x-amz-copy-source-range`: `bytes=first-last`, both ends given.
+ *
+ * @throws Failure `argument-invalid`
+ */
+export function parseCopySourceRange(
+  headers: RequestHeaders,
+): { readonly first: number; readonly last: number } | undefined {
+  const value = header(headers, 'x-amz-copy-source-range')
+  if (value === undefined) return undefined
+  const match = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(value.trim())
+  const first = Number(match?.[1])
+  const last = Number(match?.[2])
+  if (match === null || first > last) {
+    throw new Failure(
+      'argument-invalid',
+      'the x-amz-copy-source-range value must be of the form bytes=first-last',
+    )
+  }
+  return { first, last }
+}
+
+function decode(raw: string): string {
+  try {
+    return percentDecode(raw)
+  } catch (error) {
+    if (!isFailure(error, 'uri-invalid')) throw error
+    throw new Failure('argument-invalid', 'x-amz-copy-source is not percent-encoded UTF-8', {
+      cause: error,
+    })
+  }
+}
+
+function checkSourceKey(key: string): string {
+  try {
+    return checkKey(key)
+  } catch (error) {
+    if (!isFailure(error, 'key-invalid')) throw error
+    throw new Failure('argument-invalid', `x-amz-copy-source: ${error.message}`, { cause: error })
+  }
+}
