@@ -406,8 +406,9 @@ function translate(parse: () => number): number {
   try {
     return parse()
   } catch (error) {
-    if (isFailure(error, 'argument-invalid')) throw new BadValue(`it ${error.facts.why}`)
-    throw error
+    if (!isFailure(error, 'argument-invalid')) throw error
+    const { why } = error.facts
+    throw new BadValue(`it ${why}`)
   }
 }
 
