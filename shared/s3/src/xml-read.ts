@@ -29,6 +29,9 @@ const parser = new XMLParser({
   cdataPropName: '#cdata',
 })
 
+/** White space, comments and processing instructions. */
+const MISCELLANEOUS = /^(?:\s|<!--[^]*?-->|<\?[^]*?\?>)*$/
+
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
@@ -45,11 +48,8 @@ export function parseXml(body: Uint8Array, rootName: string): XmlElement {
   const text = decodeUtf8(body)
   checkBounds(text)
   const nodes = parseChecked(text)
-  const [root, second] = nodes.flatMap((node) => toElement(node, 0))
+  const root = nodes.flatMap((node) => toElement(node, 0))[0]
   if (root?.name !== rootName) throw malformed(`it is not a ${rootName}`)
-  // The validator overlooks what follows a root that closes itself.
-  if (second !== undefined || nodes.some(isStrayText))
-    throw malformed('it does not end at its root')
   return root
 }
 
@@ -117,17 +117,27 @@ function checkBounds(text: string): void {
       }
       case 0x2f:
         depth--
+        if (depth === 0) checkEnd(text, at)
         break
       case 0x3f:
         break
       default: {
         const close = text.indexOf('>', at)
-        if (close !== -1 && text.charCodeAt(close - 1) !== 0x2f) depth++
         elements++
+        if (close !== -1 && text.charCodeAt(close - 1) !== 0x2f) depth++
+        else if (depth === 0) checkEnd(text, at)
       }
     }
     if (depth > XML_DEPTH_MAX) throw malformed('its elements are nested too deep')
     if (elements > XML_ELEMENTS_MAX) throw malformed('it has too many elements')
+  }
+}
+
+/** The validator overlooks what follows a root that closes itself. */
+function checkEnd(text: string, at: number): void {
+  const close = text.indexOf('>', at)
+  if (close === -1 || !MISCELLANEOUS.test(text.slice(close + 1))) {
+    throw malformed('it does not end at its root')
   }
 }
 
@@ -145,10 +155,6 @@ function parseChecked(text: string): readonly ParsedNode[] {
   } catch (cause) {
     throw malformed('it is not well-formed', cause)
   }
-}
-
-function isStrayText(node: ParsedNode): boolean {
-  return node['#text'] !== undefined && String(node['#text']).trim() !== ''
 }
 
 function toElement(node: ParsedNode, depth: number): XmlElement[] {
