@@ -1,0 +1,57 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+import { listFiles, listManifests, ROOT, readText } from './repository.ts'
+
+const documents = listFiles().filter((path) => path.endsWith('.md'))
+
+/** Top-level names by which a path of this repository begins. */
+const TOP = '(?:shared|backends|services|load-tests|infra|docs|\\.ci)'
+
+test('every path that a document names exists', () => {
+  const pattern = new RegExp(`\`(${TOP}/[\\w./-]*[\\w/-])\``, 'g')
+  const gone = documents.flatMap((file) =>
+    [...readText(file).matchAll(pattern)]
+      .map(([, path = '']) => path)
+      .filter((path) => !existsSync(join(ROOT, path)))
+      .map((path) => `${file}: ${path}`),
+  )
+  expect(gone).toEqual([])
+})
+
+test('every link between documents leads somewhere', () => {
+  const broken = documents.flatMap((file) =>
+    [...readText(file).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+      .map(([, target = '']) => target)
+      .filter((target) => !/^[a-z]+:/.test(target))
+      .filter((target) => !existsSync(join(ROOT, dirname(file), target)))
+      .map((target) => `${file}: ${target}`),
+  )
+  expect(broken).toEqual([])
+})
+
+test('every npm command that a document names exists', () => {
+  const root = listManifests().find(({ folder }) => folder === '.')
+  const scripts = Object.keys(JSON.parse(readText(root?.path ?? 'package.json')).scripts)
+  const unknown = documents.flatMap((file) =>
+    [...readText(file).matchAll(/`npm run ([a-z:-]+)/g)]
+      .map(([, name = '']) => name)
+      .filter((name) => !scripts.includes(name))
+      .map((name) => `${file}: npm run ${name}`),
+  )
+  expect(unknown).toEqual([])
+})
+
+test('every decision has its sections and its line in the index', () => {
+  const index = readText('docs/adr/README.md')
+  const sections = ['Context', 'Decision', 'Alternatives', 'Consequences', 'How we would notice']
+  const faults = documents
+    .filter((path) => /^docs\/adr\/\d{4}-/.test(path))
+    .flatMap((path) => {
+      const text = readText(path)
+      const absent = sections.filter((section) => !text.includes(`## ${section}`))
+      if (!index.includes(path.slice('docs/adr/'.length))) absent.push('index line')
+      return absent.map((section) => `${path}: ${section}`)
+    })
+  expect(faults).toEqual([])
+})
