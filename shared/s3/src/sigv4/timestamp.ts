@@ -1,0 +1,39 @@
+/** The time of a signature, in the forms in which requests state it. */
+
+/** A moment as it is signed: `text` is `20260131T235959Z`. */
+export interface Timestamp {
+  readonly text: string
+  readonly ms: number
+}
+
+const BASIC = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/
+
+/** Reads `20260131T235959Z`; undefined when it is not a time of the calendar in that form. */
+export function parseTimestamp(text: string): Timestamp | undefined {
+  const match = BASIC.exec(text)
+  if (match === null) return undefined
+  const [, year, month, day, hour, minute, second] = match
+  const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+  // Date.parse lets 30 February and 24:00 roll over: only a time that reads back is one.
+  return Number.isNaN(ms) || formatTimestamp(ms) !== text ? undefined : { text, ms }
+}
+
+/** Reads a Date header: `Sat, 31 Jan 2026 23:59:59 GMT` (RFC 9110 §5.6.7) or the basic form. */
+export function parseDateHeader(text: string): Timestamp | undefined {
+  const ms = Date.parse(text)
+  if (Number.isNaN(ms) || new Date(ms).toUTCString() !== text) return parseTimestamp(text)
+  return { text: formatTimestamp(ms), ms }
+}
+
+let lastSecond = Number.NaN
+let lastText = ''
+
+/** `20260131T235959Z` of milliseconds since 1970; the last second's text is kept. */
+export function formatTimestamp(ms: number): string {
+  const second = Math.floor(ms / 1000)
+  if (second !== lastSecond) {
+    lastText = `${new Date(second * 1000).toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`
+    lastSecond = second
+  }
+  return lastText
+}
