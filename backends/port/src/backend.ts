@@ -72,6 +72,8 @@ export interface ReadOptions extends Call {
   readonly range?: { readonly offset: number; readonly lengthBytes: number } | undefined
   /** The version wanted; the answer is checked against it whatever the store did with the header. */
   readonly pin?: Pin | undefined
+  /** Bytes that the pinned version has; an answer about an object of another size is `changed`. */
+  readonly pinnedSizeBytes?: number | undefined
   /** Revalidation: answer `not-modified` when the version is still this one. */
   readonly unless?: Pin | undefined
 }
@@ -92,7 +94,12 @@ export type ReadResult =
   | { readonly kind: 'changed' }
 
 export type HeadResult =
-  | { readonly kind: 'found'; readonly attributes: ObjectAttributes }
+  | {
+      readonly kind: 'found'
+      readonly attributes: ObjectAttributes
+      /** True when the bytes must be restored before they can be read. */
+      readonly archived?: boolean | undefined
+    }
   | { readonly kind: 'absent' }
 
 export interface WriteOptions extends Call {
@@ -221,7 +228,7 @@ export interface BucketInfo {
  * Operations are stateless and atomic: a reader sees the old object or the new one, never a part.
  * Failures are `backend-*` codes: `backend-denied`, `backend-throttled`, `backend-unreachable` (also
  * resets and broken answers), `backend-timeout`, `backend-refused` (any other 4xx), `object-archived`,
- * `precondition-failed`, `bucket-not-found`. `isUndecided` tells whether a failed mutation may have
+ * `precondition-failed`, `bucket-not-found`. An aborted operation throws its signal's reason. `isUndecided` tells whether a failed mutation may have
  * been applied.
  */
 export interface Backend {
@@ -229,8 +236,15 @@ export interface Backend {
   readonly capabilities: Capabilities
   readonly mutations: MutationOperations | undefined
 
-  /** @throws Failure; an absent object is a result, an absent bucket `bucket-not-found`. */
+  /**
+   * The object or a part of it; `range` beyond its end is shortened. `attributes.etag` is empty where
+   * the store names no tag, `attributes.sizeBytes` 0 where it names no size (`sizeBytes` is undefined).
+   *
+   * @throws Failure; an absent object is a result, an absent bucket `bucket-not-found`, a range
+   * without a byte of the object `range-not-satisfiable`
+   */
   read(options: ReadOptions): Promise<ReadResult>
+  /** An absent bucket may come out as an absent object: HEAD has no error document. */
   head(options: { readonly key: string } & Call): Promise<HeadResult>
   list(options: ListOptions): Promise<ListResult>
   /** The bucket itself; `undefined` when there is none. */

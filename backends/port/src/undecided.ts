@@ -16,6 +16,10 @@ const DEFINITE: ReadonlySet<FailureCode> = new Set([
   'entity-too-large',
   'digest-mismatch',
   'digest-invalid',
+  // Codes of the source of a body: the request was cut before its end.
+  'payload-hash-mismatch',
+  'body-incomplete',
+  'client-gone',
   'backend-is-self',
   'not-implemented',
 ])
@@ -25,5 +29,8 @@ const DEFINITE: ReadonlySet<FailureCode> = new Set([
  * The key then stays unsettled (rule 3).
  */
 export function isUndecided(error: unknown): boolean {
-  return !(error instanceof Failure && DEFINITE.has(error.code))
+  if (!(error instanceof Failure)) return true
+  // Adapters say so when not one byte of the request could go out.
+  if (error.facts['notSent'] === true) return false
+  return !DEFINITE.has(error.code)
 }

@@ -1,0 +1,180 @@
+import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
+import type { ObjectAttributes, StoredHeaders } from '@forebay/model/object'
+import type { Validators } from '@forebay/model/version'
+import { parseHttpDate } from '@forebay/s3/dates'
+import { type AnswerHeaders, headerOf } from './exchange.ts'
+
+/** What an ETag header says; the tag without quotes. */
+export function parseEtag(
+  text: string | undefined,
+): { readonly etag: string; readonly weak: boolean } | undefined {
+  if (text === undefined) return undefined
+  const match = /^(W\/)?"?([^"]*)"?$/.exec(text.trim())
+  const etag = match?.[2] ?? ''
+  return etag === '' ? undefined : { etag, weak: match?.[1] !== undefined }
+}
+
+/** What the answer says about the version of the object. */
+export function validatorsOf(headers: AnswerHeaders): Validators {
+  const tag = parseEtag(headerOf(headers, 'etag'))
+  return {
+    versionId: realVersionId(headerOf(headers, 'x-amz-version-id')),
+    etag: tag?.etag,
+    etagWeak: tag?.weak,
+    lastModifiedMs: dateOf(headers, 'last-modified'),
+    dateMs: dateOf(headers, 'date'),
+  }
+}
+
+/** A version id; "null" marks an object that was written without versions and may change in place. */
+export function realVersionId(text: string | undefined): string | undefined {
+  return text === undefined || text === '' || text === 'null' ? undefined : text
+}
+
+/** Milliseconds since 1970 of a date header, `undefined` when it is absent or no date. */
+export function dateOf(headers: AnswerHeaders, name: string): number | undefined {
+  const text = headerOf(headers, name)
+  return text === undefined ? undefined : parseHttpDate(text)
+}
+
+/** Everything about the object that the head of a GET, 206 or HEAD says. */
+export function attributesOf(headers: AnswerHeaders, sizeBytes: number): ObjectAttributes {
+  const validators = validatorsOf(headers)
+  const partCount = partCountOf(validators.etag)
+  return {
+    sizeBytes,
+    etag: validators.etag ?? '',
+    lastModifiedMs: validators.lastModifiedMs ?? validators.dateMs ?? 0,
+    headers: storedHeadersOf(headers),
+    metadata: metadataOf(headers),
+    checksums: checksumsOf(headers),
+    ...(partCount === undefined ? {} : { partCount }),
+    storageClass: headerOf(headers, 'x-amz-storage-class'),
+    validators,
+  }
+}
+
+/** True when the bytes lie in an archive and no restored copy is at hand. */
+export function isArchived(headers: AnswerHeaders): boolean {
+  const storageClass = headerOf(headers, 'x-amz-storage-class')
+  const archive =
+    storageClass === 'GLACIER' ||
+    storageClass === 'DEEP_ARCHIVE' ||
+    headerOf(headers, 'x-amz-archive-status') !== undefined
+  return archive && !(headerOf(headers, 'x-amz-restore') ?? '').includes('ongoing-request="false"')
+}
+
+function storedHeadersOf(headers: AnswerHeaders): StoredHeaders {
+  return {
+    contentType: headerOf(headers, 'content-type'),
+    contentEncoding: headerOf(headers, 'content-encoding'),
+    contentLanguage: headerOf(headers, 'content-language'),
+    contentDisposition: headerOf(headers, 'content-disposition'),
+    cacheControl: headerOf(headers, 'cache-control'),
+    expires: headerOf(headers, 'expires'),
+  }
+}
+
+const METADATA_PREFIX = 'x-amz-meta-'
+
+function metadataOf(headers: AnswerHeaders): Record<string, string> {
+  const metadata: Record<string, string> = Object.create(null)
+  for (const name of Object.keys(headers)) {
+    if (!name.startsWith(METADATA_PREFIX)) continue
+    metadata[name.slice(METADATA_PREFIX.length)] = headerOf(headers, name) ?? ''
+  }
+  return metadata
+}
+
+/** Algorithms that the S3 API has headers for. */
+const ALGORITHMS: readonly ChecksumAlgorithm[] = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256']
+
+const DIGEST_BYTES: ReadonlyMap<ChecksumAlgorithm, number> = new Map([
+  ['crc32', 4],
+  ['crc32c', 4],
+  ['crc64nvme', 8],
+  ['sha1', 20],
+  ['sha256', 32],
+])
+
+/** Checksums of the whole object that an answer states; malformed ones count as absent. */
+export function checksumsOf(headers: AnswerHeaders): readonly Checksum[] {
+  const type = headerOf(headers, 'x-amz-checksum-type')
+  const found: Checksum[] = []
+  for (const algorithm of ALGORITHMS) {
+    const checksum = parseChecksum(
+      algorithm,
+      headerOf(headers, `x-amz-checksum-${algorithm}`),
+      type,
+    )
+    if (checksum !== undefined) found.push(checksum)
+  }
+  const md5 = md5Of(headers)
+  return md5 === undefined ? found : [...found, md5]
+}
+
+/**
+ * A checksum as the S3 API writes it.
+ *
+ * @param type `COMPOSITE` | `FULL_OBJECT`; absent: the `-N` of a composite decides
+ */
+export function parseChecksum(
+  algorithm: ChecksumAlgorithm,
+  text: string | undefined,
+  type: string | undefined,
+): Checksum | undefined {
+  const match = /^([A-Za-z0-9+/]+={0,2})(?:-(\d{1,5}))?$/.exec(text ?? '')
+  if (match === null) return undefined
+  const digest = Buffer.from(match[1] ?? '', 'base64')
+  if (digest.length !== DIGEST_BYTES.get(algorithm)) return undefined
+  const hex = digest.toString('hex')
+  if (type !== 'COMPOSITE' && match[2] === undefined) return { algorithm, kind: 'whole', hex }
+  // A composite without its count says nothing that could be checked or rendered.
+  if (match[2] === undefined) return undefined
+  return { algorithm, kind: 'composite', hex, partCount: Number(match[2]) }
+}
+
+/**
+ * The MD5 of the bytes, where the ETag is one: 32 hex digits, no parts, not encrypted with KMS or a
+ * customer's key (S3 API, "Common response headers").
+ */
+function md5Of(headers: AnswerHeaders): Checksum | undefined {
+  const tag = parseEtag(headerOf(headers, 'etag'))
+  if (tag === undefined || tag.weak || !isPlainMd5(tag.etag)) return undefined
+  if ((headerOf(headers, 'x-amz-server-side-encryption') ?? '').startsWith('aws:kms')) {
+    return undefined
+  }
+  if (headerOf(headers, 'x-amz-server-side-encryption-customer-algorithm') !== undefined) {
+    return undefined
+  }
+  return { algorithm: 'md5', kind: 'whole', hex: tag.etag }
+}
+
+/** True for a tag that looks like the MD5 of a single PUT. */
+export function isPlainMd5(etag: string): boolean {
+  return /^[0-9a-f]{32}$/.test(etag)
+}
+
+/** Parts of an object whose tag ends in `-N`. */
+function partCountOf(etag: string | undefined): number | undefined {
+  const match = /^[0-9a-f]{32}-(\d{1,5})$/.exec(etag ?? '')
+  return match === null ? undefined : Number(match[1])
+}
+
+/** `Content-Range: bytes first-last/total`; `total` is absent for `*`. */
+export function parseContentRange(
+  text: string | undefined,
+):
+  | { readonly first: number; readonly last: number; readonly totalBytes: number | undefined }
+  | undefined {
+  const match = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16}|\*)$/.exec((text ?? '').trim())
+  if (match === null) return undefined
+  const totalBytes = match[3] === '*' ? undefined : Number(match[3])
+  return { first: Number(match[1]), last: Number(match[2]), totalBytes }
+}
+
+/** Content-Length, `undefined` when it is absent or no number. */
+export function contentLengthOf(headers: AnswerHeaders): number | undefined {
+  const text = headerOf(headers, 'content-length') ?? ''
+  return /^\d{1,16}$/.test(text) ? Number(text) : undefined
+}

@@ -1,0 +1,188 @@
+import { S3ServiceException } from '@aws-sdk/client-s3'
+import { Failure, type FailureCode, type FailureOptions } from '@forebay/base/failure'
+
+/** An answer of the store that is no success, as far as it could be read. */
+export interface Refusal {
+  readonly status: number
+  /** `Code` of the error document; empty where there was none (HEAD, strangers' proxies). */
+  readonly code: string
+  readonly message: string
+  readonly retryAfter?: string | undefined
+  /** Region of the bucket where the store named it. */
+  readonly region?: string | undefined
+}
+
+/** Error codes of the S3 API and of stores that imitate it; the status decides about others. */
+const BY_CODE: ReadonlyMap<string, FailureCode> = new Map<string, FailureCode>([
+  ['NoSuchKey', 'object-not-found'],
+  ['NoSuchVersion', 'version-not-found'],
+  ['NoSuchBucket', 'bucket-not-found'],
+  ['NoSuchUpload', 'upload-not-found'],
+  ['InvalidObjectState', 'object-archived'],
+  ['InvalidPart', 'part-invalid'],
+  ['InvalidPartOrder', 'part-order-invalid'],
+  ['EntityTooSmall', 'entity-too-small'],
+  ['EntityTooLarge', 'entity-too-large'],
+  ['BadDigest', 'digest-mismatch'],
+  ['XAmzContentChecksumMismatch', 'digest-mismatch'],
+  ['XAmzContentSHA256Mismatch', 'digest-mismatch'],
+  ['InvalidDigest', 'digest-invalid'],
+  ['InvalidRange', 'range-not-satisfiable'],
+  ['PreconditionFailed', 'precondition-failed'],
+  ['ConditionalRequestConflict', 'conditional-conflict'],
+  ['OperationAborted', 'conditional-conflict'],
+  ['NotImplemented', 'not-implemented'],
+  ['BackendIsSelf', 'backend-is-self'],
+  // 400 with this code: the store waited for the body in vain, nothing was applied.
+  ['RequestTimeout', 'backend-timeout'],
+  ['SlowDown', 'backend-throttled'],
+  ['SlowDownRead', 'backend-throttled'],
+  ['SlowDownWrite', 'backend-throttled'],
+  ['Throttling', 'backend-throttled'],
+  ['ThrottlingException', 'backend-throttled'],
+  ['RequestLimitExceeded', 'backend-throttled'],
+  ['RequestThrottled', 'backend-throttled'],
+  ['RequestThrottledException', 'backend-throttled'],
+  ['TooManyRequests', 'backend-throttled'],
+  ['TooManyRequestsException', 'backend-throttled'],
+])
+
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ['RequestTimeTooSkewed', "set this machine's clock"],
+  ['InvalidAccessKeyId', 'check the credentials of the backend'],
+  ['SignatureDoesNotMatch', 'check the secret key and the region of the backend'],
+  ['AuthorizationHeaderMalformed', 'check the region of the backend'],
+  ['PermanentRedirect', 'check the endpoint and the region of the backend'],
+])
+
+/**
+ * The failure that an answer of the store means. The one place where this is decided.
+ *
+ * @param what the request, for the message: `PUT s3://bucket/key`
+ */
+export function classifyRefusal(refusal: Refusal, what: string): Failure {
+  const { status, code, message, region } = refusal
+  const said = code === '' ? `status ${status}` : `${status} ${code}`
+  const detail = message === '' ? '' : `: ${message}`
+  const hint =
+    region === undefined || status < 300 || status > 399
+      ? HINTS.get(code)
+      : `the bucket is in region ${region}`
+  return new Failure(
+    BY_CODE.get(code) ?? byStatus(status),
+    `${what} was answered ${said}${detail}`,
+    {
+      facts: { backendStatus: status, backendCode: code },
+      ...(hint === undefined ? {} : { hint }),
+      ...retryAfterOf(refusal.retryAfter),
+    },
+  )
+}
+
+function byStatus(status: number): FailureCode {
+  switch (status) {
+    case 401:
+    case 403:
+      return 'backend-denied'
+    case 404:
+      return 'object-not-found'
+    case 408:
+    case 504:
+      return 'backend-timeout'
+    case 409:
+      return 'conditional-conflict'
+    case 412:
+      return 'precondition-failed'
+    case 416:
+      return 'range-not-satisfiable'
+    case 429:
+      return 'backend-throttled'
+    case 501:
+      return 'not-implemented'
+    case 508:
+      return 'backend-is-self'
+    default:
+      return status >= 500 ? 'backend-unreachable' : 'backend-refused'
+  }
+}
+
+/** Only seconds count; a date would need the store's clock. */
+function retryAfterOf(text: string | undefined): FailureOptions {
+  return text !== undefined && /^\d{1,6}$/.test(text) ? { retryAfterSeconds: Number(text) } : {}
+}
+
+/** Code and message of an error document of the S3 API; empty where there are none. */
+export function readErrorXml(text: string): { readonly code: string; readonly message: string } {
+  const code = /<Code>([^<]{1,100})<\/Code>/.exec(text)?.[1] ?? ''
+  const message = /<Message>([^<]{1,1000})<\/Message>/.exec(text)?.[1] ?? ''
+  return { code, message }
+}
+
+const TIMEOUTS: ReadonlySet<string> = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'ETIMEDOUT',
+])
+
+/** Errors before the first byte of the request went out: the store cannot have applied anything. */
+const NOT_SENT: ReadonlySet<string> = new Set([
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+])
+
+/**
+ * The failure that a thrown error of undici, of the SDK or of the network means.
+ *
+ * @returns the signal's reason when the caller aborted, the error itself when it is a `Failure`
+ */
+export function classifyThrown(error: unknown, what: string, signal: AbortSignal): unknown {
+  if (error instanceof Failure) return error
+  if (signal.aborted) return signal.reason
+  if (error instanceof S3ServiceException) return classifyRefusal(refusalOf(error), what)
+  const code = codeOf(error)
+  const name = error instanceof Error ? error.name : ''
+  const message = error instanceof Error ? error.message : String(error)
+  if (name === 'CredentialsProviderError') {
+    return new Failure('backend-denied', `${what}: no credentials were found: ${message}`, {
+      cause: error,
+      hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile',
+    })
+  }
+  const timedOut = TIMEOUTS.has(code) || name === 'TimeoutError'
+  return new Failure(
+    timedOut ? 'backend-timeout' : 'backend-unreachable',
+    `${what}: ${code === '' ? message : `${code} ${message}`}`,
+    { cause: error, ...(NOT_SENT.has(code) ? { facts: { notSent: true } } : {}) },
+  )
+}
+
+function refusalOf(error: S3ServiceException): Refusal {
+  const headers = error.$response?.headers ?? {}
+  return {
+    status: error.$metadata.httpStatusCode ?? 500,
+    code: error.name === 'NotFound' || error.name === 'Unknown' ? '' : error.name,
+    message: error.message,
+    retryAfter: headers['retry-after'],
+    region: headers['x-amz-bucket-region'],
+  }
+}
+
+/** `code` of the error or of the first cause that has one. */
+function codeOf(error: unknown): string {
+  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
+    if ('code' in at && typeof at.code === 'string') return at.code
+    // happy eyeballs: one error per address, all of the same attempt
+    if (at instanceof AggregateError && at.errors.length > 0) return codeOf(at.errors[0])
+  }
+  return ''
+}

@@ -1,0 +1,175 @@
+import { S3Client } from '@aws-sdk/client-s3'
+import { viaHeader } from '@forebay/backend-port/via'
+import type { Clock } from '@forebay/base/clock'
+import { encodeComponent, encodePath } from '@forebay/s3/sigv4/canonical'
+import { type Credentials, signRequest } from '@forebay/s3/sigv4/sign'
+import { Agent } from 'undici'
+import { classifyThrown } from './classify-error.ts'
+import { exchange, type WireAnswer } from './exchange.ts'
+import type { UploadStream } from './upload-stream.ts'
+
+/** Connections to one origin; the concurrency limit of the wrappers stays below. */
+export const CONNECTIONS_MAX = 256
+
+/** How an account of an object store is reached. */
+export interface S3Options {
+  /** `http(s)://host[:port]`; absent: Amazon S3 of the region. */
+  readonly endpoint?: string | undefined
+  readonly region: string
+  /** Bucket in the path instead of the host name. Default: true where an endpoint is set. */
+  readonly forcePathStyle?: boolean | undefined
+  /** Profile of the vendor's files. */
+  readonly profile?: string | undefined
+  /** Default: the vendor's chain (environment, files, roles). */
+  readonly credentials?: Credentials | (() => Promise<Credentials>) | undefined
+  /** Stands in `Forebay-Via` of every request, so that a loop is seen. */
+  readonly nodeId: string
+  readonly clock: Clock
+  /** Milliseconds a connection may take to open. Default 5,000. */
+  readonly connectTimeoutMs?: number | undefined
+  /** Certificate authorities to trust instead of the system's, PEM. */
+  readonly ca?: string | undefined
+}
+
+/** Connections, credentials and addresses of one account; shared by the backends of its buckets. */
+export interface Connection {
+  readonly sdk: S3Client
+  readonly agent: Agent
+  readonly endpoint: URL
+  readonly region: string
+  readonly pathStyle: boolean
+  readonly nodeId: string
+  readonly clock: Clock
+}
+
+/**
+ * Opens nothing yet; connections come with the first request.
+ *
+ * The endpoint is always stated, so that `AWS_ENDPOINT_URL` in the environment (which may well point
+ * at ourselves) is never looked at.
+ */
+export function openConnection(options: S3Options): Connection {
+  const { region, nodeId, clock } = options
+  const endpoint = new URL(options.endpoint ?? amazonEndpoint(region))
+  const pathStyle = options.forcePathStyle ?? options.endpoint !== undefined
+  const connectTimeoutMs = options.connectTimeoutMs ?? 5000
+  const sdk = new S3Client({
+    endpoint: endpoint.href,
+    region,
+    forcePathStyle: pathStyle,
+    // Retries are the wrappers', with one budget for everything.
+    maxAttempts: 1,
+    // Otherwise every upload is created for CRC32, and parts without one are refused.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: { connectionTimeout: connectTimeoutMs },
+    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    ...(options.profile === undefined ? {} : { profile: options.profile }),
+  })
+  sdk.middlewareStack.add(
+    (next) => (args) => {
+      const { request } = args
+      if (isHeaderHolder(request)) Object.assign(request.headers, viaHeader(nodeId))
+      return next(args)
+    },
+    { step: 'build', name: 'forebayVia' },
+  )
+  const agent = new Agent({
+    connections: CONNECTIONS_MAX,
+    pipelining: 1,
+    // Deadlines are the wrappers', per progress; these would also run while a reader is slow.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: {
+      timeout: connectTimeoutMs,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+    },
+  })
+  return { sdk, agent, endpoint, region, pathStyle, nodeId, clock }
+}
+
+function amazonEndpoint(region: string): string {
+  return `https://s3.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`
+}
+
+function isHeaderHolder(value: unknown): value is { headers: Record<string, string> } {
+  return typeof value === 'object' && value !== null && 'headers' in value
+}
+
+/** One request about an object, before it is signed. */
+export interface ObjectRequest {
+  readonly method: 'GET' | 'HEAD' | 'PUT'
+  readonly bucket: string
+  readonly key: string
+  readonly query?: Readonly<Record<string, string>>
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly upload?: UploadStream | undefined
+  readonly signal: AbortSignal
+}
+
+/**
+ * Signs the request and sends it; any answer is an answer.
+ *
+ * @throws Failure `backend-unreachable` | `backend-timeout` | `backend-denied` (no credentials), the
+ * signal's reason, or what the source of an upload threw
+ */
+export async function sendRequest(
+  connection: Connection,
+  request: ObjectRequest,
+): Promise<WireAnswer> {
+  const { method, upload, signal } = request
+  try {
+    const credentials = await connection.sdk.config.credentials()
+    const { origin, host, target } = addressOf(connection, request)
+    const headers = {
+      ...request.headers,
+      ...viaHeader(connection.nodeId),
+      host,
+      // A proxy that compresses on the way would break ranges and lengths.
+      'accept-encoding': 'identity',
+      ...(upload === undefined ? {} : { 'content-length': String(upload.lengthBytes) }),
+    }
+    const { region } = connection
+    const date = new Date(connection.clock.now())
+    const payload = 'UNSIGNED-PAYLOAD'
+    const signature = signRequest({ method, target, headers, payload, credentials, region, date })
+    const signed = { ...headers, ...signature }
+    return await exchange(connection.agent, {
+      method,
+      origin,
+      target,
+      headers: signed,
+      upload,
+      signal,
+    })
+  } catch (error) {
+    if (upload?.failure !== undefined) throw upload.failure.error
+    throw classifyThrown(error, describe(request), signal)
+  }
+}
+
+/** A request in messages: `GET s3://bucket/key`. */
+export function describe(request: Pick<ObjectRequest, 'bucket' | 'key' | 'method'>): string {
+  return `${request.method} s3://${request.bucket}/${request.key}`
+}
+
+function addressOf(
+  connection: Connection,
+  request: ObjectRequest,
+): { readonly origin: string; readonly host: string; readonly target: string } {
+  const { endpoint } = connection
+  // Certificates for `*.host` do not cover a name with dots.
+  const inPath = connection.pathStyle || request.bucket.includes('.')
+  const host = inPath ? endpoint.host : `${request.bucket}.${endpoint.host}`
+  const base = endpoint.pathname.replace(/\/$/, '')
+  const path = `${base}${inPath ? `/${request.bucket}` : ''}/${encodePath(request.key)}`
+  const query = Object.entries(request.query ?? {})
+    .map(([name, value]) => `${encodeComponent(name)}=${encodeComponent(value)}`)
+    .join('&')
+  return {
+    origin: `${endpoint.protocol}//${host}`,
+    host,
+    target: query === '' ? path : `${path}?${query}`,
+  }
+}

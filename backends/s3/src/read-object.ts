@@ -1,0 +1,195 @@
+import type {
+  BackendBody,
+  HeadResult,
+  ReadOptions,
+  ReadResult,
+} from '@forebay/backend-port/backend'
+import { Failure } from '@forebay/base/failure'
+import { matchesPin, type Validators } from '@forebay/model/version'
+import { attributesOf, contentLengthOf, isArchived, parseContentRange } from './answer-headers.ts'
+import { classifyRefusal, readErrorXml } from './classify-error.ts'
+import { type Connection, describe, type ObjectRequest, sendRequest } from './connection.ts'
+import { headerOf, type WireAnswer } from './exchange.ts'
+import { pinHeaders, unlessHeaders } from './request-headers.ts'
+
+/** An error document is read up to here; S3's have under 1 KiB. */
+const ERROR_BYTES_MAX = 64 * 1024
+
+/** Where an object lies. */
+export interface Place {
+  readonly connection: Connection
+  readonly bucket: string
+}
+
+/**
+ * GET of an object or a range of it.
+ *
+ * Nothing that the store was asked for is believed: status, range, lengths and version of the answer
+ * are compared with the request, because stores and proxies ignore headers that they do not know.
+ */
+export async function readObject(place: Place, options: ReadOptions): Promise<ReadResult> {
+  const { key, range, pin, unless, signal } = options
+  const request: ObjectRequest = {
+    method: 'GET',
+    bucket: place.bucket,
+    key,
+    query: pin?.kind === 'version-id' ? { versionId: pin.versionId } : {},
+    headers: {
+      // The checksum of the whole says nothing about a part of it.
+      ...(range === undefined ? { 'x-amz-checksum-mode': 'ENABLED' } : {}),
+      ...(range === undefined
+        ? {}
+        : { range: `bytes=${range.offset}-${range.offset + range.lengthBytes - 1}` }),
+      ...pinHeaders(pin),
+      ...unlessHeaders(unless),
+    },
+    signal,
+  }
+  const answer = await sendRequest(place.connection, request)
+  if (answer.status !== 200 && answer.status !== 206) return readRefusal(answer, request, options)
+  try {
+    return accept(answer, request, options)
+  } catch (error) {
+    answer.body.discard()
+    throw error
+  }
+}
+
+function accept(answer: WireAnswer, request: ObjectRequest, options: ReadOptions): ReadResult {
+  const { headers, body } = answer
+  const part = partOf(answer, request, options)
+  body.lengthBytes = part.lengthBytes
+  const attributes = attributesOf(headers, part.sizeBytes ?? 0)
+  const { validators = {} } = attributes
+  if (isOtherVersion(options, validators, part.sizeBytes)) {
+    body.discard()
+    return { kind: 'changed' }
+  }
+  if (options.unless !== undefined && matchesPin(options.unless, validators)) {
+    body.discard()
+    return { kind: 'not-modified' }
+  }
+  const { offset, lengthBytes, sizeBytes } = part
+  return {
+    kind: 'found',
+    attributes,
+    range: { offset, lengthBytes },
+    sizeBytes,
+    body: body satisfies BackendBody,
+  }
+}
+
+interface Part {
+  readonly offset: number
+  readonly lengthBytes: number | undefined
+  readonly sizeBytes: number | undefined
+}
+
+/** The bytes that the answer says to hold. */
+function partOf(answer: WireAnswer, request: ObjectRequest, options: ReadOptions): Part {
+  const contentLength = contentLengthOf(answer.headers)
+  if (answer.status === 200) {
+    return { offset: 0, lengthBytes: contentLength, sizeBytes: contentLength }
+  }
+  const text = headerOf(answer.headers, 'content-range')
+  const range = parseContentRange(text)
+  const what = `${describe(request)}: the answer has Content-Range ${text ?? '(none)'}`
+  if (range === undefined) throw new Failure('backend-corrupt', what)
+  const { first, last, totalBytes } = range
+  const lengthBytes = last - first + 1
+  if (lengthBytes < 1 || (totalBytes !== undefined && last >= totalBytes)) {
+    throw new Failure('backend-corrupt', what)
+  }
+  if (contentLength !== undefined && contentLength !== lengthBytes) {
+    throw new Failure('backend-corrupt', `${what} and Content-Length ${contentLength}`)
+  }
+  const wantedFirst = options.range?.offset ?? 0
+  const wantedLast =
+    options.range === undefined
+      ? (totalBytes ?? Number.POSITIVE_INFINITY) - 1
+      : wantedFirst + options.range.lengthBytes - 1
+  const whole = options.range === undefined && last !== wantedLast
+  if (first !== wantedFirst || last > wantedLast || whole) {
+    throw new Failure('backend-corrupt', `${what}, bytes ${wantedFirst}-${wantedLast} were wanted`)
+  }
+  return { offset: first, lengthBytes, sizeBytes: totalBytes }
+}
+
+function isOtherVersion(
+  options: ReadOptions,
+  validators: Validators,
+  sizeBytes: number | undefined,
+): boolean {
+  const { pin } = options
+  if (pin === undefined || pin.kind === 'none') return false
+  if (!matchesPin(pin, validators)) return true
+  const wanted = options.pinnedSizeBytes
+  return wanted !== undefined && sizeBytes !== undefined && sizeBytes !== wanted
+}
+
+/** What an answer other than 200 and 206 to a GET comes to. */
+async function readRefusal(
+  answer: WireAnswer,
+  request: ObjectRequest,
+  options: ReadOptions,
+): Promise<ReadResult> {
+  const failure = await refusalOf(answer, request)
+  if (answer.status === 304 && options.unless !== undefined) return { kind: 'not-modified' }
+  const pinned = options.pin !== undefined && options.pin.kind !== 'none'
+  switch (failure.code) {
+    case 'object-not-found':
+      return { kind: 'absent' }
+    case 'precondition-failed':
+    case 'version-not-found':
+      if (pinned) return { kind: 'changed' }
+      throw failure
+    default:
+      throw failure
+  }
+}
+
+/** The failure that an answer means; reads its error document and thereby frees the connection. */
+export async function refusalOf(
+  answer: WireAnswer,
+  request: Pick<ObjectRequest, 'bucket' | 'key' | 'method'>,
+): Promise<Failure> {
+  const { status, headers, body } = answer
+  // The document only explains; a connection that breaks in it changes nothing about the status.
+  const text = await body.readText(ERROR_BYTES_MAX).catch(() => '')
+  return classifyRefusal(
+    {
+      status,
+      ...readErrorXml(text),
+      retryAfter: headerOf(headers, 'retry-after'),
+      region: headerOf(headers, 'x-amz-bucket-region'),
+    },
+    describe(request),
+  )
+}
+
+/** HEAD of an object. A missing bucket looks like a missing object: the answer has no document. */
+export async function headObject(
+  place: Place,
+  options: { readonly key: string; readonly signal: AbortSignal },
+): Promise<HeadResult> {
+  const request: ObjectRequest = {
+    method: 'HEAD',
+    bucket: place.bucket,
+    key: options.key,
+    headers: { 'x-amz-checksum-mode': 'ENABLED' },
+    signal: options.signal,
+  }
+  const answer = await sendRequest(place.connection, request)
+  const failure = answer.status === 200 ? undefined : await refusalOf(answer, request)
+  if (failure !== undefined) {
+    if (failure.code === 'object-not-found') return { kind: 'absent' }
+    throw failure
+  }
+  await answer.body.pump(() => undefined)
+  const sizeBytes = contentLengthOf(answer.headers)
+  if (sizeBytes === undefined) {
+    throw new Failure('backend-corrupt', `${describe(request)}: the answer has no Content-Length`)
+  }
+  const archived = isArchived(answer.headers)
+  return { kind: 'found', attributes: attributesOf(answer.headers, sizeBytes), archived }
+}

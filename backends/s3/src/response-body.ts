@@ -1,0 +1,146 @@
+import type { BackendBody } from '@forebay/backend-port/backend'
+import { Failure } from '@forebay/base/failure'
+import type { Dispatcher } from 'undici'
+
+type Write = (chunk: Buffer) => void | Promise<void>
+
+type End = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly error: unknown }
+
+/**
+ * The body of one answer, handed on chunk by chunk without a stream in between.
+ *
+ * What arrives before `pump`, or while its `write` is busy, stays in the socket but for the chunk
+ * in flight.
+ */
+export class ResponseBody implements BackendBody {
+  /** Bytes that must come; set by whoever reads the head, before `pump`. */
+  lengthBytes: number | undefined
+  readonly #controller: Dispatcher.DispatchController
+  readonly #queue: Buffer[] = []
+  #receivedBytes = 0
+  #end: End | undefined
+  #write: Write | undefined
+  #busy = false
+  #settle: ((end: End) => void) | undefined
+
+  constructor(controller: Dispatcher.DispatchController) {
+    this.#controller = controller
+  }
+
+  pump(write: Write): Promise<void> {
+    if (this.#write !== undefined) throw new Error('a body can be consumed once only')
+    this.#write = write
+    return new Promise((resolve, reject) => {
+      this.#settle = (end) => {
+        if (end.kind === 'done') resolve()
+        else reject(end.error)
+      }
+      this.#drain()
+    })
+  }
+
+  discard(): void {
+    this.fail(new Failure('backend-unreachable', 'the body was discarded'))
+  }
+
+  /** The whole body as text; what is beyond `bytesMax` is cut off, with the connection. */
+  async readText(bytesMax: number): Promise<string> {
+    const chunks: Buffer[] = []
+    let length = 0
+    try {
+      await this.pump((chunk) => {
+        length += chunk.length
+        if (length > bytesMax) throw TOO_LONG
+        chunks.push(Buffer.from(chunk))
+      })
+    } catch (error) {
+      if (error !== TOO_LONG) throw error
+    }
+    return Buffer.concat(chunks).toString()
+  }
+
+  /** A chunk came. For the connection only. */
+  receive(chunk: Buffer): void {
+    if (this.#end !== undefined) return
+    this.#receivedBytes += chunk.length
+    if (this.lengthBytes !== undefined && this.#receivedBytes > this.lengthBytes) {
+      this.fail(this.#wrongLength('more'))
+      return
+    }
+    if (this.#write === undefined || this.#busy) {
+      this.#queue.push(chunk)
+      this.#controller.pause()
+      return
+    }
+    this.#give(chunk, this.#write)
+  }
+
+  /** The last byte came. For the connection only. */
+  finish(): void {
+    if (this.#end !== undefined) return
+    const short = this.lengthBytes !== undefined && this.#receivedBytes < this.lengthBytes
+    this.#end = short ? { kind: 'failed', error: this.#wrongLength('only') } : { kind: 'done' }
+    this.#drain()
+  }
+
+  /** The connection broke: what came is handed on first. For the connection only. */
+  breakOff(error: unknown): void {
+    if (this.#end !== undefined) return
+    this.#end = { kind: 'failed', error }
+    this.#drain()
+  }
+
+  /** Ends at once with `error`, and with it the connection. */
+  fail(error: unknown): void {
+    this.#queue.length = 0
+    if (this.#end?.kind === 'failed') return
+    const ended = this.#end !== undefined
+    this.#end = { kind: 'failed', error }
+    if (!ended) this.#controller.abort(error instanceof Error ? error : new Error(String(error)))
+    this.#settleWith(this.#end)
+  }
+
+  #give(chunk: Buffer, write: Write): void {
+    let pending: void | Promise<void>
+    try {
+      pending = write(chunk)
+    } catch (error) {
+      this.fail(error)
+      return
+    }
+    if (pending === undefined) return
+    this.#busy = true
+    this.#controller.pause()
+    pending.then(
+      () => {
+        this.#busy = false
+        this.#drain()
+      },
+      (error: unknown) => this.fail(error),
+    )
+  }
+
+  #drain(): void {
+    if (this.#write === undefined) return
+    while (!this.#busy) {
+      const chunk = this.#queue.shift()
+      if (chunk === undefined) break
+      this.#give(chunk, this.#write)
+    }
+    if (this.#busy) return
+    if (this.#end === undefined) this.#controller.resume()
+    else this.#settleWith(this.#end)
+  }
+
+  #settleWith(end: End): void {
+    this.#settle?.(end)
+    this.#settle = undefined
+  }
+
+  #wrongLength(word: 'more' | 'only'): Failure {
+    const message = `${word} ${this.#receivedBytes} bytes came of ${this.lengthBytes} announced`
+    return new Failure('backend-corrupt', message)
+  }
+}
+
+const TOO_LONG = new Error('the text is longer than its reader wants')
