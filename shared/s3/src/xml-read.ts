@@ -30,7 +30,7 @@ const parser = new XMLParser({
 })
 
 /** White space, comments and processing instructions. */
-const MISCELLANEOUS = /^(?:\s|<!--[^]*?-->|<\?[^]*?\?>)*$/
+const MISCELLANEOUS = /^(?:\s|<!--[\s\S]*?-->|<\?[\s\S]*?\?>)*$/
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
 

@@ -1,0 +1,35 @@
+import { Failure } from '@forebay/base/failure'
+import { expect, test } from 'vitest'
+import { errorHeaders, renderError, s3CodeOf } from './error-document.ts'
+
+const context = { requestId: 'R1', hostId: 'H1', resource: '/b/k', bucket: 'b', key: 'a<b' }
+
+test('a failure names code, message, what it is about, and the request', () => {
+  expect(renderError(new Failure('object-not-found', 'there is no such key'), context)).toBe(
+    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code><Message>There is no such key</Message><Resource>/b/k</Resource><BucketName>b</BucketName><Key>a&lt;b</Key><RequestId>R1</RequestId><HostId>H1</HostId></Error>',
+  )
+})
+
+test('facts that S3 documents are elements, others stay inside', () => {
+  const failure = new Failure('range-not-satisfiable', 'the range is outside the object', {
+    facts: { actualObjectSize: 5, path: '/disk/1' },
+  })
+  expect(renderError(failure, context)).toContain('<ActualObjectSize>5</ActualObjectSize>')
+  expect(renderError(failure, context)).not.toContain('/disk/1')
+  expect(errorHeaders(failure)).toEqual(['content-range', 'bytes */5'])
+})
+
+test('what went wrong inside is not told', () => {
+  const failure = new Failure('disk-error', 'EIO on /disk/1')
+  expect(renderError(failure, context)).not.toContain('/disk/1')
+  expect(s3CodeOf(failure)).toBe('InternalError')
+})
+
+test('a refusal for now says when to come back', () => {
+  expect(errorHeaders(new Failure('slow-down', 'busy'))).toEqual(['retry-after', 1])
+  expect(errorHeaders(new Failure('unavailable', 'x', { retryAfterSeconds: 2.2 }))).toEqual([
+    'retry-after',
+    3,
+  ])
+  expect(errorHeaders(new Failure('access-denied', 'x'))).toEqual([])
+})

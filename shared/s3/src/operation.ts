@@ -1,0 +1,181 @@
+import { Failure } from '@forebay/base/failure'
+import type { Query } from './query.ts'
+import { header, type RequestHeaders } from './request-headers.ts'
+import type { RequestTarget } from './request-target.ts'
+
+/** The operations of the S3 API that exist here, by the names that Amazon gives them. */
+export const OPERATION_NAMES = [
+  'ListBuckets',
+  'CreateBucket',
+  'HeadBucket',
+  'DeleteBucket',
+  'GetBucketLocation',
+  'ListObjects',
+  'ListObjectsV2',
+  'ListMultipartUploads',
+  'DeleteObjects',
+  'GetObject',
+  'HeadObject',
+  'GetObjectAttributes',
+  'PutObject',
+  'CopyObject',
+  'DeleteObject',
+  'CreateMultipartUpload',
+  'UploadPart',
+  'UploadPartCopy',
+  'CompleteMultipartUpload',
+  'AbortMultipartUpload',
+  'ListParts',
+] as const
+
+export type OperationName = (typeof OPERATION_NAMES)[number]
+
+/** A form of an operation: parameters that select it, and those that it understands besides. */
+interface Form {
+  readonly name: OperationName
+  readonly selectedBy: readonly string[]
+  readonly understands?: readonly string[]
+}
+
+const LISTING = ['prefix', 'delimiter', 'encoding-type', 'max-keys']
+const OVERRIDES = [
+  'response-content-type',
+  'response-content-language',
+  'response-expires',
+  'response-cache-control',
+  'response-content-disposition',
+  'response-content-encoding',
+]
+
+/** Forms by level and method, the more special first. */
+const FORMS: Readonly<Record<string, readonly Form[]>> = {
+  'service GET': [
+    {
+      name: 'ListBuckets',
+      selectedBy: [],
+      understands: ['prefix', 'max-buckets', 'continuation-token', 'bucket-region'],
+    },
+  ],
+  'bucket GET': [
+    { name: 'GetBucketLocation', selectedBy: ['location'] },
+    {
+      name: 'ListMultipartUploads',
+      selectedBy: ['uploads'],
+      understands: [
+        'prefix',
+        'delimiter',
+        'encoding-type',
+        'key-marker',
+        'upload-id-marker',
+        'max-uploads',
+      ],
+    },
+    {
+      name: 'ListObjectsV2',
+      selectedBy: ['list-type'],
+      understands: [...LISTING, 'continuation-token', 'start-after', 'fetch-owner'],
+    },
+    { name: 'ListObjects', selectedBy: [], understands: [...LISTING, 'marker'] },
+  ],
+  'bucket HEAD': [{ name: 'HeadBucket', selectedBy: [] }],
+  'bucket PUT': [{ name: 'CreateBucket', selectedBy: [] }],
+  'bucket DELETE': [{ name: 'DeleteBucket', selectedBy: [] }],
+  'bucket POST': [{ name: 'DeleteObjects', selectedBy: ['delete'] }],
+  'object GET': [
+    { name: 'GetObjectAttributes', selectedBy: ['attributes'], understands: ['versionId'] },
+    {
+      name: 'ListParts',
+      selectedBy: ['uploadId'],
+      understands: ['max-parts', 'part-number-marker', 'encoding-type'],
+    },
+    {
+      name: 'GetObject',
+      selectedBy: [],
+      understands: ['partNumber', 'versionId', ...OVERRIDES],
+    },
+  ],
+  'object HEAD': [
+    {
+      name: 'HeadObject',
+      selectedBy: [],
+      understands: ['partNumber', 'versionId', ...OVERRIDES],
+    },
+  ],
+  'object PUT': [
+    { name: 'UploadPart', selectedBy: ['partNumber', 'uploadId'] },
+    { name: 'PutObject', selectedBy: [] },
+  ],
+  'object POST': [
+    { name: 'CreateMultipartUpload', selectedBy: ['uploads'], understands: ['encoding-type'] },
+    { name: 'CompleteMultipartUpload', selectedBy: ['uploadId'] },
+  ],
+  'object DELETE': [
+    { name: 'AbortMultipartUpload', selectedBy: ['uploadId'] },
+    { name: 'DeleteObject', selectedBy: [], understands: ['versionId'] },
+  ],
+}
+
+/** Parameters of the older presigned URLs; authentication has dealt with them. */
+const SIGNATURE_V2 = ['AWSAccessKeyId', 'Signature', 'Expires']
+
+/**
+ * The operation that a request means.
+ *
+ * A parameter that the operation does not understand is refused, because it may be the name of
+ * another operation. Parameters that begin with `x-` are S3's free ones: ignored.
+ *
+ * @throws Failure `not-implemented` | `method-not-allowed` | `argument-invalid` | `bad-request`
+ */
+export function matchOperation(
+  method: string,
+  target: RequestTarget,
+  headers: RequestHeaders,
+): OperationName {
+  const level =
+    target.bucket === undefined ? 'service' : target.key === undefined ? 'bucket' : 'object'
+  const forms = Object.hasOwn(FORMS, `${level} ${method}`) ? FORMS[`${level} ${method}`] : undefined
+  const { query } = target
+  const form = forms?.find(({ selectedBy }) => selectedBy.every((name) => query.has(name)))
+  if (form === undefined) throw noSuchOperation(method, query, headers)
+  if (query.size > 0) checkQuery(form, query)
+  if (headers['x-amz-copy-source'] === undefined) return form.name
+  if (form.name === 'PutObject') return 'CopyObject'
+  return form.name === 'UploadPart' ? 'UploadPartCopy' : form.name
+}
+
+function checkQuery(form: Form, query: Query): void {
+  for (const name of query.keys()) {
+    if (form.selectedBy.includes(name) || form.understands?.includes(name)) continue
+    if (name.slice(0, 2).toLowerCase() === 'x-' || SIGNATURE_V2.includes(name)) continue
+    if (form.name === 'PutObject' && (name === 'uploadId' || name === 'partNumber')) {
+      throw new Failure('argument-invalid', 'a part needs both uploadId and partNumber')
+    }
+    throw notImplemented(`the query parameter ${JSON.stringify(name.slice(0, 80))}`)
+  }
+  if (form.name === 'ListObjectsV2' && query.get('list-type') !== '2') {
+    throw new Failure('argument-invalid', 'list-type must be 2')
+  }
+  const version = query.get('versionId')
+  if (version !== undefined && version !== 'null') {
+    if (version === '') throw new Failure('argument-invalid', 'versionId is empty')
+    throw notImplemented('the version of an object by id')
+  }
+}
+
+function noSuchOperation(method: string, query: Query, headers: RequestHeaders): Failure {
+  if (method === 'POST' && header(headers, 'content-type')?.startsWith('multipart/form-data')) {
+    return new Failure('bad-request', 'uploads by HTML forms are not supported')
+  }
+  for (const name of query.keys()) {
+    if (name.slice(0, 2).toLowerCase() === 'x-' || SIGNATURE_V2.includes(name)) continue
+    return notImplemented(`the query parameter ${JSON.stringify(name.slice(0, 80))}`)
+  }
+  return new Failure(
+    'method-not-allowed',
+    'the specified method is not allowed against this resource',
+  )
+}
+
+function notImplemented(what: string): Failure {
+  return new Failure('not-implemented', `${what} asks for something that is not implemented`)
+}

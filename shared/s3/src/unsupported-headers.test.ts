@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest'
+import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
+
+test.each([
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-customer-algorithm',
+  'x-amz-copy-source-server-side-encryption-customer-key',
+  'x-amz-object-lock-mode',
+  'x-amz-tagging',
+  'x-amz-grant-read',
+  'x-amz-website-redirect-location',
+  'x-amz-expected-bucket-owner',
+  'x-amz-mfa',
+  'x-amz-write-offset-bytes',
+  'x-amz-if-match-size',
+])('%s is refused', (name) => {
+  expect(() => refuseUnsupportedHeaders({ [name]: 'x' })).toThrow('not implemented')
+})
+
+test('headers that state what holds anyway pass', () => {
+  refuseUnsupportedHeaders({
+    'x-amz-acl': 'private',
+    'x-amz-tagging-directive': 'COPY',
+    'x-amz-bucket-object-lock-enabled': 'false',
+    'x-amz-meta-x-amz-tagging': 'x',
+    'x-amz-date': 'x',
+    'x-amz-request-payer': 'requester',
+  })
+  expect(() => refuseUnsupportedHeaders({ 'x-amz-acl': 'public-read' })).toThrow('access control')
+  expect(() => refuseUnsupportedHeaders({ 'x-amz-tagging-directive': 'REPLACE' })).toThrow()
+})

@@ -1,0 +1,56 @@
+import { Failure } from '@forebay/base/failure'
+import { header, type RequestHeaders } from './request-headers.ts'
+
+/**
+ * Beginnings of headers that ask for something that is not implemented. Ignoring one would answer
+ * 200 to a promise that is not kept.
+ */
+const REFUSED = [
+  'x-amz-server-side-encryption',
+  'x-amz-copy-source-server-side-encryption',
+  'x-amz-object-lock-',
+  'x-amz-bucket-object-lock-enabled',
+  'x-amz-tagging',
+  'x-amz-grant-',
+  'x-amz-website-redirect-location',
+  'x-amz-expected-bucket-owner',
+  'x-amz-source-expected-bucket-owner',
+  'x-amz-mfa',
+  'x-amz-bypass-governance-retention',
+  'x-amz-write-offset-bytes',
+  'x-amz-if-match-',
+  'x-amz-rename-source',
+] as const
+
+/** Values that state what holds anyway. */
+const HARMLESS: Readonly<Record<string, readonly string[]>> = {
+  'x-amz-tagging-directive': ['COPY'],
+  'x-amz-bucket-object-lock-enabled': ['false', 'False'],
+  'x-amz-bypass-governance-retention': ['false', 'False'],
+}
+
+/** Access lists that mean: the owner alone. */
+const PRIVATE_ACLS: ReadonlySet<string> = new Set([
+  'private',
+  'bucket-owner-full-control',
+  'bucket-owner-read',
+])
+
+/**
+ * Refuses headers that ask for something that is not implemented: encryption keys, locks, tags,
+ * grants.
+ *
+ * @throws Failure `not-implemented`
+ */
+export function refuseUnsupportedHeaders(headers: RequestHeaders): void {
+  for (const name in headers) {
+    if (!name.startsWith('x-amz-') || !REFUSED.some((begin) => name.startsWith(begin))) continue
+    const value = header(headers, name) ?? ''
+    if (Object.hasOwn(HARMLESS, name) && HARMLESS[name]?.includes(value)) continue
+    throw new Failure('not-implemented', `the header ${name} asks for what is not implemented`)
+  }
+  const acl = header(headers, 'x-amz-acl')
+  if (acl !== undefined && !PRIVATE_ACLS.has(acl)) {
+    throw new Failure('not-implemented', 'access control lists are not implemented')
+  }
+}
