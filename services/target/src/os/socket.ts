@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { unacknowledgedBytes } from './libc.ts'
 
 /**
  * The system's descriptor of a plain TCP socket; undefined for TLS, closed sockets, and wherever
@@ -10,9 +11,16 @@ export function socketDescriptor(socket: Socket): number | undefined {
   return fd !== undefined && fd >= 0 ? fd : undefined
 }
 
-/** Bytes that libuv holds for the socket because the system had no room. */
-export function queuedBytes(socket: Socket): number {
-  return numberOf(handleOf(socket), 'writeQueueSize') ?? 0
+/**
+ * Bytes that were written to the socket and have not reached the peer, as far as the system shows
+ * them: what libuv holds, and what the peer has not acknowledged. For TLS: encrypted bytes.
+ */
+export function undeliveredBytes(socket: Socket): number {
+  const handle = handleOf(socket)
+  const queued = numberOf(handle, 'writeQueueSize') ?? 0
+  const fd = socket.destroyed ? undefined : numberOf(handle, 'fd')
+  const sent = fd === undefined || fd < 0 ? undefined : unacknowledgedBytes(fd)
+  return queued + (sent ?? 0)
 }
 
 function handleOf(socket: Socket): unknown {

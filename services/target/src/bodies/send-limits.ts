@@ -1,0 +1,26 @@
+/** Bodies up to this size leave by one read and one write, bytes. */
+export const SMALL_BODY_BYTES_MAX = 64 * 1024
+
+/** Bytes that one sendfile(2) call, and one question for residency, cover. */
+export const SLICE_BYTES = 1024 ** 2
+
+/** Bytes that one body sends by sendfile before other connections have their turn. */
+export const TURN_BYTES = 4 * 1024 ** 2
+
+/**
+ * Bytes written the ordinary way when the socket is full, to learn when it has room again. They are
+ * the memory a stalled reader costs; sizes from 16 to 256 KiB were equally fast.
+ */
+export const NUDGE_BYTES = 16 * 1024
+
+/** Buffers of `PUMP_SLICE_BYTES` that all bodies share: 64 MiB. Without one a body goes on by nudges. */
+export const SEND_BUFFERS_MAX = 256
+
+/** Of them, those kept while nobody needs them: 16 MiB. */
+export const SEND_BUFFERS_IDLE_MAX = 64
+
+/** A client must take `STALL_BYTES_MIN` in every such time while we wait for it, milliseconds. */
+export const WRITE_STALL_TIMEOUT_MS = 60_000
+
+/** The least progress in `WRITE_STALL_TIMEOUT_MS`, bytes: a reader of 1 byte/s is no reader. */
+export const STALL_BYTES_MIN = 16 * 1024

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { readSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
+import { Failure } from '@forebay/base/failure'
+import type { ObjectBody } from '@forebay/peer/bodies'
+import { detectSendfile } from '../os/detect-sendfile.ts'
+import { diskFailure } from '../os/disk-gate.ts'
+import { cachestatResident } from '../os/libc.ts'
+import type { FileLease } from '../store/contract.ts'
+import { ClientConnection, type StallLimits } from './client-connection.ts'
+import { type SendBuffers, sendBuffers } from './send-buffers.ts'
+import { SMALL_BODY_BYTES_MAX, STALL_BYTES_MIN, WRITE_STALL_TIMEOUT_MS } from './send-limits.ts'
+import { Transfer } from './transfer.ts'
+
+/** What both kinds of body may be told; everything has a sensible default. */
+export interface SendOptions {
+  /** `auto` (default): sendfile(2) where it was found to work; `off`: never. */
+  readonly sendfile?: 'auto' | 'off' | undefined
+  /** Where the system cannot say which pages are in memory: take these for resident. Default false. */
+  readonly recentlyUsed?: boolean | undefined
+  readonly limits?: StallLimits | undefined
+  readonly buffers?: SendBuffers | undefined
+  /** Told once, at the end of `sendTo`, how many bytes of the body were handed to the system. */
+  readonly onSent?: ((sentBytes: number) => void) | undefined
+}
+
+export interface FileBodyOptions extends SendOptions {
+  /** Released exactly once, when the body was sent, taken, given up, or failed. */
+  readonly lease: FileLease
+  readonly offset: number
+  readonly lengthBytes: number
+}
+
+/** A file that somebody is still writing. */
+export interface FollowedSource {
+  readonly fd: number
+  /**
+   * Resolves with how many bytes from `offset` on may be read, at least 1; rejects when they will
+   * not come, and with the signal's reason when aborted.
+   */
+  waitFor(offset: number, signal: AbortSignal): Promise<number>
+}
+
+export interface FollowingBodyOptions extends SendOptions {
+  readonly source: FollowedSource
+  readonly offset: number
+  readonly lengthBytes: number
+  /** Called exactly once, when the body does not use `source.fd` any more. */
+  onClose(): void
+}
+
+const DEFAULT_LIMITS: StallLimits = {
+  stallTimeoutMs: WRITE_STALL_TIMEOUT_MS,
+  stallBytesMin: STALL_BYTES_MIN,
+}
+
+/** A range of a file that is whole. The range lies within the file. */
+export function createFileBody(options: FileBodyOptions): ObjectBody {
+  const { lease, offset, lengthBytes } = options
+  return new FileBody(
+    { fd: lease.fd, offset, lengthBytes, release: () => lease.release() },
+    options,
+  )
+}
+
+/** A range of a growing file: sends what is granted at once, waits for more, never goes beyond. */
+export function createFollowingBody(options: FollowingBodyOptions): ObjectBody {
+  const { source, offset, lengthBytes } = options
+  const range = {
+    fd: source.fd,
+    offset,
+    lengthBytes,
+    release: () => options.onClose(),
+    waitFor: (from: number, signal: AbortSignal) => source.waitFor(from, signal),
+  }
+  return new FileBody(range, options)
+}
+
+interface FileRange {
+  readonly fd: number
+  readonly offset: number
+  readonly lengthBytes: number
+  readonly waitFor?: (offset: number, signal: AbortSignal) => Promise<number>
+  release(): void
+}
+
+class FileBody implements ObjectBody {
+  readonly lengthBytes: number
+  readonly #range: FileRange
+  readonly #options: SendOptions
+  #spent = false
+
+  constructor(range: FileRange, options: SendOptions) {
+    this.lengthBytes = range.lengthBytes
+    this.#range = range
+    this.#options = options
+  }
+
+  /** @throws Failure `object-corrupt` | `disk-error`; the body is closed then. */
+  take(): Buffer | undefined {
+    assert(!this.#spent, 'a body is taken, sent or closed once')
+    const { fd, offset, lengthBytes, waitFor } = this.#range
+    if (lengthBytes > SMALL_BODY_BYTES_MAX) return undefined
+    if (lengthBytes > 0) {
+      if (waitFor !== undefined) return undefined
+      const resident = cachestatResident(fd, offset, lengthBytes) ?? this.#options.recentlyUsed
+      if (resident !== true) return undefined
+    }
+    try {
+      return readWhole(this.#range)
+    } finally {
+      this.close()
+    }
+  }
+
+  async sendTo(response: ServerResponse): Promise<void> {
+    assert(!this.#spent, 'a body is taken, sent or closed once')
+    if (this.lengthBytes === 0 || response.req.method === 'HEAD') {
+      this.close()
+      response.end()
+      return
+    }
+    this.#spent = true
+    const connection = new ClientConnection(response, this.#options.limits ?? DEFAULT_LIMITS)
+    const transfer = new Transfer(
+      {
+        ...this.#range,
+        direct: this.#options.sendfile !== 'off' && (await detectSendfile()),
+        recentlyUsed: this.#options.recentlyUsed ?? false,
+        buffers: this.#options.buffers ?? sendBuffers,
+      },
+      connection,
+    )
+    try {
+      response.flushHeaders()
+      await transfer.run()
+      response.end()
+    } catch (error) {
+      connection.destroy()
+      throw error
+    } finally {
+      connection.dispose()
+      this.#options.onSent?.(connection.handedBytes)
+    }
+  }
+
+  close(): void {
+    if (this.#spent) return
+    this.#spent = true
+    this.#range.release()
+  }
+}
+
+function readWhole(range: FileRange): Buffer {
+  const bytes = Buffer.allocUnsafe(range.lengthBytes)
+  let filled = 0
+  while (filled < bytes.length) {
+    let readBytes: number
+    try {
+      readBytes = readSync(range.fd, bytes, filled, bytes.length - filled, range.offset + filled)
+    } catch (error) {
+      throw diskFailure(error, 'reading an object failed')
+    }
+    if (readBytes === 0) {
+      throw new Failure('object-corrupt', `the file of an object ends early, at byte ${filled}`)
+    }
+    filled += readBytes
+  }
+  return bytes
+}

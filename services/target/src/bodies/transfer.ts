@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict'
+import { read as readCallback, readSync } from 'node:fs'
+import { Failure } from '@forebay/base/failure'
+import { type DiskGate, diskFailure, diskGateOf } from '../os/disk-gate.ts'
+import { cachestatResident, sendfile } from '../os/libc.ts'
+import type { ClientConnection } from './client-connection.ts'
+import type { SendBuffers } from './send-buffers.ts'
+import { NUDGE_BYTES, SLICE_BYTES, TURN_BYTES } from './send-limits.ts'
+
+/** The bytes to send, and how. */
+export interface TransferSource {
+  readonly fd: number
+  readonly offset: number
+  readonly lengthBytes: number
+  /** sendfile(2) works here and is wanted. */
+  readonly direct: boolean
+  /** What to believe of pages where the system does not say whether they are in memory. */
+  readonly recentlyUsed: boolean
+  /**
+   * For a file that grows: resolves with how many bytes may be sent from `offset` on, at least 1.
+   * Absent: everything is there.
+   */
+  readonly waitFor?: ((offset: number, signal: AbortSignal) => Promise<number>) | undefined
+  readonly buffers: SendBuffers
+  /** Called once, when neither a read nor the socket needs the descriptor any more. */
+  release(): void
+}
+
+/**
+ * One range of a file on its way to one client, slice by slice: sendfile(2) for a slice that is in
+ * memory where the connection allows it, else pooled buffers, two in flight.
+ */
+export class Transfer {
+  readonly #source: TransferSource
+  readonly #connection: ClientConnection
+  /** Buffers that the socket still reads from. */
+  readonly #lent = new Set<Buffer>()
+  #gate: DiskGate | undefined
+  #position: number
+  #readCount = 0
+  #turnBytes = 0
+  #over = false
+
+  constructor(source: TransferSource, connection: ClientConnection) {
+    this.#source = source
+    this.#connection = connection
+    this.#position = source.offset
+  }
+
+  /**
+   * Sends everything. Whatever goes wrong, the descriptor and the buffers are given back.
+   *
+   * @throws Failure `client-gone`, `object-corrupt` for a file that ends early, `disk-error`,
+   * `slow-down`; what `waitFor` throws
+   */
+  async run(): Promise<void> {
+    const { offset, lengthBytes } = this.#source
+    const end = offset + lengthBytes
+    try {
+      this.#connection.throwIfGone()
+      while (this.#position < end) {
+        const granted = this.#position + (await this.#granted(end))
+        while (this.#position < granted) {
+          await this.#sendSlice(Math.min(SLICE_BYTES, granted - this.#position))
+        }
+      }
+      await this.#connection.room(0)
+    } finally {
+      this.#over = true
+      for (const _ of this.#lent) this.#source.buffers.forfeit()
+      this.#lent.clear()
+      this.#releaseWhenUnused()
+    }
+  }
+
+  #granted(end: number): number | Promise<number> {
+    const left = end - this.#position
+    const { waitFor } = this.#source
+    if (waitFor === undefined) return left
+    return waitFor(this.#position, this.#connection.signal).then((bytes) => {
+      assert(bytes >= 1, 'a follower is granted at least one byte')
+      this.#connection.throwIfGone()
+      return Math.min(left, bytes)
+    })
+  }
+
+  /** Sends up to `lengthBytes`, at least one byte. */
+  async #sendSlice(lengthBytes: number): Promise<void> {
+    if (this.#source.direct && this.#isResident(lengthBytes)) {
+      await this.#connection.room(0)
+      const socketFd = this.#connection.directDescriptor()
+      if (socketFd !== undefined) {
+        await this.#sendDirect(socketFd, lengthBytes)
+        return
+      }
+    }
+    await this.#pump(lengthBytes)
+  }
+
+  #isResident(lengthBytes: number): boolean {
+    const { fd, recentlyUsed } = this.#source
+    return cachestatResident(fd, this.#position, lengthBytes) ?? recentlyUsed
+  }
+
+  async #sendDirect(socketFd: number, lengthBytes: number): Promise<void> {
+    const { fd } = this.#source
+    const sentBytes = sendfile({ socketFd, fileFd: fd }, this.#position, lengthBytes)
+    if (sentBytes === 0) throw endsEarly(this.#position)
+    if (sentBytes < 0) {
+      await this.#nudge(lengthBytes)
+      return
+    }
+    this.#position += sentBytes
+    this.#turnBytes += sentBytes
+    this.#connection.noteDirect(sentBytes)
+    if (this.#turnBytes >= TURN_BYTES) {
+      this.#turnBytes = 0
+      await this.#connection.yieldTurn()
+    }
+  }
+
+  /**
+   * After a sendfile that moved nothing: the socket is full, or broken, or the file cannot be read.
+   * An ordinary read and write of a little tells which, and finishes when there is room again.
+   */
+  async #nudge(lengthBytes: number): Promise<void> {
+    const chunk = Buffer.allocUnsafeSlow(Math.min(NUDGE_BYTES, lengthBytes))
+    const readBytes = this.#readResident(chunk)
+    this.#position += readBytes
+    this.#connection.write(chunk.subarray(0, readBytes))
+    await this.#connection.room(0)
+  }
+
+  #readResident(chunk: Buffer): number {
+    try {
+      const readBytes = readSync(this.#source.fd, chunk, 0, chunk.length, this.#position)
+      if (readBytes === 0) throw endsEarly(this.#position)
+      return readBytes
+    } catch (error) {
+      throw diskFailure(error, 'reading an object failed')
+    }
+  }
+
+  async #pump(lengthBytes: number): Promise<void> {
+    const end = this.#position + lengthBytes
+    while (this.#position < end) {
+      // One may be written while the next is read: two buffers a body.
+      await this.#connection.room(1)
+      const pooled = this.#source.buffers.take()
+      if (pooled === undefined) await this.#connection.room(0)
+      const buffer = pooled ?? Buffer.allocUnsafeSlow(NUDGE_BYTES)
+      const wanted = Math.min(buffer.length, end - this.#position)
+      const readBytes = await this.#read(buffer.subarray(0, wanted), pooled)
+      this.#position += readBytes
+      if (pooled === undefined) this.#connection.write(buffer.subarray(0, readBytes))
+      else this.#writePooled(pooled, readBytes)
+    }
+  }
+
+  #writePooled(buffer: Buffer, lengthBytes: number): void {
+    this.#lent.add(buffer)
+    this.#connection.write(buffer.subarray(0, lengthBytes), () => {
+      // After the end it was written off.
+      if (this.#lent.delete(buffer)) this.#source.buffers.give(buffer)
+    })
+  }
+
+  /** Reads on a thread of the pool. A read that nobody awaits any more gives `pooled` back itself. */
+  async #read(into: Buffer, pooled: Buffer | undefined): Promise<number> {
+    let started = false
+    let handedOver = false
+    const giveBack = (): void => {
+      if (pooled !== undefined && !handedOver) this.#source.buffers.give(pooled)
+    }
+    const operation = async (): Promise<number> => {
+      started = true
+      this.#readCount += 1
+      try {
+        const readBytes = await readAt(this.#source.fd, into, this.#position)
+        handedOver = !this.#over && readBytes > 0
+        return readBytes
+      } finally {
+        this.#readCount -= 1
+        giveBack()
+        this.#releaseWhenUnused()
+      }
+    }
+    try {
+      this.#gate ??= diskGateOf(this.#source.fd)
+      const readBytes = await this.#gate.run(operation, { signal: this.#connection.signal })
+      if (readBytes === 0) throw endsEarly(this.#position)
+      return readBytes
+    } catch (error) {
+      if (!started) giveBack()
+      throw diskFailure(error, 'reading an object failed')
+    }
+  }
+
+  #releaseWhenUnused(): void {
+    if (this.#over && this.#readCount === 0) this.#source.release()
+  }
+}
+
+function readAt(fd: number, into: Buffer, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    readCallback(fd, into, 0, into.length, position, (error, readBytes) => {
+      if (error === null) resolve(readBytes)
+      else reject(error)
+    })
+  })
+}
+
+function endsEarly(position: number): Failure {
+  return new Failure('object-corrupt', `the file of an object ends early, at byte ${position}`)
+}
