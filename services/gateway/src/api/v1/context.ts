@@ -1,0 +1,84 @@
+import type { IncomingMessage } from 'node:http'
+import type { BucketTable } from '@forebay/control/bucket-table'
+import type { BackendBinding, BucketRecord, BucketRef } from '@forebay/model/bucket'
+import type { TargetPort } from '@forebay/peer/target-port'
+
+/** What a caller must be allowed: `admin` manages buckets and the node. */
+export type V1Need = 'read' | 'write' | 'admin'
+
+/** A bucket as a request names it; without a provider: `ais` first, else the only match. */
+export interface WantedBucket {
+  readonly name: string
+  readonly provider: BucketRef['provider'] | undefined
+  readonly namespace: BucketRef['namespace']
+  /** False: only the bucket table is asked, nothing is brought in from a backend. */
+  readonly lookUp: boolean
+}
+
+/** One disk, as `GET /v1/forebay/status` tells it. */
+export interface MountpathStatus {
+  readonly path: string
+  readonly state: string
+  readonly usedBytes: number
+  readonly capacityBytes: number
+}
+
+/** Counters since the start of the process. */
+export interface CacheCounters {
+  readonly hits: number
+  readonly misses: number
+  readonly partial: number
+  readonly stale: number
+  readonly bytesFromCache: number
+  readonly bytesFromBackend: number
+  readonly backendRequests: number
+}
+
+export interface NodeStatus {
+  readonly version: string
+  readonly mountpaths: readonly MountpathStatus[]
+  readonly cache: CacheCounters
+  readonly objectCount: number | undefined
+  /** Keys that are asked of their backend before each answer, because a write may have been applied. */
+  readonly unsettledCount: number
+}
+
+/** Everything that the native door needs of its node. */
+export interface V1Context {
+  readonly nodeId: string
+  readonly clusterId: string
+  /** Milliseconds since 1970. */
+  readonly startedMs: number
+  readonly target: TargetPort
+  readonly buckets: BucketTable
+
+  /** True when the authenticated caller may do this, to this bucket where one is named. */
+  allows(request: IncomingMessage, need: V1Need, bucket?: string): boolean
+  /**
+   * The bucket that a request means; brought in from a configured backend where that is allowed.
+   *
+   * @throws Failure `bucket-not-found` | `bucket-ambiguous` | `access-denied` | `backend-*`
+   */
+  resolveBucket(
+    wanted: WantedBucket,
+    request: IncomingMessage,
+    signal: AbortSignal,
+  ): Promise<BucketRecord>
+  /** @throws Failure `bucket-not-found` | `backend-*` when the bucket at the backend cannot be used */
+  checkBackend(binding: BackendBinding, signal: AbortSignal): Promise<void>
+
+  health(): { readonly ready: boolean; readonly reasons: readonly string[] }
+  status(): Promise<NodeStatus>
+  /** Every setting, secrets redacted. */
+  config(): readonly {
+    readonly key: string
+    readonly value: unknown
+    readonly origin: string
+  }[]
+  /** Prometheus text. */
+  metrics(): Promise<string>
+  /** Longest pause of a client that sends a body, ms. */
+  readonly readStallTimeoutMs: number
+  /** Told of failures that are no fault of the caller, and of answers that broke off. */
+  report(error: unknown, requestId: string): void
+}

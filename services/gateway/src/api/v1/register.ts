@@ -1,0 +1,76 @@
+import { Failure } from '@forebay/base/failure'
+import type { FastifyInstance } from 'fastify'
+import type { V1Context } from './context.ts'
+import { Exchange } from './exchange.ts'
+import { routeV1 } from './routes.ts'
+
+const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'] as const
+
+/**
+ * Puts the native door on a Fastify instance: `/v1/...` and `/metrics`.
+ *
+ * Callers are authenticated before they get here. The framework finds the door and owns the life of
+ * the request; bodies, names and errors are read and written on the raw request (see `Exchange`).
+ */
+export function registerV1(app: FastifyInstance, context: V1Context): void {
+  app.register((scope, _options, done) => {
+    scope.removeAllContentTypeParsers()
+    // Bodies are read by the operation that wants them, so no content type can change how.
+    scope.addContentTypeParser('*', (_request, _payload, parsed) => parsed(null))
+    scope.addHook('onRequest', async (request) => {
+      // The framework refuses odd content types before any route sees them; none of them matters here.
+      delete request.raw.headers['content-type']
+    })
+    for (const url of ['/v1', '/v1/*', '/metrics']) {
+      scope.route({
+        method: [...METHODS],
+        url,
+        handler: async (request, reply) => {
+          reply.hijack()
+          const exchange = new Exchange(context, request.raw, reply.raw)
+          try {
+            await routeV1(exchange)
+          } catch (error) {
+            exchange.fail(error)
+          }
+        },
+      })
+    }
+    done()
+  })
+  app.setNotFoundHandler((request, reply) => {
+    reply.hijack()
+    new Exchange(context, request.raw, reply.raw).fail(
+      new Failure('uri-invalid', 'there is no such path on this door'),
+    )
+  })
+  app.setErrorHandler((error, request, reply) => {
+    reply.hijack()
+    new Exchange(context, request.raw, reply.raw).fail(fromFramework(error))
+  })
+}
+
+/**
+ * Answers for requests that Fastify refuses before routing, such as bad escapes in the path: the
+ * value of its option `frameworkErrors`.
+ */
+export function v1FrameworkErrors(context: V1Context) {
+  return (
+    error: unknown,
+    request: { readonly raw: import('node:http').IncomingMessage },
+    reply: { readonly raw: import('node:http').ServerResponse; hijack(): unknown },
+  ): void => {
+    reply.hijack()
+    new Exchange(context, request.raw, reply.raw).fail(fromFramework(error))
+  }
+}
+
+/** The framework's own refusals are the caller's mistakes when they say so by their status. */
+function fromFramework(error: unknown): unknown {
+  if (error instanceof Failure || !(error instanceof Error) || !('statusCode' in error))
+    return error
+  const { statusCode, message } = error
+  if (typeof statusCode !== 'number' || statusCode >= 500) return error
+  if (statusCode === 413) return new Failure('payload-too-large', message)
+  return new Failure('bad-request', message)
+}

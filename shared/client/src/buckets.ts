@@ -1,0 +1,153 @@
+import type { BucketAddress } from './address.ts'
+import { Answer, answersOf, required } from './answer.ts'
+import type { Transport } from './transport.ts'
+
+interface Call {
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a bucket that stands for one of an S3 store may state. */
+export interface RemoteOptions extends Call {
+  /** Other names under which clients find it. */
+  readonly aliases?: readonly string[] | undefined
+  readonly endpoint?: string | undefined
+  readonly region?: string | undefined
+  readonly profile?: string | undefined
+  /** Do not ask the store whether the bucket is there. */
+  readonly unchecked?: boolean | undefined
+}
+
+/** A bucket as Forebay lists it. */
+export interface BucketSummary {
+  readonly address: BucketAddress
+  /** Not told by other servers. */
+  readonly created?: string | undefined
+  readonly aliases: readonly string[]
+  /** The bucket at the store behind it, where there is one. */
+  readonly backend?: Readonly<Record<string, unknown>> | undefined
+  readonly properties: Readonly<Record<string, unknown>>
+}
+
+/** Operations on buckets. */
+export class Buckets {
+  readonly #transport: Transport
+
+  constructor(transport: Transport) {
+    this.#transport = transport
+  }
+
+  /** Every bucket that the caller may read, with its properties. */
+  async list(call: Call = {}): Promise<readonly BucketSummary[]> {
+    const answer = await this.#transport.json({
+      method: 'GET',
+      path: ['v1', 'forebay', 'buckets'],
+      signal: call.signal,
+    })
+    return answersOf(answer).map(summaryOf)
+  }
+
+  /** Makes a native bucket. */
+  async create(bucket: BucketAddress, call: Call = {}): Promise<void> {
+    await this.#act('POST', { bucket, action: 'create-bck', value: null, signal: call.signal })
+  }
+
+  /** Makes a bucket of an S3 store known. */
+  async addRemote(bucket: BucketAddress, options: RemoteOptions = {}): Promise<void> {
+    const { aliases, endpoint, region, profile } = options
+    await this.#act('POST', {
+      bucket,
+      action: 'create-bck',
+      value: {
+        extra: { aws: { cloud_region: region, endpoint, profile } },
+        ...(aliases === undefined ? {} : { forebay: { aliases } }),
+      },
+      query: options.unchecked === true ? { dont_head_remote_bck: 'true' } : {},
+      signal: options.signal,
+    })
+  }
+
+  /** The whole property tree, AIStore's and below `forebay` Forebay's own. */
+  async properties(bucket: BucketAddress, call: Call = {}): Promise<Answer> {
+    const headers = await this.#transport.empty({
+      method: 'HEAD',
+      path: ['v1', 'buckets', bucket.name],
+      query: { provider: bucket.provider, dont_add_remote_bck_md: 'true' },
+      signal: call.signal,
+    })
+    const text = required(headers.get('ais-bucket-props') ?? undefined, 'header Ais-Bucket-Props')
+    return new Answer(JSON.parse(text))
+  }
+
+  /** Sets Forebay's own properties; those not named stay. */
+  async set(
+    bucket: BucketAddress,
+    properties: Readonly<Record<string, unknown>>,
+    call: Call = {},
+  ): Promise<void> {
+    await this.#act('PATCH', {
+      bucket,
+      action: 'set-bprops',
+      value: { forebay: properties },
+      signal: call.signal,
+    })
+  }
+
+  /** Takes every property back to its default. */
+  async reset(bucket: BucketAddress, call: Call = {}): Promise<void> {
+    await this.#act('PATCH', { bucket, action: 'reset-bprops', value: null, signal: call.signal })
+  }
+
+  /** Destroys a native bucket with every object in it. */
+  async destroy(bucket: BucketAddress, call: Call = {}): Promise<void> {
+    await this.#act('DELETE', { bucket, action: 'destroy-bck', value: null, signal: call.signal })
+  }
+
+  /** Forgets a bucket of a store and drops its cached objects; the store keeps everything. */
+  async forget(bucket: BucketAddress, call: Call = {}): Promise<void> {
+    await this.#act('DELETE', {
+      bucket,
+      action: 'evict-remote-bck',
+      value: null,
+      signal: call.signal,
+    })
+  }
+
+  async #act(
+    method: string,
+    request: {
+      readonly bucket: BucketAddress
+      readonly action: string
+      readonly value: unknown
+      readonly query?: Readonly<Record<string, string>>
+      readonly signal: AbortSignal | undefined
+    },
+  ): Promise<void> {
+    const { bucket, action, value, query, signal } = request
+    await this.#transport.empty({
+      method,
+      path: ['v1', 'buckets', bucket.name],
+      query: { provider: bucket.provider, ...query },
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ action, name: '', value }),
+      signal,
+    })
+  }
+}
+
+function summaryOf(answer: Answer): BucketSummary {
+  const backend = answer.nested('backend').entries()
+  return {
+    address: {
+      name: required(answer.text('name'), 'bucket name'),
+      provider: providerOf(answer.text('provider')),
+    },
+    created: answer.text('created'),
+    aliases: answer.texts('aliases'),
+    backend: backend.length === 0 ? undefined : Object.fromEntries(backend),
+    properties: Object.fromEntries(answer.nested('properties').entries()),
+  }
+}
+
+function providerOf(word: string | undefined): BucketAddress['provider'] {
+  return word === 'ais' || word === 'aws' || word === 'gcp' || word === 'azure' ? word : undefined
+}
