@@ -1,0 +1,111 @@
+import { Failure } from '@forebay/base/failure'
+import { DELETE_KEYS_MAX, PARTS_MAX } from '@forebay/base/limits'
+import type { Checksum } from '@forebay/model/checksum'
+import { algorithmWord, parseChecksum, S3_ALGORITHMS } from './checksum-headers.ts'
+import { unquoteTag } from './conditions.ts'
+import {
+  childrenOf,
+  malformed,
+  numberOf,
+  parseXml,
+  requiredTextOf,
+  textOf,
+  type XmlElement,
+} from './xml-read.ts'
+
+/** One key of DeleteObjects; not checked, because each key fails on its own. */
+export interface KeyToDelete {
+  readonly key: string
+  readonly versionId: string | undefined
+  /** Delete only this version; without quotes, or `*`. */
+  readonly etag: string | undefined
+  /** A condition that is not implemented stands with it. */
+  readonly otherCondition: boolean
+}
+
+/** What DeleteObjects is asked to do. */
+export interface DeleteList {
+  readonly keys: readonly KeyToDelete[]
+  readonly quiet: boolean
+}
+
+/** Reads the body of DeleteObjects. @throws Failure `xml-malformed` | `message-too-large` */
+export function parseDeleteList(body: Uint8Array): DeleteList {
+  const root = parseXml(body, 'Delete')
+  const objects = childrenOf(root, 'Object')
+  if (objects.length === 0) throw malformed('it names no object')
+  if (objects.length > DELETE_KEYS_MAX) {
+    throw malformed(`it names more than ${DELETE_KEYS_MAX} objects`)
+  }
+  return {
+    quiet: textOf(root, 'Quiet')?.trim().toLowerCase() === 'true',
+    keys: objects.map((object) => {
+      const etag = textOf(object, 'ETag')
+      return {
+        key: requiredTextOf(object, 'Key'),
+        versionId: textOf(object, 'VersionId') || undefined,
+        etag: etag === undefined ? undefined : unquoteTag(etag),
+        otherCondition:
+          textOf(object, 'LastModifiedTime') !== undefined || textOf(object, 'Size') !== undefined,
+      }
+    }),
+  }
+}
+
+/** One part as CompleteMultipartUpload names it. */
+export interface NamedPart {
+  readonly partNumber: number
+  readonly etag: string
+  readonly checksums: readonly Checksum[]
+}
+
+/**
+ * Reads the body of CompleteMultipartUpload.
+ *
+ * @throws Failure `xml-malformed` | `message-too-large` | `part-invalid` | `part-order-invalid` |
+ *   `bad-request` for a checksum that is none
+ */
+export function parseCompletion(body: Uint8Array): readonly NamedPart[] {
+  const root = parseXml(body, 'CompleteMultipartUpload')
+  const parts = childrenOf(root, 'Part')
+  if (parts.length === 0) throw malformed('it names no part')
+  if (parts.length > PARTS_MAX) throw malformed(`it names more than ${PARTS_MAX} parts`)
+  let previous = 0
+  return parts.map((part) => {
+    const partNumber = numberOf(part, 'PartNumber')
+    if (partNumber === undefined) throw malformed('a part has no PartNumber')
+    if (partNumber < 1 || partNumber > PARTS_MAX) {
+      throw new Failure('part-invalid', `there is no part ${partNumber}`)
+    }
+    if (partNumber <= previous) {
+      throw new Failure('part-order-invalid', 'the parts are not in ascending order')
+    }
+    previous = partNumber
+    return {
+      partNumber,
+      etag: unquoteTag(requiredTextOf(part, 'ETag')),
+      checksums: readChecksums(part),
+    }
+  })
+}
+
+/**
+ * Reads the body of CreateBucket, which may be empty: the region that it asks for.
+ *
+ * @throws Failure `xml-malformed`
+ */
+export function parseBucketConfiguration(body: Uint8Array): string | undefined {
+  if (body.byteLength === 0) return undefined
+  return (
+    textOf(parseXml(body, 'CreateBucketConfiguration'), 'LocationConstraint')?.trim() || undefined
+  )
+}
+
+function readChecksums(part: XmlElement): readonly Checksum[] {
+  const checksums: Checksum[] = []
+  for (const algorithm of S3_ALGORITHMS) {
+    const value = textOf(part, `Checksum${algorithmWord(algorithm)}`)
+    if (value !== undefined) checksums.push(parseChecksum(algorithm, value))
+  }
+  return checksums
+}
