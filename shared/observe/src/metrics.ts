@@ -1,0 +1,327 @@
+import { readdir } from 'node:fs/promises'
+import { Gauge, Registry } from 'prom-client'
+import { CounterFamily, type Tally, TimeFamily, type TimeTally } from './tally.ts'
+
+/** How a read was answered; the values of the `Forebay-Cache` header. */
+export const READ_STATUSES = ['hit', 'miss', 'partial', 'stale', 'revalidated', 'bypass'] as const
+export type ReadStatus = (typeof READ_STATUSES)[number]
+
+/** How a request to a backend ended. */
+export type BackendOutcome =
+  | 'ok'
+  | 'absent'
+  | 'refused'
+  | 'throttled'
+  | 'failed'
+  | 'timeout'
+  | 'aborted'
+
+/** Buckets with counters of their own; reads of further ones count under `other`. */
+export const BUCKET_LABELS_MAX = 1000
+
+/** Label of all buckets beyond the limit. */
+const OTHER = 'other'
+
+/** Counters of one bucket; ask for them once and keep them. */
+export interface BucketTallies {
+  readonly reads: Readonly<Record<ReadStatus, Tally>>
+  readonly cacheBytes: Tally
+  readonly backendBytes: Tally
+  readonly writtenBytes: Tally
+}
+
+/** Counters of one operation at one backend. */
+export interface BackendTallies {
+  outcome(outcome: BackendOutcome): Tally
+  readonly receivedBytes: Tally
+  readonly sentBytes: Tally
+  readonly duration: TimeTally
+}
+
+/** What is asked when somebody scrapes; each must answer at once. */
+export interface GaugeSources {
+  readonly objectCount: () => number
+  readonly unsettledCount: () => number
+  readonly connectionCount: () => number
+  readonly mountpaths: () => readonly {
+    readonly path: string
+    readonly usedBytes: number
+    readonly capacityBytes: number
+  }[]
+  /** Seconds, over the last window. */
+  readonly loopDelay: () => { readonly p50: number; readonly p99: number; readonly max: number }
+}
+
+interface RequestTallies {
+  /** By the first digit of the status, 0..5. */
+  readonly byClass: readonly Tally[]
+  readonly duration: TimeTally
+}
+
+/**
+ * The counters of one node. Counting is an addition to a plain number; names, labels and text are made
+ * when somebody scrapes. Object keys are never labels.
+ */
+export class Metrics {
+  readonly registry = new Registry()
+  readonly #requests: CounterFamily<'operation' | 'status'>
+  readonly #requestTimes: TimeFamily<'operation'>
+  readonly #reads: CounterFamily<'bucket' | 'status'>
+  readonly #readBytes: CounterFamily<'bucket' | 'source'>
+  readonly #writtenBytes: CounterFamily<'bucket'>
+  readonly #backendRequests: CounterFamily<'backend' | 'operation' | 'outcome'>
+  readonly #backendBytes: CounterFamily<'backend' | 'operation' | 'direction'>
+  readonly #backendTimes: TimeFamily<'backend' | 'operation'>
+  readonly #evicted: CounterFamily<'reason'>
+  readonly #evictedBytes: CounterFamily<'reason'>
+  readonly #operations = new Map<string, RequestTallies>()
+  readonly #buckets = new Map<string, BucketTallies>()
+
+  constructor(build: { readonly version: string }) {
+    const { registry } = this
+    this.#requests = new CounterFamily({
+      name: 'forebay_requests_total',
+      help: 'Requests answered, by operation and first digit of the status.',
+      labels: ['operation', 'status'],
+      registry,
+    })
+    this.#requestTimes = new TimeFamily({
+      name: 'forebay_request_duration_seconds',
+      help: 'Time from the head of a request to the last byte of its answer.',
+      labels: ['operation'],
+      registry,
+    })
+    this.#reads = new CounterFamily({
+      name: 'forebay_cache_reads_total',
+      help: 'Reads of objects, by how the cache answered them.',
+      labels: ['bucket', 'status'],
+      registry,
+    })
+    this.#readBytes = new CounterFamily({
+      name: 'forebay_read_bytes_total',
+      help: 'Bytes of objects sent to clients, by where they came from.',
+      labels: ['bucket', 'source'],
+      registry,
+    })
+    this.#writtenBytes = new CounterFamily({
+      name: 'forebay_written_bytes_total',
+      help: 'Bytes of objects received from clients.',
+      labels: ['bucket'],
+      registry,
+    })
+    this.#backendRequests = new CounterFamily({
+      name: 'forebay_backend_requests_total',
+      help: 'Requests to backends, each attempt counted.',
+      labels: ['backend', 'operation', 'outcome'],
+      registry,
+    })
+    this.#backendBytes = new CounterFamily({
+      name: 'forebay_backend_bytes_total',
+      help: 'Bytes of bodies received from and sent to backends.',
+      labels: ['backend', 'operation', 'direction'],
+      registry,
+    })
+    this.#backendTimes = new TimeFamily({
+      name: 'forebay_backend_duration_seconds',
+      help: 'Time of requests to backends, bodies included.',
+      labels: ['backend', 'operation'],
+      registry,
+    })
+    this.#evicted = new CounterFamily({
+      name: 'forebay_evicted_objects_total',
+      help: 'Objects that left the cache.',
+      labels: ['reason'],
+      registry,
+    })
+    this.#evictedBytes = new CounterFamily({
+      name: 'forebay_evicted_bytes_total',
+      help: 'Bytes that left the cache.',
+      labels: ['reason'],
+      registry,
+    })
+    addProcessGauges(registry, build.version)
+  }
+
+  /** Counts an answered request. `operation` is one of the doors' fixed words, never client text. */
+  countRequest(operation: string, status: number, seconds: number): void {
+    const tallies = this.#operations.get(operation) ?? this.#addOperation(operation)
+    const tally = tallies.byClass[Math.floor(status / 100)] ?? tallies.byClass[0]
+    tally?.add(1)
+    tallies.duration.observe(seconds)
+  }
+
+  /** The counters of a bucket; its name as `provider://name`. */
+  bucket(name: string): BucketTallies {
+    const held = this.#buckets.get(name)
+    if (held !== undefined) return held
+    const label = this.#buckets.size < BUCKET_LABELS_MAX ? name : OTHER
+    const tallies = this.#buckets.get(label) ?? this.#makeBucket(label)
+    this.#buckets.set(label, tallies)
+    return tallies
+  }
+
+  /** Drops the counters of a destroyed bucket. */
+  forgetBucket(name: string): void {
+    this.#buckets.delete(name)
+    this.#reads.forget('bucket', name)
+    this.#readBytes.forget('bucket', name)
+    this.#writtenBytes.forget('bucket', name)
+  }
+
+  /** The counters of an operation at a backend; ask once and keep them. */
+  backend(backend: string, operation: string): BackendTallies {
+    const bytes = (direction: 'received' | 'sent'): Tally =>
+      this.#backendBytes.tally({ backend, operation, direction })
+    return {
+      outcome: (outcome) => this.#backendRequests.tally({ backend, operation, outcome }),
+      receivedBytes: bytes('received'),
+      sentBytes: bytes('sent'),
+      duration: this.#backendTimes.tally({ backend, operation }),
+    }
+  }
+
+  countEviction(reason: 'space' | 'request' | 'stale' | 'corrupt', bytes: number): void {
+    this.#evicted.tally({ reason }).add(1)
+    this.#evictedBytes.tally({ reason }).add(bytes)
+  }
+
+  /** Connects the gauges of the running node; call once. */
+  connect(sources: GaugeSources): void {
+    const { registry } = this
+    addGauge(registry, 'forebay_objects', {
+      help: 'Objects with a record in the index.',
+      read: sources.objectCount,
+    })
+    addGauge(registry, 'forebay_unsettled_keys', {
+      help: 'Keys whose last write at the backend has an unknown outcome.',
+      read: sources.unsettledCount,
+    })
+    addGauge(registry, 'forebay_connections', {
+      help: 'Client connections held open.',
+      read: sources.connectionCount,
+    })
+    addMountpathGauges(registry, sources)
+    addLoopGauges(registry, sources)
+  }
+
+  #makeBucket(bucket: string): BucketTallies {
+    const read = (status: ReadStatus): Tally => this.#reads.tally({ bucket, status })
+    return {
+      reads: {
+        hit: read('hit'),
+        miss: read('miss'),
+        partial: read('partial'),
+        stale: read('stale'),
+        revalidated: read('revalidated'),
+        bypass: read('bypass'),
+      },
+      cacheBytes: this.#readBytes.tally({ bucket, source: 'cache' }),
+      backendBytes: this.#readBytes.tally({ bucket, source: 'backend' }),
+      writtenBytes: this.#writtenBytes.tally({ bucket }),
+    }
+  }
+
+  #addOperation(operation: string): RequestTallies {
+    const byClass = ['other', '1xx', '2xx', '3xx', '4xx', '5xx'].map((status) =>
+      this.#requests.tally({ operation, status }),
+    )
+    const tallies = { byClass, duration: this.#requestTimes.tally({ operation }) }
+    this.#operations.set(operation, tallies)
+    return tallies
+  }
+}
+
+/** All metrics in Prometheus text format 0.0.4, with the content type to answer. */
+export async function renderMetrics(
+  metrics: Metrics,
+): Promise<{ readonly contentType: string; readonly text: string }> {
+  return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }
+}
+
+function addGauge(
+  registry: Registry,
+  name: string,
+  gauge: { readonly help: string; readonly read: () => number },
+): void {
+  new Gauge({
+    name,
+    help: gauge.help,
+    registers: [registry],
+    collect() {
+      this.set(gauge.read())
+    },
+  })
+}
+
+function addMountpathGauges(registry: Registry, sources: GaugeSources): void {
+  new Gauge({
+    name: 'forebay_mountpath_used_bytes',
+    help: 'Bytes that objects take on a mountpath.',
+    labelNames: ['mountpath'],
+    registers: [registry],
+    collect() {
+      for (const { path, usedBytes } of sources.mountpaths())
+        this.set({ mountpath: path }, usedBytes)
+    },
+  })
+  new Gauge({
+    name: 'forebay_mountpath_capacity_bytes',
+    help: 'Bytes that a mountpath may hold.',
+    labelNames: ['mountpath'],
+    registers: [registry],
+    collect() {
+      for (const { path, capacityBytes } of sources.mountpaths()) {
+        this.set({ mountpath: path }, capacityBytes)
+      }
+    },
+  })
+}
+
+function addLoopGauges(registry: Registry, sources: GaugeSources): void {
+  new Gauge({
+    name: 'forebay_loop_delay_seconds',
+    help: 'Delay of the event loop over the last ten seconds.',
+    labelNames: ['statistic'],
+    registers: [registry],
+    collect() {
+      const { p50, p99, max } = sources.loopDelay()
+      this.set({ statistic: 'p50' }, p50)
+      this.set({ statistic: 'p99' }, p99)
+      this.set({ statistic: 'max' }, max)
+    },
+  })
+}
+
+function addProcessGauges(registry: Registry, version: string): void {
+  addGauge(registry, 'forebay_uptime_seconds', {
+    help: 'Time since the process started.',
+    read: () => process.uptime(),
+  })
+  addGauge(registry, 'forebay_resident_memory_bytes', {
+    help: 'Resident memory of the process.',
+    read: () => process.memoryUsage.rss(),
+  })
+  new Gauge({
+    name: 'forebay_open_fds',
+    help: 'Open file descriptors of the process.',
+    registers: [registry],
+    async collect() {
+      this.set(await countDescriptors())
+    },
+  })
+  new Gauge({
+    name: 'forebay_build_info',
+    help: 'Always 1; the labels say what is running.',
+    labelNames: ['version', 'node'],
+    registers: [registry],
+  }).set({ version, node: process.versions.node }, 1)
+}
+
+/** NaN where the system has no /proc: Prometheus reads it as "not known". */
+async function countDescriptors(): Promise<number> {
+  try {
+    return (await readdir('/proc/self/fd')).length
+  } catch {
+    return Number.NaN
+  }
+}
