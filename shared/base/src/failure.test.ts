@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { CATALOGUE, Failure, isFailure } from './failure.ts'
+
+test('a failure carries code, status, retryability, cause and hint', () => {
+  const cause = new Error('ECONNRESET')
+  const failure = new Failure('backend-unreachable', 'bucket b did not answer', {
+    cause,
+    hint: 'Check the endpoint.',
+    retryAfterSeconds: 1,
+  })
+  expect(failure).toMatchObject({
+    code: 'backend-unreachable',
+    status: 502,
+    retryable: true,
+    message: 'bucket b did not answer',
+    cause,
+    hint: 'Check the endpoint.',
+    retryAfterSeconds: 1,
+    facts: {},
+  })
+})
+
+test('a failure is told from other errors and by its codes', () => {
+  const failure = new Failure('object-not-found', 'no')
+  expect(isFailure(failure)).toBe(true)
+  expect(isFailure(failure, 'object-not-found', 'object-busy')).toBe(true)
+  expect(isFailure(failure, 'object-busy')).toBe(false)
+  expect(isFailure(new Error('no'))).toBe(false)
+  expect(isFailure({ code: 'object-not-found' })).toBe(false)
+  expect(isFailure(undefined)).toBe(false)
+})
+
+test.each(Object.entries(CATALOGUE))('%s can be rendered by both doors', (_code, entry) => {
+  expect(entry.s3).toMatch(/^[A-Z][A-Za-z0-9]+$/)
+  expect(entry.type).toMatch(/^Err[A-Z][A-Za-z]+$/)
+  expect(entry.status === 304 || (entry.status >= 400 && entry.status <= 599)).toBe(true)
+})
+
+test('what a caller must change is never called retryable', () => {
+  const clientErrors = Object.entries(CATALOGUE).filter(
+    ([, { status, retry }]) => retry && status >= 400 && status < 500,
+  )
+  // A conflict or a time-out passes by itself; no other 4xx does.
+  expect(clientErrors.map(([code]) => code).sort()).toEqual([
+    'conditional-conflict',
+    'object-busy',
+    'request-timeout',
+  ])
+})
