@@ -130,6 +130,8 @@ export interface CopyOptions extends WriteOptions {
   readonly sourceConditions: Conditions
   /** True: headers and metadata of this request replace the source's. */
   readonly replaceMetadata: boolean
+  /** The checksum that the copy is to have. */
+  readonly checksumAlgorithm?: string | undefined
 }
 
 export interface ListOptions extends Call {

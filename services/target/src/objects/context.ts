@@ -1,0 +1,91 @@
+import type { Backend, MutationOperations } from '@forebay/backend-port/backend'
+import type { Clock } from '@forebay/base/clock'
+import { Failure } from '@forebay/base/failure'
+import type { KeyedLock } from '@forebay/base/keyed-lock'
+import { type BucketRecord, formatBucket } from '@forebay/model/bucket'
+import { type BucketProperties, resolveProperties } from '@forebay/model/bucket-properties'
+import type { CacheStatus } from '@forebay/peer/target-port'
+import type { ObjectStore } from '../store/contract.ts'
+import type { Questions } from './ask-backend.ts'
+import type { FillTable } from './fill-table.ts'
+import type { Generations } from './generations.ts'
+import type { OverlapWatch } from './overlap.ts'
+import type { UnsettledKeys } from './unsettled.ts'
+
+/** Counts where the acts happen; the composition turns them into metrics. */
+export interface ObjectObserver {
+  read(bucket: string, status: CacheStatus): void
+  /** Bytes of objects that came from the cache or from a backend into answers. */
+  served(bucket: string, source: 'cache' | 'backend', bytes: number): void
+  written(bucket: string, bytes: number): void
+  /** Something an operator should see; never an expected failure of a client. */
+  warn(event: string, facts: Readonly<Record<string, unknown>>): void
+}
+
+/** Everything the flows of objects stand on. */
+export interface ObjectContext {
+  readonly store: ObjectStore
+  /** The adapter for a bucket with a backend. */
+  readonly backendOf: (bucket: BucketRecord) => Backend
+  readonly locks: KeyedLock
+  readonly generations: Generations
+  readonly overlaps: OverlapWatch
+  readonly unsettled: UnsettledKeys
+  readonly fills: FillTable
+  readonly questions: Questions
+  readonly clock: Clock
+  readonly observer: ObjectObserver
+  readonly sendfile: 'auto' | 'off'
+  /** Goes into ids that must find their way back to this node. */
+  readonly nodeId: string
+}
+
+/** Name of a key in locks, generations and fills. Bucket ids are never reused, so neither is it. */
+export function keyIdOf(bucket: { readonly id: number }, key: string): string {
+  return `${bucket.id}/${key}`
+}
+
+/**
+ * Raises the key's generation: what slow work began with is out of date, and nobody joins it (rule 5).
+ */
+export function raiseKey(context: ObjectContext, keyId: string): void {
+  context.generations.raise(keyId)
+  context.fills.forget(keyId)
+  context.questions.forget(keyId)
+}
+
+const resolved = new WeakMap<BucketRecord, BucketProperties>()
+
+/** The bucket's properties with defaults; computed once per row. */
+export function propertiesOf(bucket: BucketRecord): BucketProperties {
+  const known = resolved.get(bucket)
+  if (known !== undefined) return known
+  const properties = resolveProperties(bucket.backend, bucket.properties)
+  resolved.set(bucket, properties)
+  return properties
+}
+
+/**
+ * The write half of a bucket's backend.
+ *
+ * @throws Failure `bucket-read-only` | `not-implemented`
+ */
+export function mutationsOf(context: ObjectContext, bucket: BucketRecord): MutationOperations {
+  const backend = context.backendOf(bucket)
+  if (backend.mutations === undefined) {
+    throw new Failure(
+      'not-implemented',
+      `${formatBucket(bucket.ref)}: its backend cannot be written`,
+    )
+  }
+  return backend.mutations
+}
+
+/** @throws Failure `bucket-read-only` where the bucket refuses writes. */
+export function checkWritable(bucket: BucketRecord): void {
+  if (propertiesOf(bucket).cache === 'read-only') {
+    throw new Failure('bucket-read-only', `${formatBucket(bucket.ref)} is read-only`, {
+      hint: 'set the bucket property cache to read-write',
+    })
+  }
+}

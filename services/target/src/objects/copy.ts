@@ -1,0 +1,183 @@
+import type { WriteResult } from '@forebay/backend-port/backend'
+import { Failure } from '@forebay/base/failure'
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { ChecksumAlgorithm } from '@forebay/model/checksum'
+import type { Conditions } from '@forebay/model/conditions'
+import type { CopyRequest, ObjectAddress, WriteAnswer } from '@forebay/peer/target-port'
+import { commitAtBackend, writtenValidators } from './commit-at-backend.ts'
+import { checkWritable, keyIdOf, mutationsOf, type ObjectContext } from './context.ts'
+import { headObject } from './head.ts'
+import { type ReadAnswer, readObject } from './read.ts'
+import { incomingFrom } from './source-body.ts'
+import { writeObject } from './write.ts'
+
+/** Copies an object: inside one backend by the backend itself, else through this node. */
+export async function copyObject(
+  context: ObjectContext,
+  request: CopyRequest,
+): Promise<WriteAnswer> {
+  checkWritable(request.bucket)
+  if (copiesInside(context, request.source.bucket, request.bucket))
+    return copyAtBackend(context, request)
+  return copyThrough(context, request)
+}
+
+/** True when both buckets are of one backend that copies by itself. */
+export function copiesInside(
+  context: ObjectContext,
+  source: BucketRecord,
+  destination: BucketRecord,
+): boolean {
+  const { backend: from } = source
+  const { backend: to } = destination
+  if (from === undefined || to === undefined) return false
+  const same =
+    from.provider === to.provider &&
+    from.endpoint === to.endpoint &&
+    from.region === to.region &&
+    from.profile === to.profile
+  return same && context.backendOf(destination).capabilities.serverSideCopy
+}
+
+async function copyAtBackend(context: ObjectContext, request: CopyRequest): Promise<WriteAnswer> {
+  const { bucket, key, source, replace } = request
+  const mutations = mutationsOf(context, bucket)
+  const ticket = context.overlaps.begin(keyIdOf(bucket, key))
+  try {
+    const result = await commitAtBackend(context, request, {
+      mutate: () =>
+        mutations.copy({
+          key,
+          sourceBucket: source.bucket.backend?.bucket ?? '',
+          sourceKey: source.key,
+          sourceConditions: request.sourceConditions,
+          conditions: request.conditions,
+          replaceMetadata: replace !== undefined,
+          headers: replace?.headers ?? {},
+          metadata: replace?.metadata ?? {},
+          checksums: [],
+          checksumAlgorithm: request.checksumAlgorithm,
+          signal: new AbortController().signal,
+        }),
+      // The bytes are at the backend alone: the next read fetches them.
+      install: async (_, settle) => {
+        await context.store.remove(bucket.id, key, { sync: false, settle, why: 'stale' })
+      },
+    })
+    return answerOf(context, result)
+  } finally {
+    ticket.end()
+  }
+}
+
+function answerOf(
+  context: ObjectContext,
+  result: WriteResult & { readonly lastModifiedMs: number | undefined },
+): WriteAnswer {
+  return {
+    attributes: {
+      sizeBytes: 0,
+      etag: result.etag ?? '',
+      lastModifiedMs: result.lastModifiedMs ?? result.dateMs ?? context.clock.now(),
+      headers: {},
+      metadata: {},
+      checksums: result.checksums,
+      validators: writtenValidators(result),
+    },
+    versionId: result.versionId,
+  }
+}
+
+async function copyThrough(context: ObjectContext, request: CopyRequest): Promise<WriteAnswer> {
+  const source = await openSource(context, request)
+  const { attributes, body } = source
+  const digests = digestsOfCopy(request, attributes.checksums)
+  try {
+    return await writeObject(context, {
+      bucket: request.bucket,
+      key: request.key,
+      headers: request.replace?.headers ?? attributes.headers,
+      metadata: request.replace?.metadata ?? attributes.metadata,
+      conditions: request.conditions,
+      stated: [],
+      md5: true,
+      body: incomingFrom(body, digests),
+      signal: request.signal,
+    })
+  } finally {
+    body.close()
+  }
+}
+
+/** The algorithm asked for, else those of the source that cover all of its bytes. */
+function digestsOfCopy(
+  request: CopyRequest,
+  checksums: readonly { readonly algorithm: ChecksumAlgorithm; readonly kind: string }[],
+): readonly ChecksumAlgorithm[] {
+  if (request.checksumAlgorithm !== undefined) return [request.checksumAlgorithm]
+  return checksums
+    .filter(({ algorithm, kind }) => kind === 'whole' && algorithm !== 'md5')
+    .map(({ algorithm }) => algorithm)
+}
+
+/** What a copy reads: source address, conditions, and bytes of it. */
+export interface SourceRequest {
+  readonly source: ObjectAddress
+  readonly sourceConditions: Conditions
+  readonly sourceRange?: { readonly first: number; readonly last: number } | undefined
+  readonly signal: AbortSignal
+}
+
+/**
+ * Opens the source of a copy.
+ *
+ * @throws Failure `object-not-found`, `precondition-failed` (also where a read would say 304),
+ * `range-not-satisfiable` when a range leaves the object.
+ */
+export async function openSource(
+  context: ObjectContext,
+  request: SourceRequest,
+): Promise<Extract<ReadAnswer, { kind: 'found' }>> {
+  const { source, sourceRange, signal } = request
+  const range = sourceRange === undefined ? undefined : { kind: 'from-to' as const, ...sourceRange }
+  if (sourceRange !== undefined) await checkInside(context, request)
+  const answer = await readObject(context, {
+    bucket: source.bucket,
+    key: source.key,
+    conditions: request.sourceConditions,
+    range,
+    signal,
+  })
+  switch (answer.kind) {
+    case 'found':
+      return answer
+    case 'absent':
+      throw new Failure('object-not-found', `${source.key}: the source of the copy does not exist`)
+    case 'unsatisfiable':
+      throw outside(source.key, answer.sizeBytes)
+    case 'not-modified':
+    case 'precondition-failed':
+      throw new Failure(
+        'precondition-failed',
+        `${source.key}: the source is not in the state the request requires`,
+      )
+    default:
+      return answer satisfies never
+  }
+}
+
+/** S3 refuses a source range that ends behind the object; an ordinary Range would be cut short. */
+async function checkInside(context: ObjectContext, request: SourceRequest): Promise<void> {
+  const { source, sourceRange, signal } = request
+  const head = await headObject(context, { ...source, conditions: {}, signal })
+  if (head.kind !== 'found' || sourceRange === undefined) return
+  if (sourceRange.last >= head.attributes.sizeBytes)
+    throw outside(source.key, head.attributes.sizeBytes)
+}
+
+function outside(key: string, sizeBytes: number): Failure {
+  return new Failure(
+    'argument-invalid',
+    `${key}: the source range is not inside the ${sizeBytes} bytes of the object`,
+  )
+}

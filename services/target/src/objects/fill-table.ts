@@ -1,0 +1,55 @@
+import type { Fill } from './fill.ts'
+
+/** What opening a cold object came to. */
+export type Opened = { readonly kind: 'fill'; readonly fill: Fill } | { readonly kind: 'absent' }
+
+/**
+ * The fills under way, at most one that can be joined per key, and the openings that precede them:
+ * readers of one absent object wait for the same first answer of the backend.
+ */
+export class FillTable {
+  readonly #fills = new Map<string, Fill>()
+  readonly #openings = new Map<string, Promise<Opened>>()
+
+  get(keyId: string): Fill | undefined {
+    const fill = this.#fills.get(keyId)
+    return fill?.joinable === true ? fill : undefined
+  }
+
+  /** An opening under way that later readers may share. */
+  opening(keyId: string): Promise<Opened> | undefined {
+    return this.#openings.get(keyId)
+  }
+
+  /** Runs `open` as the key's opening; readers that come meanwhile share its result. */
+  open(keyId: string, open: () => Promise<Opened>): Promise<Opened> {
+    const opening = open().finally(() => {
+      if (this.#openings.get(keyId) === opening) this.#openings.delete(keyId)
+    })
+    this.#openings.set(keyId, opening)
+    return opening
+  }
+
+  /** Later readers start anew: neither a fill nor an opening of before is joined (rule 5). */
+  forget(keyId: string): void {
+    this.#fills.delete(keyId)
+    this.#openings.delete(keyId)
+  }
+
+  register(keyId: string, fill: Fill): void {
+    this.#fills.set(keyId, fill)
+  }
+
+  remove(keyId: string, fill: Fill): void {
+    if (this.#fills.get(keyId) === fill) this.#fills.delete(keyId)
+  }
+
+  get activeCount(): number {
+    return this.#fills.size
+  }
+
+  /** Ends all fills, as at shutdown. */
+  cancelAll(reason: unknown): void {
+    for (const fill of this.#fills.values()) fill.cancel(reason)
+  }
+}

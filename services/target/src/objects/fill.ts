@@ -1,0 +1,488 @@
+import fs from 'node:fs'
+import type { Backend, BackendBody } from '@forebay/backend-port/backend'
+import { failpoint } from '@forebay/base/failpoint'
+import { Failure, isFailure } from '@forebay/base/failure'
+import { createDigester, type Digester } from '@forebay/base/hash/digester'
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { ChecksumAlgorithm } from '@forebay/model/checksum'
+import type { ObjectAttributes } from '@forebay/model/object'
+import type { Pin } from '@forebay/model/version'
+import type { ObjectRecord, WorkFile } from '../store/contract.ts'
+import { BlockMap } from './block-map.ts'
+import { keyIdOf, type ObjectContext, propertiesOf } from './context.ts'
+import { expectedDigest } from './expected-digest.ts'
+import { digestFile } from './file-digest.ts'
+import type { GenerationToken } from './generations.ts'
+import { type FetchHost, RangeFetch } from './range-fetch.ts'
+
+/** A reader does not wait for a fetch that is further away than this; it starts its own. Bytes. */
+const FETCH_AHEAD_BYTES = 16 * 1024 ** 2
+
+/** Connections that one fill may hold at a time. */
+const FETCHES_MAX = 8
+
+/** Attempts at one run of blocks before the fill gives up; the first one included. */
+const FETCH_ATTEMPTS = 3
+
+/** The end of an object that no reader gets before the whole was verified, bytes. */
+const WITHHELD_BYTES = 16 * 1024
+
+/** What a fill is made of. */
+export interface FillParts {
+  readonly bucket: BucketRecord
+  readonly key: string
+  readonly attributes: ObjectAttributes
+  readonly pin: Pin
+  /** Wall clock before the version was asked for: freshness counts from here. */
+  readonly askedMs: number
+  readonly work: WorkFile
+  readonly token: GenerationToken
+  /** Publishing removes the key's unsettled mark. */
+  readonly settles: boolean
+  /** The partial entry that this fill continues. */
+  readonly record?: ObjectRecord | undefined
+}
+
+/**
+ * One version of one object on its way from the backend into a local file, and everybody who reads it
+ * meanwhile.
+ *
+ * However many readers there are, each byte is fetched once; a reader gets what is in the file at
+ * once and waits for the rest. Every fetch is held to the pin of the version the fill was opened
+ * with. What is complete and verified is published, but only while the generation it began with is
+ * current (rule 5); otherwise the file, already without a name, feeds those who have it.
+ */
+export class Fill implements FetchHost {
+  readonly attributes: ObjectAttributes
+  readonly pin: Pin
+  readonly askedMs: number
+  readonly map: BlockMap
+  readonly fd: number
+  readonly #context: ObjectContext
+  readonly #backend: Backend
+  readonly #parts: FillParts
+  readonly #fetches = new Set<RangeFetch>()
+  readonly #waiters = new Set<{
+    readonly offset: number
+    readonly wake: (error?: unknown) => void
+  }>()
+  readonly #abort = new AbortController()
+  readonly #onEnd: (fill: Fill) => void
+  #record: ObjectRecord | undefined
+  #work: WorkFile
+  #reservedBytes = 0
+  #newBlocks = new Map<number, number>()
+  #storing: Promise<void> | undefined
+  #digester: Digester | undefined
+  #verified = false
+  #finishing = false
+  #failure: unknown
+  #ended = false
+  #users = 0
+  /** Connections under way, from before their first byte. */
+  #running = 0
+  #closed = false
+  #bytesFromBackend = 0
+
+  constructor(context: ObjectContext, parts: FillParts, onEnd: (fill: Fill) => void) {
+    const properties = propertiesOf(parts.bucket)
+    this.#context = context
+    this.#backend = context.backendOf(parts.bucket)
+    this.#parts = parts
+    this.#onEnd = onEnd
+    this.#record = parts.record
+    this.#work = parts.work
+    this.attributes = parts.attributes
+    this.pin = parts.pin
+    this.askedMs = parts.askedMs
+    const table = parts.record?.blocks
+    this.map = new BlockMap(
+      parts.attributes.sizeBytes,
+      table?.blockBytes ?? properties.blockBytes,
+      table,
+    )
+    // A descriptor of its own: the work file's is the store's to close when it is published.
+    this.fd = fs.openSync(parts.work.path, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW)
+    if (this.map.complete) this.#finish()
+  }
+
+  get bytesFromBackend(): number {
+    return this.#bytesFromBackend
+  }
+
+  get cachedBytes(): number {
+    return this.map.presentBytes
+  }
+
+  /** True while later readers may join. */
+  get joinable(): boolean {
+    return this.#failure === undefined && this.#parts.token.isCurrent()
+  }
+
+  /** The body of a whole read that opened this fill. */
+  consume(body: BackendBody): void {
+    const { sizeBytes } = this.attributes
+    if (this.map.complete) {
+      body.discard()
+      return
+    }
+    this.#digester = createDigester(this.#algorithms(), { expectedBytes: sizeBytes })
+    this.map.claim(0, this.map.blockCount)
+    this.#run(new RangeFetch(this, body, { start: 0, end: sizeBytes, digester: this.#digester }))
+  }
+
+  /** Takes part until `leave`; the descriptor stays open for as long. */
+  join(): void {
+    this.#users += 1
+  }
+
+  leave(): void {
+    this.#users -= 1
+    this.#endWhenAbandoned()
+    this.#closeWhenIdle()
+  }
+
+  /**
+   * Bytes that can be read from `offset` without a gap, at least one; starts what is missing of
+   * `[offset, offset + lengthBytes)`.
+   *
+   * @throws the fill's failure: `backend-changed` when the version is gone, `backend-*` otherwise.
+   */
+  async waitFor(offset: number, lengthBytes: number, signal: AbortSignal): Promise<number> {
+    for (;;) {
+      const end = this.#readableEnd(offset)
+      if (end > offset) return end - offset
+      if (this.#failure !== undefined) throw this.#failure
+      signal.throwIfAborted()
+      this.#ensure(offset, lengthBytes)
+      if (this.#readableEnd(offset) > offset) continue
+      await this.#wait(offset, signal)
+    }
+  }
+
+  /** Ends a fill that nobody can use any more. */
+  cancel(reason: unknown): void {
+    this.#fail(reason)
+  }
+
+  // FetchHost
+
+  isAwaited(from: number, to: number): boolean {
+    for (const { offset } of this.#waiters) if (offset >= from && offset < to) return true
+    return false
+  }
+
+  countBytes(bytes: number): void {
+    this.#bytesFromBackend += bytes
+    this.#context.observer.served(this.#parts.bucket.ref.name, 'backend', bytes)
+  }
+
+  onBlock(index: number, crc: number): void {
+    this.map.markPresent(index, crc)
+    this.#newBlocks.set(index, crc)
+  }
+
+  onWritten(): void {
+    if (this.map.complete) this.#finish()
+    this.#wakeAll()
+  }
+
+  #readableEnd(offset: number): number {
+    const { sizeBytes } = this.attributes
+    const present = this.map.presentEnd(offset)
+    let end = present
+    for (const fetch of this.#fetches) {
+      if (fetch.start <= present && fetch.position > end) end = fetch.position
+    }
+    const checking = this.#digester !== undefined || this.#finishing
+    if (this.#verified || !checking || expectedDigest(this.attributes) === undefined) return end
+    return Math.min(end, Math.max(0, sizeBytes - WITHHELD_BYTES))
+  }
+
+  /** Starts fetches for what nobody fetches yet, and takes over what is too far ahead of a fetch. */
+  #ensure(offset: number, lengthBytes: number): void {
+    if (this.map.complete || this.#finishing) return
+    const first = this.map.indexOf(offset)
+    const end = this.map.indexOf(Math.min(offset + lengthBytes, this.attributes.sizeBytes) - 1) + 1
+    if (this.pin.kind !== 'none') this.#takeOver(first)
+    for (;;) {
+      const run = this.map.absentRun(first, end)
+      if (run === undefined || this.#fetches.size >= FETCHES_MAX) return
+      this.map.claim(run.first, run.end)
+      this.#supervise(this.#fetchRun(run.first, run.end))
+    }
+  }
+
+  /** Gives blocks that a distant fetch has claimed to whoever needs them now. */
+  #takeOver(first: number): void {
+    const wanted = this.map.startOf(first)
+    for (const fetch of this.#fetches) {
+      if (fetch.start > wanted || fetch.end <= wanted) continue
+      if (wanted - fetch.position <= FETCH_AHEAD_BYTES) continue
+      const oldEnd = this.map.indexOf(fetch.end - 1) + 1
+      fetch.end = wanted
+      this.map.unclaim(first, oldEnd)
+    }
+  }
+
+  async #fetchRun(first: number, end: number): Promise<void> {
+    let from = first
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#fetchOnce(from, end)
+        return
+      } catch (error) {
+        while (from < end && this.map.isPresent(from)) from += 1
+        const again = isFailure(
+          error,
+          'backend-unreachable',
+          'backend-timeout',
+          'backend-throttled',
+        )
+        if (!again || attempt >= FETCH_ATTEMPTS || this.#abort.signal.aborted) {
+          this.map.unclaim(from, end)
+          throw error
+        }
+      }
+    }
+  }
+
+  async #fetchOnce(first: number, end: number): Promise<void> {
+    const start = this.map.startOf(first)
+    const stop = this.map.endOf(end - 1)
+    this.#reservedBytes += stop - start
+    await this.#work.reserve(this.#reservedBytes)
+    const result = await this.#backend.read({
+      key: this.#parts.key,
+      range: { offset: start, lengthBytes: stop - start },
+      pin: this.pin,
+      signal: this.#abort.signal,
+    })
+    if (result.kind !== 'found') throw changed(this.#parts)
+    if (result.range.offset !== start || result.sizeBytes !== this.attributes.sizeBytes) {
+      result.body.discard()
+      throw new Failure(
+        'backend-corrupt',
+        `${this.#parts.key}: the backend answered other bytes than asked for`,
+      )
+    }
+    const fetch = new RangeFetch(this, result.body, { start, end: stop })
+    this.#fetches.add(fetch)
+    try {
+      await fetch.run()
+    } finally {
+      this.#fetches.delete(fetch)
+    }
+    this.#wakeAll()
+  }
+
+  /** The first connection: its bytes come without having been asked for block by block. */
+  #run(fetch: RangeFetch): void {
+    this.#fetches.add(fetch)
+    this.#supervise(
+      fetch
+        .run()
+        .catch((error: unknown) => {
+          this.#digester?.abandon()
+          this.#digester = undefined
+          const from = this.map.indexOf(fetch.position)
+          this.map.unclaim(from, this.map.indexOf(Math.max(fetch.end - 1, 0)) + 1)
+          const again = isFailure(error, 'backend-unreachable', 'backend-timeout')
+          if (!again || this.pin.kind === 'none' || !this.#backend.capabilities.pinnedRead)
+            throw error
+          this.#ensure(fetch.position, this.attributes.sizeBytes - fetch.position)
+        })
+        .finally(() => {
+          this.#fetches.delete(fetch)
+          if (fetch.cut) {
+            this.#digester?.abandon()
+            this.#digester = undefined
+          }
+          this.#wakeAll()
+        }),
+    )
+  }
+
+  #supervise(work: Promise<void>): void {
+    this.#running += 1
+    work
+      .finally(() => {
+        this.#running -= 1
+      })
+      .then(
+        () => {
+          this.#storeBlocks()
+          this.#endWhenAbandoned()
+        },
+        (error: unknown) => this.#fail(error),
+      )
+      .finally(() => this.#closeWhenIdle())
+      .catch((error: unknown) => this.#context.observer.warn('a fill ended badly', { error }))
+  }
+
+  /** Journals blocks of a sparse entry, one batch at a time; publishes the entry with the first. */
+  #storeBlocks(): void {
+    if (this.map.complete || this.#storing !== undefined || this.#newBlocks.size === 0) return
+    const sparse = this.attributes.sizeBytes > propertiesOf(this.#parts.bucket).sparseThresholdBytes
+    if (this.pin.kind === 'none' || !sparse || !this.#parts.token.isCurrent()) return
+    this.#storing = this.#storeBatch()
+      .catch((error: unknown) => {
+        this.#context.observer.warn('blocks were not recorded', { key: this.#parts.key, error })
+        this.#newBlocks.clear()
+      })
+      .finally(() => {
+        this.#storing = undefined
+        this.#storeBlocks()
+        this.#endWhenAbandoned()
+        this.#closeWhenIdle()
+      })
+  }
+
+  async #storeBatch(): Promise<void> {
+    const { bucket, key, token } = this.#parts
+    const { store, locks } = this.#context
+    await locks.hold(keyIdOf(bucket, key), async () => {
+      if (!token.isCurrent() || this.#finishing) return
+      const batch = this.#newBlocks
+      this.#newBlocks = new Map()
+      await failpoint('fill:blocks-written')
+      if (this.#record === undefined) {
+        const options = { sync: false, settle: this.#parts.settles }
+        const place = { bucket, key, work: this.#work }
+        this.#record = await store.commit(place, this.#newRecord(undefined, true), options)
+        this.#work = store.openPartial(this.#record) ?? this.#work
+      } else {
+        this.#record = await store.recordBlocks(this.#record, batch)
+      }
+    })
+  }
+
+  #finish(): void {
+    if (this.#finishing) return
+    this.#finishing = true
+    this.#complete().then(
+      () => this.#end(),
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  async #complete(): Promise<void> {
+    const digests = await this.#wholeDigests()
+    const expected = expectedDigest(this.attributes)
+    if (expected !== undefined && digests.get(expected.algorithm) !== expected.hex) {
+      throw new Failure(
+        'backend-corrupt',
+        `${this.#parts.key}: the bytes do not match the ${expected.algorithm} that the backend states`,
+      )
+    }
+    this.#verified = true
+    this.#wakeAll()
+    await this.#publish(digests.get('xxh64'))
+  }
+
+  async #wholeDigests(): Promise<ReadonlyMap<string, string>> {
+    const digester = this.#digester
+    this.#digester = undefined
+    if (digester !== undefined) return digester.digest()
+    return digestFile(this.fd, this.attributes.sizeBytes, this.#algorithms())
+  }
+
+  #algorithms(): readonly ChecksumAlgorithm[] {
+    const expected = expectedDigest(this.attributes)
+    return expected === undefined ? ['xxh64'] : ['xxh64', expected.algorithm]
+  }
+
+  async #publish(contentXxh64: string | undefined): Promise<void> {
+    const { bucket, key, token } = this.#parts
+    const { store, locks } = this.#context
+    await this.#storing
+    await locks.hold(keyIdOf(bucket, key), async () => {
+      // A late fill feeds its readers and leaves no trace (rule 5).
+      if (!token.isCurrent()) {
+        this.#work.discard()
+        return
+      }
+      await failpoint('fill:verified')
+      const options = { sync: false, settle: this.#parts.settles }
+      const place = { bucket, key, work: this.#work }
+      this.#record = await store.commit(place, this.#newRecord(contentXxh64, false), options)
+    })
+  }
+
+  #newRecord(contentXxh64: string | undefined, partial: boolean) {
+    return {
+      attributes: this.attributes,
+      contentXxh64,
+      pin: this.pin,
+      validatedMs: this.askedMs,
+      ...(partial ? { blocks: this.map.toTable() } : {}),
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#ended) return
+    this.#failure = error
+    this.#abort.abort(error)
+    for (const fetch of this.#fetches) fetch.abort()
+    this.#digester?.abandon()
+    this.#digester = undefined
+    this.#work.discard()
+    if (isFailure(error, 'backend-changed')) {
+      this.#context.store.expire(this.#parts.bucket.id, this.#parts.key)
+    }
+    this.#wakeAll(error)
+    this.#end()
+  }
+
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#parts.token.end()
+    this.#onEnd(this)
+    this.#closeWhenIdle()
+  }
+
+  /** Nobody reads and nothing comes: what is there of a sparse entry stays, the rest is given up. */
+  #endWhenAbandoned(): void {
+    if (this.#users > 0 || this.#running > 0 || this.#finishing || this.#ended) return
+    if (this.#storing !== undefined) return
+    this.#work.discard()
+    this.#end()
+  }
+
+  #closeWhenIdle(): void {
+    if (!this.#ended || this.#users > 0 || this.#running > 0 || this.#closed) return
+    if (this.#storing !== undefined) return
+    this.#closed = true
+    fs.closeSync(this.fd)
+  }
+
+  #wait(offset: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiter = {
+        offset,
+        wake: (error?: unknown) => {
+          this.#waiters.delete(waiter)
+          signal.removeEventListener('abort', onAbort)
+          if (error === undefined) resolve()
+          else reject(error)
+        },
+      }
+      const onAbort = (): void => waiter.wake(signal.reason)
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#waiters.add(waiter)
+    })
+  }
+
+  #wakeAll(error?: unknown): void {
+    for (const waiter of [...this.#waiters]) waiter.wake(error)
+  }
+}
+
+function changed(parts: FillParts): Failure {
+  return new Failure(
+    'backend-changed',
+    `${parts.key}: the object changed at the backend while it was read`,
+    { hint: 'try again', retryAfterSeconds: 1 },
+  )
+}

@@ -1,0 +1,106 @@
+import { Failure, isFailure } from '@forebay/base/failure'
+import type { ObjectAttributes } from '@forebay/model/object'
+import type { CacheStatus, HeadAnswer, ReadRequest } from '@forebay/peer/target-port'
+import type { ObjectRecord } from '../store/contract.ts'
+import { abortable } from './abortable.ts'
+import { askBackend } from './ask-backend.ts'
+import { BlockMap } from './block-map.ts'
+import { keyIdOf, type ObjectContext, propertiesOf } from './context.ts'
+import { freshForMs, mayServeStale } from './freshness.ts'
+import { judge } from './read.ts'
+
+/** Attempts when writes come in between. */
+const HEAD_ATTEMPTS = 5
+
+/** Answers a HEAD: from the entry where that may be believed, else from the backend; fetches no byte. */
+export async function headObject(
+  context: ObjectContext,
+  request: ReadRequest,
+): Promise<HeadAnswer> {
+  const { bucket, key } = request
+  const record = context.store.get(bucket.id, key)
+  if (bucket.backend === undefined) {
+    return record === undefined
+      ? { kind: 'absent' }
+      : answer(context, request, fromRecord(record, 'hit'))
+  }
+  const unsettled = context.unsettled.isUnsettled(bucket.id, key)
+  const properties = propertiesOf(bucket)
+  const current = !unsettled && request.latest !== true && properties.cache !== 'bypass'
+  if (record !== undefined && current && freshForMs(record, properties, context.clock.now()) > 0) {
+    const status = record.blocks === undefined ? 'hit' : 'partial'
+    return answer(context, request, fromRecord(record, status))
+  }
+  try {
+    return await askForHead(context, request)
+  } catch (error) {
+    const unreachable = isFailure(
+      error,
+      'backend-unreachable',
+      'backend-timeout',
+      'backend-throttled',
+    )
+    if (!unreachable || !current || record === undefined) throw error
+    if (!mayServeStale(record, properties, context.clock.now())) throw error
+    return answer(context, request, fromRecord(record, 'stale'))
+  }
+}
+
+async function askForHead(context: ObjectContext, request: ReadRequest): Promise<HeadAnswer> {
+  for (let attempt = 1; ; attempt++) {
+    const asked = await abortable(askBackend(context, request, request.signal), request.signal)
+    switch (asked.kind) {
+      case 'absent':
+        return { kind: 'absent' }
+      case 'confirmed':
+        return answer(context, request, fromRecord(asked.record, 'revalidated'))
+      case 'found': {
+        const filling = context.fills.get(keyIdOf(request.bucket, request.key))
+        return answer(context, request, {
+          attributes: asked.attributes,
+          status: 'miss',
+          validatedMs: asked.askedMs,
+          cachedBytes: filling?.cachedBytes ?? 0,
+        })
+      }
+      case 'again':
+        if (attempt < HEAD_ATTEMPTS) continue
+        throw new Failure(
+          'unavailable',
+          `${request.key}: the object changes faster than it can be asked for`,
+          {
+            hint: 'try again',
+            retryAfterSeconds: 1,
+          },
+        )
+      default:
+        return asked satisfies never
+    }
+  }
+}
+
+interface Version {
+  readonly attributes: ObjectAttributes
+  readonly status: CacheStatus
+  readonly validatedMs: number
+  readonly cachedBytes: number
+}
+
+function fromRecord(record: ObjectRecord, status: CacheStatus): Version {
+  const { attributes, validatedMs, blocks } = record
+  const cachedBytes =
+    blocks === undefined
+      ? attributes.sizeBytes
+      : new BlockMap(attributes.sizeBytes, blocks.blockBytes, blocks).presentBytes
+  return { attributes, status, validatedMs, cachedBytes }
+}
+
+function answer(context: ObjectContext, request: ReadRequest, version: Version): HeadAnswer {
+  const { attributes, cachedBytes } = version
+  const judged = judge(context, request, version)
+  if (judged.kind === 'answer') return judged.answer
+  const { wanted, cache } = judged
+  const range = wanted.kind === 'range' ? wanted.range : undefined
+  const partCount = wanted.kind === 'range' ? wanted.partCount : undefined
+  return { kind: 'found', attributes, range, partCount, cachedBytes, cache }
+}

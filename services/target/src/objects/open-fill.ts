@@ -1,0 +1,128 @@
+import fs from 'node:fs'
+import { Failure } from '@forebay/base/failure'
+import { choosePin } from '@forebay/model/version'
+import type { ObjectAddress } from '@forebay/peer/target-port'
+import type { ObjectRecord, WorkFile } from '../store/contract.ts'
+import type { Asked } from './ask-backend.ts'
+import { keyIdOf, type ObjectContext, propertiesOf } from './context.ts'
+import { Fill, type FillParts } from './fill.ts'
+import type { Opened } from './fill-table.ts'
+
+/** What the backend was already asked about the version to be opened. */
+export type Known = Extract<Asked, { kind: 'found' }>
+
+/**
+ * Opens the whole object by one connection; `known` holds it to the version that was announced.
+ *
+ * @throws Failure `backend-changed` when that version is gone, `out-of-space` | `slow-down` when the
+ * cache has no room: the caller passes the object through.
+ */
+export async function openWhole(
+  context: ObjectContext,
+  address: ObjectAddress,
+  known: Known | undefined,
+): Promise<Opened> {
+  const { bucket, key } = address
+  const token = context.generations.begin(keyIdOf(bucket, key))
+  const askedMs = context.clock.now()
+  const unsettled = context.unsettled.isUnsettled(bucket.id, key)
+  const settles = unsettled && context.unsettled.mayBeSettled(bucket.id, key)
+  let work: WorkFile | undefined
+  try {
+    // The fill outlives the reader who caused it, so its request hangs on no reader's signal.
+    const result = await context.backendOf(bucket).read({
+      key,
+      pin: known === undefined || known.pin.kind === 'none' ? undefined : known.pin,
+      signal: new AbortController().signal,
+    })
+    if (result.kind === 'absent') {
+      token.end()
+      return { kind: 'absent' }
+    }
+    if (result.kind !== 'found') throw changedMeanwhile(key)
+    const { attributes, body } = result
+    try {
+      work = await context.store.createWork(bucket, key, attributes.sizeBytes)
+    } catch (error) {
+      body.discard()
+      throw error
+    }
+    const pin = choosePin(attributes.validators ?? {})
+    const fill = register(context, { bucket, key, attributes, pin, askedMs, work, token, settles })
+    fill.consume(body)
+    return { kind: 'fill', fill }
+  } catch (error) {
+    token.end()
+    work?.discard()
+    throw error
+  }
+}
+
+/** Opens an object of which only blocks are fetched, as readers need them. */
+export async function openSparse(
+  context: ObjectContext,
+  address: ObjectAddress,
+  known: Known,
+): Promise<Opened> {
+  const { bucket, key } = address
+  const token = context.generations.begin(keyIdOf(bucket, key))
+  let work: WorkFile | undefined
+  try {
+    work = await context.store.createWork(bucket, key, propertiesOf(bucket).blockBytes)
+    fs.ftruncateSync(work.fd, known.attributes.sizeBytes)
+    const { attributes, pin, askedMs, settles } = known
+    const fill = register(context, { bucket, key, attributes, pin, askedMs, work, token, settles })
+    return { kind: 'fill', fill }
+  } catch (error) {
+    token.end()
+    work?.discard()
+    throw error
+  }
+}
+
+/** Goes on with a partial entry; undefined when its file is not what the record says. */
+export function resumeSparse(
+  context: ObjectContext,
+  address: ObjectAddress,
+  record: ObjectRecord,
+): Fill | undefined {
+  const work = context.store.openPartial(record)
+  if (work === undefined) return undefined
+  const { bucket, key } = address
+  const token = context.generations.begin(keyIdOf(bucket, key))
+  try {
+    return register(context, {
+      bucket,
+      key,
+      attributes: record.attributes,
+      pin: record.pin,
+      askedMs: record.validatedMs,
+      work,
+      token,
+      settles: false,
+      record,
+    })
+  } catch (error) {
+    token.end()
+    work.discard()
+    throw error
+  }
+}
+
+function register(context: ObjectContext, parts: FillParts): Fill {
+  const keyId = keyIdOf(parts.bucket, parts.key)
+  const fill = new Fill(context, parts, (ended) => context.fills.remove(keyId, ended))
+  if (parts.token.isCurrent()) context.fills.register(keyId, fill)
+  return fill
+}
+
+function changedMeanwhile(key: string): Failure {
+  return new Failure(
+    'backend-changed',
+    `${key}: the object changed at the backend while it was read`,
+    {
+      hint: 'try again',
+      retryAfterSeconds: 1,
+    },
+  )
+}

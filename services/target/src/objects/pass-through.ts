@@ -1,0 +1,130 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { BackendBody } from '@forebay/backend-port/backend'
+import { Failure } from '@forebay/base/failure'
+import { judgeRead } from '@forebay/model/conditions'
+import { choosePin } from '@forebay/model/version'
+import type { CacheFacts, ReadRequest } from '@forebay/peer/target-port'
+import type { ObjectContext } from './context.ts'
+import type { ReadAnswer } from './read.ts'
+import type { SourceBody } from './source-body.ts'
+import { wantedRange } from './wanted-range.ts'
+
+/** A client that takes no byte for this long has gone, ms. */
+const WRITE_STALL_TIMEOUT_MS = 60_000
+
+const BYPASSED: CacheFacts = { status: 'bypass', ageSeconds: 0 }
+
+/** Answers from the backend and keeps nothing: for `cache: bypass`, and when the cache has no room. */
+export async function passThrough(
+  context: ObjectContext,
+  request: ReadRequest,
+): Promise<ReadAnswer> {
+  const { bucket, key, signal } = request
+  const backend = context.backendOf(bucket)
+  const head = await backend.head({ key, signal })
+  if (head.kind === 'absent') return head
+  const { attributes } = head
+  const verdict = judgeRead(request.conditions, attributes)
+  if (verdict === 'precondition-failed') return { kind: 'precondition-failed' }
+  if (verdict === 'not-modified') return { kind: 'not-modified', attributes, cache: BYPASSED }
+  const wanted = wantedRange(request, attributes)
+  if (wanted.kind === 'unsatisfiable')
+    return { kind: 'unsatisfiable', sizeBytes: attributes.sizeBytes }
+  const range = wanted.kind === 'range' ? wanted.range : undefined
+  const pin = choosePin(attributes.validators ?? {})
+  const result = await backend.read({
+    key,
+    range,
+    signal,
+    pin: pin.kind === 'none' ? undefined : pin,
+  })
+  if (result.kind === 'absent') return { kind: 'absent' }
+  if (result.kind !== 'found') {
+    throw new Failure(
+      'backend-changed',
+      `${key}: the object changed at the backend while it was read`,
+    )
+  }
+  const partCount = wanted.kind === 'range' ? wanted.partCount : undefined
+  const offset = range?.offset ?? 0
+  const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
+  const part = { skipBytes: offset - result.range.offset, lengthBytes }
+  const served = (bytes: number): void => context.observer.served(bucket.ref.name, 'backend', bytes)
+  const body = createPassThroughBody(result.body, part, served)
+  return { kind: 'found', attributes, range, partCount, body, cache: BYPASSED }
+}
+
+/** A body straight from a backend; `skipBytes` for a backend that sends more than it was asked for. */
+export function createPassThroughBody(
+  body: BackendBody,
+  part: { readonly skipBytes: number; readonly lengthBytes: number },
+  served: (bytes: number) => void,
+): SourceBody {
+  return {
+    lengthBytes: part.lengthBytes,
+    take: () => undefined,
+    close: () => body.discard(),
+    sendTo: (response) => send(response, body, { ...part, served }),
+    pump: (write) => pumpPart(body, { ...part, served }, write),
+  }
+}
+
+interface Part {
+  readonly skipBytes: number
+  readonly lengthBytes: number
+  served(bytes: number): void
+}
+
+/** Hands on exactly the part of the body that is wanted. */
+async function pumpPart(
+  body: BackendBody,
+  part: Part,
+  write: (chunk: Buffer) => void | Promise<void>,
+): Promise<void> {
+  let skip = part.skipBytes
+  let left = part.lengthBytes
+  await body.pump(async (chunk) => {
+    const wanted = chunk.subarray(Math.min(skip, chunk.length)).subarray(0, left)
+    skip -= Math.min(skip, chunk.length)
+    left -= wanted.length
+    part.served(wanted.length)
+    if (wanted.length > 0) await write(wanted)
+  })
+  if (left > 0)
+    throw new Failure('backend-corrupt', 'the backend sent fewer bytes than it announced')
+}
+
+async function send(response: ServerResponse, body: BackendBody, part: Part): Promise<void> {
+  const onGone = (): void => body.discard()
+  response.once('close', onGone)
+  try {
+    await pumpPart(body, part, async (chunk) => {
+      if (!response.write(chunk)) await drained(response)
+    })
+    response.removeListener('close', onGone)
+    response.end()
+  } catch (error) {
+    const gone = response.destroyed
+    response.destroy()
+    throw gone
+      ? new Failure('client-gone', 'the client left before the end', { cause: error })
+      : error
+  }
+}
+
+async function drained(response: ServerResponse): Promise<void> {
+  if (response.destroyed) throw new Failure('client-gone', 'the client left before the end')
+  const signal = AbortSignal.timeout(WRITE_STALL_TIMEOUT_MS)
+  const left = new AbortController()
+  try {
+    await Promise.race([
+      once(response, 'drain', { signal: AbortSignal.any([signal, left.signal]) }),
+      once(response, 'close', { signal: AbortSignal.any([signal, left.signal]) }).then(() => {
+        throw new Failure('client-gone', 'the client left before the end')
+      }),
+    ])
+  } finally {
+    left.abort()
+  }
+}

@@ -1,0 +1,369 @@
+/**
+ * The life of a GET at the owner of the key, top to bottom: the entry if it is whole and current, the
+ * backend's word if it is not, and then one fill for all who read the object meanwhile.
+ */
+import { Failure, isFailure } from '@forebay/base/failure'
+import { judgeRead } from '@forebay/model/conditions'
+import type { ObjectAttributes } from '@forebay/model/object'
+import type {
+  CacheFacts,
+  CacheStatus,
+  ReadAnswer as DoorAnswer,
+  ReadRequest,
+} from '@forebay/peer/target-port'
+import { createFileBody, createFollowingBody } from '../bodies/send-range.ts'
+import type { ObjectRecord } from '../store/contract.ts'
+import { abortable } from './abortable.ts'
+import { type Asked, askBackend } from './ask-backend.ts'
+import { keyIdOf, type ObjectContext, propertiesOf, raiseKey } from './context.ts'
+import type { Fill } from './fill.ts'
+import type { Opened } from './fill-table.ts'
+import { ageSeconds, freshForMs, mayServeStale } from './freshness.ts'
+import { type Known, openSparse, openWhole, resumeSparse } from './open-fill.ts'
+import { passThrough } from './pass-through.ts'
+import { samePin, sameVersion } from './same-version.ts'
+import { readable, type SourceBody } from './source-body.ts'
+import { type WantedRange, wantedRange } from './wanted-range.ts'
+
+type Found = Extract<DoorAnswer, { kind: 'found' }>
+
+/** A read's answer whose bytes can also stay in the process. */
+export type ReadAnswer =
+  | Exclude<DoorAnswer, { kind: 'found' }>
+  | (Omit<Found, 'body'> & { readonly body: SourceBody })
+
+/** How often one read starts anew when the object changes under it before it sent anything. */
+const READ_ATTEMPTS = 5
+
+/** Answers a GET. @throws Failure `backend-*`, `object-corrupt`, `unavailable` when it changes too fast. */
+export async function readObject(
+  context: ObjectContext,
+  request: ReadRequest,
+): Promise<ReadAnswer> {
+  const { bucket } = request
+  if (bucket.backend === undefined) return readNative(context, request)
+  if (propertiesOf(bucket).cache === 'bypass')
+    return count(context, request, await passThrough(context, request))
+  for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
+    try {
+      const answer = await readCached(context, request)
+      if (answer !== 'again') return count(context, request, answer)
+    } catch (error) {
+      // No room in the cache is no reason to refuse a read.
+      if (isFailure(error, 'out-of-space', 'slow-down')) {
+        return count(context, request, await passThrough(context, request))
+      }
+      if (!isFailure(error, 'backend-changed')) throw error
+    }
+  }
+  throw new Failure(
+    'unavailable',
+    `${request.key}: the object changes faster than it can be read`,
+    {
+      hint: 'try again',
+      retryAfterSeconds: 1,
+    },
+  )
+}
+
+function readNative(context: ObjectContext, request: ReadRequest): ReadAnswer {
+  for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
+    const record = context.store.get(request.bucket.id, request.key)
+    if (record === undefined) return { kind: 'absent' }
+    const answer = answerFromRecord(context, request, { record, status: 'hit' })
+    if (answer !== undefined) return count(context, request, answer)
+    // Replaced between look-up and open: look again. The same version without its file is damage.
+    if (sameVersion(context.store.get(request.bucket.id, request.key), record)) break
+  }
+  throw new Failure('object-corrupt', `${request.key}: the object's file is missing or damaged`, {
+    hint: 'run forebay fsck',
+  })
+}
+
+async function readCached(
+  context: ObjectContext,
+  request: ReadRequest,
+): Promise<ReadAnswer | 'again'> {
+  const { bucket, key } = request
+  const record = context.store.get(bucket.id, key)
+  const unsettled = context.unsettled.isUnsettled(bucket.id, key)
+  const properties = propertiesOf(bucket)
+  const current = !unsettled && request.latest !== true
+  if (record !== undefined && current && freshForMs(record, properties, context.clock.now()) > 0) {
+    return serveRecord(context, request, { record, status: 'hit' })
+  }
+  const mustAsk = record !== undefined || !current || properties.revalidate.kind === 'always'
+  if (!mustAsk) {
+    const fill = context.fills.get(keyIdOf(bucket, key))
+    if (
+      fill !== undefined &&
+      freshForMs({ validatedMs: fill.askedMs }, properties, context.clock.now()) > 0
+    ) {
+      return answerFromFill(context, request, { fill, status: 'miss' })
+    }
+    if (!needsAttributes(request)) return openAndAnswer(context, request, undefined)
+  }
+  return askAndAnswer(context, request, { record, unsettled })
+}
+
+/** Ranges and conditions are judged on attributes before any byte is fetched. */
+function needsAttributes(request: ReadRequest): boolean {
+  const { conditions } = request
+  return (
+    request.range !== undefined ||
+    request.partNumber !== undefined ||
+    conditions.ifMatch !== undefined ||
+    conditions.ifNoneMatch !== undefined ||
+    conditions.ifModifiedSinceMs !== undefined ||
+    conditions.ifUnmodifiedSinceMs !== undefined
+  )
+}
+
+async function askAndAnswer(
+  context: ObjectContext,
+  request: ReadRequest,
+  entry: { readonly record: ObjectRecord | undefined; readonly unsettled: boolean },
+): Promise<ReadAnswer | 'again'> {
+  const asked = await askOrStale(context, request, entry)
+  switch (asked.kind) {
+    case 'again':
+      return 'again'
+    case 'absent':
+      return { kind: 'absent' }
+    case 'stale':
+      return serveRecord(context, request, { record: asked.record, status: 'stale' })
+    case 'confirmed':
+      return serveRecord(context, request, { record: asked.record, status: 'revalidated' })
+    case 'found': {
+      const early = judge(context, request, {
+        attributes: asked.attributes,
+        status: 'miss',
+        validatedMs: asked.askedMs,
+      })
+      return early.kind === 'proceed' ? openAndAnswer(context, request, asked) : early.answer
+    }
+    default:
+      return asked satisfies never
+  }
+}
+
+/** The backend's word, or the stale entry where the bucket allows it and the backend cannot be asked. */
+async function askOrStale(
+  context: ObjectContext,
+  request: ReadRequest,
+  entry: { readonly record: ObjectRecord | undefined; readonly unsettled: boolean },
+): Promise<Asked | { readonly kind: 'stale'; readonly record: ObjectRecord }> {
+  try {
+    return await abortable(askBackend(context, request, request.signal), request.signal)
+  } catch (error) {
+    const unreachable = isFailure(
+      error,
+      'backend-unreachable',
+      'backend-timeout',
+      'backend-throttled',
+    )
+    const { record, unsettled } = entry
+    if (!unreachable || unsettled || request.latest === true || record?.blocks !== undefined)
+      throw error
+    if (record === undefined) throw error
+    if (!mayServeStale(record, propertiesOf(request.bucket), context.clock.now())) throw error
+    return { kind: 'stale', record }
+  }
+}
+
+async function serveRecord(
+  context: ObjectContext,
+  request: ReadRequest,
+  found: { readonly record: ObjectRecord; readonly status: CacheStatus },
+): Promise<ReadAnswer | 'again'> {
+  const { record } = found
+  if (record.blocks !== undefined) return servePartial(context, request, record)
+  const answer = answerFromRecord(context, request, found)
+  if (answer !== undefined) return answer
+  await dropCorrupt(context, request, record)
+  return 'again'
+}
+
+async function servePartial(
+  context: ObjectContext,
+  request: ReadRequest,
+  record: ObjectRecord,
+): Promise<ReadAnswer | 'again'> {
+  const running = context.fills.get(keyIdOf(request.bucket, request.key))
+  const fits = running !== undefined && samePin(running.pin, record.pin)
+  if (running !== undefined && !fits) raiseKey(context, keyIdOf(request.bucket, request.key))
+  const fill = fits ? running : resumeSparse(context, request, record)
+  if (fill !== undefined) return answerFromFill(context, request, { fill, status: 'partial' })
+  await dropCorrupt(context, request, record)
+  return 'again'
+}
+
+/** Removes an entry whose file is not what the record says: it is read again from the backend. */
+async function dropCorrupt(
+  context: ObjectContext,
+  request: ReadRequest,
+  record: ObjectRecord,
+): Promise<void> {
+  const { bucket, key } = request
+  await context.locks.hold(keyIdOf(bucket, key), async () => {
+    if (!sameVersion(context.store.get(bucket.id, key), record)) return
+    context.observer.warn('a corrupt entry was dropped', {
+      bucket: bucket.ref.name,
+      key,
+      path: record.location.path,
+    })
+    raiseKey(context, keyIdOf(bucket, key))
+    await context.store.remove(bucket.id, key, { sync: false, settle: false, why: 'corrupt' })
+  })
+}
+
+/** Joins the fill of the version wanted, or opens one; readers of an unknown version share an opening. */
+async function openAndAnswer(
+  context: ObjectContext,
+  request: ReadRequest,
+  known: Known | undefined,
+): Promise<ReadAnswer | 'again'> {
+  const keyId = keyIdOf(request.bucket, request.key)
+  const running = context.fills.get(keyId)
+  if (running !== undefined && known !== undefined) {
+    if (samePin(running.pin, known.pin))
+      return answerFromFill(context, request, { fill: running, status: 'miss' })
+    raiseKey(context, keyId)
+  }
+  const shared = context.fills.opening(keyId)
+  if (shared !== undefined && known !== undefined) {
+    // Somebody opens a version that is not known yet: look again when it is.
+    await abortable(
+      shared.catch(() => undefined),
+      request.signal,
+    )
+    const opened = context.fills.get(keyId)
+    if (opened !== undefined && samePin(opened.pin, known.pin)) {
+      return answerFromFill(context, request, { fill: opened, status: 'miss' })
+    }
+  }
+  const opening =
+    (known === undefined ? shared : undefined) ??
+    context.fills.open(keyId, () => open(context, request, known))
+  const opened = await abortable(opening, request.signal)
+  if (opened.kind === 'absent') return { kind: 'absent' }
+  return answerFromFill(context, request, { fill: opened.fill, status: 'miss' })
+}
+
+function open(
+  context: ObjectContext,
+  request: ReadRequest,
+  known: Known | undefined,
+): Promise<Opened> {
+  if (known === undefined) return openWhole(context, request, undefined)
+  const { capabilities } = context.backendOf(request.bucket)
+  const wanted = wantedRange(request, known.attributes)
+  const sparse =
+    wanted.kind === 'range' &&
+    wanted.range.lengthBytes < known.attributes.sizeBytes &&
+    known.attributes.sizeBytes > propertiesOf(request.bucket).sparseThresholdBytes &&
+    known.pin.kind !== 'none' &&
+    capabilities.rangedRead &&
+    capabilities.pinnedRead
+  return sparse ? openSparse(context, request, known) : openWhole(context, request, known)
+}
+
+/** What a version answers before any byte of it is needed. */
+type Judgement =
+  | {
+      readonly kind: 'proceed'
+      readonly wanted: Exclude<WantedRange, { kind: 'unsatisfiable' }>
+      readonly cache: CacheFacts
+    }
+  | { readonly kind: 'answer'; readonly answer: Exclude<ReadAnswer, { kind: 'found' | 'absent' }> }
+
+/** Conditions first, then the range (RFC 9110 §13.2.2). */
+export function judge(
+  context: ObjectContext,
+  request: ReadRequest,
+  version: {
+    readonly attributes: ObjectAttributes
+    readonly status: CacheStatus
+    readonly validatedMs: number
+  },
+): Judgement {
+  const { attributes, status } = version
+  const native = request.bucket.backend === undefined
+  const cache = { status, ageSeconds: native ? 0 : ageSeconds(version, context.clock.now()) }
+  const verdict = judgeRead(request.conditions, attributes)
+  if (verdict === 'precondition-failed')
+    return { kind: 'answer', answer: { kind: 'precondition-failed' } }
+  if (verdict === 'not-modified')
+    return { kind: 'answer', answer: { kind: 'not-modified', attributes, cache } }
+  const wanted = wantedRange(request, attributes)
+  if (wanted.kind === 'unsatisfiable') {
+    return { kind: 'answer', answer: { kind: 'unsatisfiable', sizeBytes: attributes.sizeBytes } }
+  }
+  return { kind: 'proceed', wanted, cache }
+}
+
+/** An answer from a whole local file; undefined when the file is not the record's. */
+function answerFromRecord(
+  context: ObjectContext,
+  request: ReadRequest,
+  found: { readonly record: ObjectRecord; readonly status: CacheStatus },
+): ReadAnswer | undefined {
+  const { record, status } = found
+  const { attributes, validatedMs } = record
+  const judged = judge(context, request, { attributes, status, validatedMs })
+  if (judged.kind === 'answer') return judged.answer
+  const lease = context.store.open(record)
+  if (lease === undefined) return undefined
+  context.store.touch(record)
+  const { range, partCount } = toRange(judged.wanted)
+  const offset = range?.offset ?? 0
+  const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
+  context.observer.served(request.bucket.ref.name, 'cache', lengthBytes)
+  const sender = createFileBody({ lease, offset, lengthBytes, sendfile: context.sendfile })
+  const end = offset + lengthBytes
+  const body = readable(sender, { fd: lease.fd, offset, waitFor: (at) => end - at })
+  return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }
+}
+
+/** An answer from a fill; waits for its first byte, so that what fails before it can still start anew. */
+async function answerFromFill(
+  context: ObjectContext,
+  request: ReadRequest,
+  found: { readonly fill: Fill; readonly status: CacheStatus },
+): Promise<ReadAnswer> {
+  const { fill, status } = found
+  const { attributes } = fill
+  const judged = judge(context, request, { attributes, status, validatedMs: fill.askedMs })
+  if (judged.kind === 'answer') return judged.answer
+  const { range, partCount } = toRange(judged.wanted)
+  const offset = range?.offset ?? 0
+  const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
+  fill.join()
+  try {
+    if (lengthBytes > 0) await fill.waitFor(offset, lengthBytes, request.signal)
+  } catch (error) {
+    fill.leave()
+    throw error
+  }
+  const end = offset + lengthBytes
+  const source = {
+    fd: fill.fd,
+    waitFor: (at: number, signal: AbortSignal) => fill.waitFor(at, end - at, signal),
+  }
+  const sender = createFollowingBody({ source, offset, lengthBytes, onClose: () => fill.leave() })
+  const body = readable(sender, { ...source, offset })
+  return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }
+}
+
+function toRange(wanted: Exclude<WantedRange, { kind: 'unsatisfiable' }>) {
+  return wanted.kind === 'whole'
+    ? { range: undefined, partCount: undefined }
+    : { range: wanted.range, partCount: wanted.partCount }
+}
+
+function count(context: ObjectContext, request: ReadRequest, answer: ReadAnswer): ReadAnswer {
+  if (answer.kind === 'found' || answer.kind === 'not-modified') {
+    context.observer.read(request.bucket.ref.name, answer.cache.status)
+  }
+  return answer
+}

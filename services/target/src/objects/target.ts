@@ -1,0 +1,196 @@
+import { Failure } from '@forebay/base/failure'
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { ChecksumAlgorithm } from '@forebay/model/checksum'
+import type {
+  CompleteRequest,
+  CopyPartRequest,
+  CopyRequest,
+  CreateUploadRequest,
+  DeleteRequest,
+  Explanation,
+  HeadAnswer,
+  ListAnswer,
+  ListPartsAnswer,
+  ListRequest,
+  ListUploadsAnswer,
+  ListUploadsRequest,
+  PartAnswer,
+  ReadAnswer,
+  ReadRequest,
+  TargetPort,
+  UploadAddress,
+  WriteAnswer,
+  WritePartRequest,
+  WriteRequest,
+} from '@forebay/peer/target-port'
+import { checkWritable, mutationsOf, type ObjectContext } from './context.ts'
+import { copiesInside, copyObject, openSource } from './copy.ts'
+import { deleteObject, evictObject } from './delete.ts'
+import { explainObject } from './explain.ts'
+import { headObject } from './head.ts'
+import { listObjects } from './list.ts'
+import { listNativeUploads } from './list-uploads.ts'
+import {
+  abortBackendUpload,
+  completeBackendUpload,
+  copyBackendPart,
+  createBackendUpload,
+  writeBackendPart,
+} from './multipart-backend.ts'
+import { completeNativeUpload } from './multipart-complete.ts'
+import {
+  abortNativeUpload,
+  checkPartNumber,
+  createNativeUpload,
+  listNativeParts,
+  writeNativePart,
+} from './multipart-native.ts'
+import { readObject } from './read.ts'
+import { incomingFrom } from './source-body.ts'
+import { writeObject } from './write.ts'
+
+/** The target in the same process: chooses the flow by the kind of bucket, and nothing else. */
+export class Target implements TargetPort {
+  readonly #context: ObjectContext
+
+  constructor(context: ObjectContext) {
+    this.#context = context
+  }
+
+  read(request: ReadRequest): Promise<ReadAnswer> {
+    return readObject(this.#context, request)
+  }
+
+  head(request: ReadRequest): Promise<HeadAnswer> {
+    return headObject(this.#context, request)
+  }
+
+  write(request: WriteRequest): Promise<WriteAnswer> {
+    return writeObject(this.#context, request)
+  }
+
+  delete(request: DeleteRequest): Promise<{ readonly existed: boolean | undefined }> {
+    return deleteObject(this.#context, request)
+  }
+
+  copy(request: CopyRequest): Promise<WriteAnswer> {
+    return copyObject(this.#context, request)
+  }
+
+  list(request: ListRequest): Promise<ListAnswer> {
+    return listObjects(this.#context, request)
+  }
+
+  async createUpload(request: CreateUploadRequest): Promise<{ readonly uploadId: string }> {
+    checkWritable(request.bucket)
+    return this.#isNative(request.bucket)
+      ? createNativeUpload(this.#context, request)
+      : createBackendUpload(this.#context, request)
+  }
+
+  async writePart(request: WritePartRequest): Promise<PartAnswer> {
+    checkPartNumber(request.partNumber)
+    return this.#isNative(request.bucket)
+      ? writeNativePart(this.#context, request)
+      : writeBackendPart(this.#context, request)
+  }
+
+  async copyPart(request: CopyPartRequest): Promise<PartAnswer> {
+    checkPartNumber(request.partNumber)
+    if (copiesInside(this.#context, request.source.bucket, request.bucket)) {
+      return copyBackendPart(this.#context, request)
+    }
+    const source = await openSource(this.#context, request)
+    try {
+      const { bucket, key, uploadId, partNumber, signal } = request
+      const body = incomingFrom(source.body, [])
+      return await this.writePart({ bucket, key, uploadId, partNumber, stated: [], body, signal })
+    } finally {
+      source.body.close()
+    }
+  }
+
+  completeUpload(request: CompleteRequest): Promise<WriteAnswer> {
+    return this.#isNative(request.bucket)
+      ? completeNativeUpload(this.#context, request)
+      : completeBackendUpload(this.#context, request)
+  }
+
+  abortUpload(request: UploadAddress): Promise<void> {
+    return this.#isNative(request.bucket)
+      ? abortNativeUpload(this.#context, request)
+      : abortBackendUpload(this.#context, request)
+  }
+
+  async listParts(
+    request: UploadAddress & { readonly afterPart: number; readonly pageMax: number },
+  ): Promise<ListPartsAnswer> {
+    if (this.#isNative(request.bucket)) return listNativeParts(this.#context, request)
+    const { key, uploadId, afterPart, pageMax, signal } = request
+    const page = await mutationsOf(this.#context, request.bucket).listParts({
+      key,
+      uploadId,
+      afterPart,
+      pageMax,
+      signal,
+    })
+    return { ...page, ...checksumTerms(page) }
+  }
+
+  async listUploads(request: ListUploadsRequest): Promise<ListUploadsAnswer> {
+    if (this.#isNative(request.bucket)) return listNativeUploads(this.#context, request)
+    const page = await mutationsOf(this.#context, request.bucket).listUploads(request)
+    return {
+      ...page,
+      uploads: page.uploads.map((upload) => ({ ...upload, ...checksumTerms(upload) })),
+    }
+  }
+
+  evict(request: DeleteRequest): Promise<boolean> {
+    return evictObject(this.#context, request)
+  }
+
+  async explain(request: ReadRequest): Promise<Explanation> {
+    return explainObject(this.#context, request)
+  }
+
+  async isEmpty(bucket: BucketRecord, signal: AbortSignal): Promise<boolean> {
+    if (this.#isNative(bucket)) return this.#context.store.isEmpty(bucket.id)
+    const page = await this.#context.backendOf(bucket).list({ prefix: '', pageMax: 1, signal })
+    return page.objects.length === 0
+  }
+
+  async dropBucket(bucket: BucketRecord): Promise<void> {
+    await this.#context.store.dropBucket(bucket)
+  }
+
+  /** Ends fills; then nothing of objects is under way but what doors still send. */
+  shutdown(): void {
+    this.#context.fills.cancelAll(
+      new Failure('unavailable', 'the node is shutting down', { retryAfterSeconds: 5 }),
+    )
+  }
+
+  #isNative(bucket: BucketRecord): boolean {
+    return bucket.backend === undefined
+  }
+}
+
+/** A backend's words for checksums, as far as they are ours. */
+function checksumTerms(listed: {
+  readonly checksumAlgorithm?: string | undefined
+  readonly checksumKind?: string | undefined
+}): {
+  readonly checksumAlgorithm: ChecksumAlgorithm | undefined
+  readonly checksumKind: 'whole' | 'composite' | undefined
+} {
+  const name = listed.checksumAlgorithm?.toLowerCase()
+  const kind = listed.checksumKind?.toUpperCase()
+  const algorithm = (['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256'] as const).find(
+    (known) => known === name,
+  )
+  return {
+    checksumAlgorithm: algorithm,
+    checksumKind: kind === undefined ? undefined : kind === 'COMPOSITE' ? 'composite' : 'whole',
+  }
+}
