@@ -1,0 +1,132 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '@forebay/base/clock'
+import { Failure } from '@forebay/base/failure'
+import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { V1Context, V1Need } from '../context.ts'
+import { registerV1, v1FrameworkErrors } from '../register.ts'
+import { MemoryTarget } from './memory-target.ts'
+
+/** A native door on loopback over a target in memory. */
+export interface TestDoor {
+  readonly app: FastifyInstance
+  readonly url: string
+  readonly port: number
+  readonly target: MemoryTarget
+  readonly buckets: EmbeddedBucketTable
+  /** Failures that were reported as the server's own. */
+  readonly reported: unknown[]
+  close(): Promise<void>
+}
+
+export interface TestDoorOptions {
+  readonly allows?: ((need: V1Need, bucket: string | undefined) => boolean) | undefined
+  readonly ready?: (() => boolean) | undefined
+}
+
+export async function openTestDoor(options: TestDoorOptions = {}): Promise<TestDoor> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'forebay-v1-'))
+  const buckets = await EmbeddedBucketTable.open({
+    dataDir,
+    clusterId: 'CLUSTER00001',
+    clock: systemClock,
+  })
+  const target = new MemoryTarget()
+  const reported: unknown[] = []
+  const context = contextOf({ options, buckets, target, reported })
+  const app = Fastify({ frameworkErrors: v1FrameworkErrors(context), exposeHeadRoutes: false })
+  registerV1(app, context)
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  // Listening on an IP address, a server's address is never a pipe name.
+  const { port } = app.server.address() as AddressInfo
+  return {
+    app,
+    url: `http://127.0.0.1:${port}`,
+    port,
+    target,
+    buckets,
+    reported,
+    close: async () => {
+      app.server.closeAllConnections()
+      await app.close()
+      await rm(dataDir, { recursive: true })
+    },
+  }
+}
+
+/** Sends bytes as they are and returns all that comes back until the server closes or falls silent. */
+export function sendRaw(port: number, text: string | Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1')
+    const chunks: Buffer[] = []
+    const finish = (): void => {
+      socket.destroy()
+      resolve(Buffer.concat(chunks).toString('latin1'))
+    }
+    socket.setTimeout(2000, finish)
+    socket.on('data', (chunk) => {
+      chunks.push(Buffer.from(chunk))
+      const seen = Buffer.concat(chunks).toString('latin1')
+      const length = /^content-length: (\d+)/im.exec(seen)?.[1]
+      const head = seen.indexOf('\r\n\r\n')
+      if (head > 0 && length !== undefined && seen.length >= head + 4 + Number(length)) finish()
+    })
+    socket.once('end', finish)
+    socket.once('error', reject)
+    socket.write(text)
+  })
+}
+
+function contextOf(parts: {
+  readonly options: TestDoorOptions
+  readonly buckets: EmbeddedBucketTable
+  readonly target: MemoryTarget
+  readonly reported: unknown[]
+}): V1Context {
+  const { options, buckets, target, reported } = parts
+  return {
+    nodeId: 'NODE00000001',
+    clusterId: 'CLUSTER00001',
+    startedMs: Date.now() - 5000,
+    target,
+    buckets,
+    allows: (_request, need, bucket) => options.allows?.(need, bucket) ?? true,
+    resolveBucket: async (wanted) => {
+      const found = buckets.get(wanted.name, wanted.provider)[0]
+      if (found !== undefined) return found
+      throw new Failure('bucket-not-found', `no bucket ${wanted.name}`)
+    },
+    checkBackend: async (binding) => {
+      if (binding.bucket === 'nowhere') throw new Failure('bucket-not-found', 'not at the backend')
+    },
+    health: () =>
+      options.ready?.() === false
+        ? { ready: false, reasons: ['the index is being read'] }
+        : { ready: true, reasons: [] },
+    status: async () => ({
+      version: '0.1.0',
+      mountpaths: [{ path: '/mp1', state: 'ok', usedBytes: 1, capacityBytes: 2 }],
+      cache: {
+        hits: 3,
+        misses: 1,
+        partial: 0,
+        stale: 0,
+        bytesFromCache: 10,
+        bytesFromBackend: 5,
+        backendRequests: 2,
+      },
+      objectCount: target.objects.size,
+      unsettledCount: 0,
+    }),
+    config: () => [{ key: 'dataDir', value: '/data', origin: 'default' }],
+    metrics: async () => 'forebay_up 1\n',
+    readStallTimeoutMs: 2000,
+    report: (error) => {
+      reported.push(error)
+    },
+  }
+}
