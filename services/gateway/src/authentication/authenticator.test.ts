@@ -1,0 +1,82 @@
+import { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
+import { systemClock } from '@forebay/base/clock'
+import { isFailure } from '@forebay/base/failure'
+import { expect, test } from 'vitest'
+import { Authenticator } from './authenticator.ts'
+
+const user = {
+  id: 'u',
+  accessKey: 'AKUSER',
+  secretKey: 'secret-of-the-user',
+  policy: 'readwrite',
+  buckets: ['*'],
+} as const
+
+const common = { users: [user], region: 'us-east-1', clock: systemClock }
+const closed = new Authenticator({ ...common, mode: 'users', metricsToken: 'metrics-token' })
+const open = new Authenticator({ ...common, mode: 'open' })
+
+function message(method: string, url: string, headers: Record<string, string> = {}) {
+  const made = new IncomingMessage(new Socket())
+  made.method = method
+  made.url = url
+  Object.assign(made.headers, headers)
+  made.rawHeaders = Object.entries(headers).flat()
+  return made
+}
+
+const denied = expect.toSatisfy((error) => isFailure(error, 'access-denied'))
+
+test('with users nobody enters without a signature', () => {
+  for (const method of ['GET', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']) {
+    expect(() => closed.authenticate(message(method, '/b/k'))).toThrow(denied)
+    expect(() => closed.authenticateNative(message(method, '/v1/daemon'))).toThrow(denied)
+  }
+})
+
+test('only the health itself is public', () => {
+  const kind = (method: string, url: string) =>
+    closed.authenticateNative(message(method, url)).identity.kind
+  expect(kind('GET', '/v1/health')).toBe('nobody')
+  expect(kind('HEAD', '/v1/health?readiness=true')).toBe('nobody')
+  for (const [method, url] of [
+    ['PUT', '/v1/health'],
+    ['GET', '/v1/healthy'],
+    ['GET', '/v1/health/../daemon'],
+    ['GET', '/v1/buckets?/v1/health'],
+  ] as const) {
+    expect(() => kind(method, url)).toThrow(denied)
+  }
+})
+
+test('the metrics open with their token, and nothing else does', () => {
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+  const good = message('GET', '/metrics', bearer('metrics-token'))
+  expect(closed.mayReadMetrics(good)).toBe(true)
+  expect(closed.authenticateNative(good).identity.kind).toBe('nobody')
+  for (const bad of [
+    message('GET', '/metrics'),
+    message('GET', '/metrics', bearer('metrics-token2')),
+    message('GET', '/v1/daemon', bearer('metrics-token')),
+  ]) {
+    expect(closed.mayReadMetrics(bad)).toBe(false)
+    expect(() => closed.authenticateNative(bad)).toThrow()
+  }
+})
+
+test('in open mode it does not matter who signed', () => {
+  const signed = message('GET', '/b/k', { authorization: 'AWS4-HMAC-SHA256 garbage' })
+  expect(open.authenticate(signed).identity.kind).toBe('open')
+  expect(open.authenticate(message('GET', '/b/k')).identity.kind).toBe('open')
+})
+
+test('in open mode the payload header is still read', () => {
+  const hash = 'a'.repeat(64)
+  expect(
+    open.authenticate(message('PUT', '/b/k', { 'x-amz-content-sha256': hash })).payload,
+  ).toEqual({ kind: 'hash', sha256Hex: hash })
+  expect(() =>
+    open.authenticate(message('PUT', '/b/k', { 'x-amz-content-sha256': 'garbage' })),
+  ).toThrow(expect.toSatisfy((error) => isFailure(error, 'argument-invalid')))
+})

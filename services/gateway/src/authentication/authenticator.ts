@@ -1,0 +1,138 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Clock } from '@forebay/base/clock'
+import { Failure } from '@forebay/base/failure'
+import type { ChunkChain } from '@forebay/s3/sigv4/chunk-chain'
+import {
+  type Authentication,
+  type PayloadMode,
+  payloadMode,
+  type RawRequest,
+  SignatureVerifier,
+} from '@forebay/s3/sigv4/verify'
+import { type Identity, NOBODY, OPEN, type User } from './identity.ts'
+
+/** Who makes a request, and what the signature says about the bytes of its body. */
+export interface Authenticated {
+  readonly identity: Identity
+  readonly payload: PayloadMode
+  /** Verifies the signatures of the body's chunks; absent where nobody checks who signed. */
+  readonly chunks?: ChunkChain | undefined
+}
+
+const UNSIGNED: PayloadMode = { kind: 'unsigned' }
+const OPEN_UNSIGNED: Authenticated = { identity: OPEN, payload: UNSIGNED }
+
+export interface AuthenticatorOptions {
+  /** `open`: who signed does not matter. */
+  readonly mode: 'open' | 'users'
+  readonly users: readonly User[]
+  readonly region: string
+  readonly clock: Clock
+  readonly allowUnsignedPayload?: boolean | undefined
+  /** Opens `/metrics` as a bearer token. */
+  readonly metricsToken?: string | undefined
+}
+
+/**
+ * The one place where callers are told apart, asked once per request before any routing. With users
+ * it denies by default: no signature, no entry.
+ */
+export class Authenticator {
+  readonly #open: boolean
+  readonly #usersByKey: ReadonlyMap<string, User>
+  readonly #verifier: SignatureVerifier
+  readonly #metricsDigest: Buffer | undefined
+
+  constructor(options: AuthenticatorOptions) {
+    this.#open = options.mode === 'open'
+    this.#usersByKey = new Map(options.users.map((user) => [user.accessKey, user]))
+    this.#verifier = new SignatureVerifier({
+      secretOf: (accessKey) => this.#usersByKey.get(accessKey)?.secretKey,
+      region: options.region,
+      clock: options.clock,
+      allowUnsignedPayload: options.allowUnsignedPayload,
+    })
+    this.#metricsDigest =
+      options.metricsToken === undefined ? undefined : digestOf(options.metricsToken)
+  }
+
+  /**
+   * Authenticates a request of the S3 API.
+   *
+   * @throws Failure of `SignatureVerifier.verify`, and `access-denied` for nobody
+   */
+  authenticate(message: IncomingMessage): Authenticated {
+    if (this.#open && statesNoPayload(message)) return OPEN_UNSIGNED
+    const request = rawRequestOf(message)
+    if (this.#open) return { identity: OPEN, payload: payloadMode(request) }
+    const verified = this.#verifier.verify(request)
+    if (verified.kind === 'anonymous') throw denied()
+    const { payload, chunks } = verified
+    return { identity: this.#identityOf(verified), payload, chunks }
+  }
+
+  /**
+   * Authenticates a request of another door: `/v1`, `/metrics`, `/ui`. The health of the node is
+   * public, so that supervisors can ask for it.
+   *
+   * @throws Failure as `authenticate`
+   */
+  authenticateNative(message: IncomingMessage): Authenticated {
+    if (this.#open) return OPEN_UNSIGNED
+    if (isHealth(message) || this.#showsMetricsToken(message)) {
+      return { identity: NOBODY, payload: UNSIGNED }
+    }
+    return this.authenticate(message)
+  }
+
+  /** True when a request may read `/metrics`: everybody in open mode, else by token. */
+  mayReadMetrics(message: IncomingMessage): boolean {
+    return this.#open || this.#showsMetricsToken(message)
+  }
+
+  #identityOf(verified: Extract<Authentication, { kind: 'signed' }>): Identity {
+    const user = this.#usersByKey.get(verified.accessKey)
+    if (user === undefined) throw denied()
+    return { kind: 'user', user }
+  }
+
+  #showsMetricsToken(message: IncomingMessage): boolean {
+    if (this.#metricsDigest === undefined || !isPath(message, '/metrics')) return false
+    const shown = /^Bearer ([\x21-\x7e]{1,256})$/i.exec(message.headers.authorization ?? '')?.[1]
+    // Digests have one length, so that comparing them tells nothing about the token.
+    return shown !== undefined && timingSafeEqual(digestOf(shown), this.#metricsDigest)
+  }
+}
+
+function rawRequestOf(message: IncomingMessage): RawRequest {
+  return {
+    method: message.method ?? '',
+    target: message.url ?? '',
+    rawHeaders: message.rawHeaders,
+  }
+}
+
+/** The common case of an unsigned GET, without reading all headers. */
+function statesNoPayload(message: IncomingMessage): boolean {
+  return (
+    message.headers['x-amz-content-sha256'] === undefined && message.url?.includes('?') === false
+  )
+}
+
+function isHealth(message: IncomingMessage): boolean {
+  const { method } = message
+  return (method === 'GET' || method === 'HEAD') && isPath(message, '/v1/health')
+}
+
+function isPath(message: IncomingMessage, path: string): boolean {
+  return message.url === path || message.url?.startsWith(`${path}?`) === true
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+function denied(): Failure {
+  return new Failure('access-denied', 'access denied')
+}
