@@ -9,7 +9,7 @@ import type {
 } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
 import { LIST_PAGE_MAX, PUT_BYTES_MAX } from '@forebay/base/limits'
-import { matchesPin, type Pin } from '@forebay/model/version'
+import { matchesPin } from '@forebay/model/version'
 import { AnswerBody } from './answer-body.ts'
 import { listKeys } from './list-keys.ts'
 import type { StoredVersion } from './memory-bucket.ts'
@@ -101,14 +101,16 @@ function read(place: Place, request: ReadOptions): Promise<ReadResult> {
 /** The version that a read is answered with: the pinned one where the store still has it. */
 function pick(place: Place, request: ReadOptions): StoredVersion | 'changed' | undefined {
   const bucket = place.store.bucket(place.bucket)
-  const pin: Pin = request.pin ?? { kind: 'none' }
-  if (pin.kind === 'version-id' && place.capabilities.pinnedRead) {
-    const version = bucket.version(request.key, pin.versionId)
-    if (version !== undefined) return version
-  }
-  const current = bucket.current(request.key)
-  if (current === undefined || pin.kind === 'none') return current
-  return matchesPin(pin, place.store.validatorsOf(current)) ? current : 'changed'
+  const { pin = { kind: 'none' }, pinnedSizeBytes } = request
+  const pinned =
+    pin.kind === 'version-id' && place.capabilities.pinnedRead
+      ? bucket.version(request.key, pin.versionId)
+      : undefined
+  const version = pinned ?? bucket.current(request.key)
+  if (version === undefined || pin.kind === 'none') return version
+  const { sizeBytes } = version.source
+  if (pinnedSizeBytes !== undefined && pinnedSizeBytes !== sizeBytes) return 'changed'
+  return matchesPin(pin, place.store.validatorsOf(version)) ? version : 'changed'
 }
 
 function within(
