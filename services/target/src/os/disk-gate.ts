@@ -44,7 +44,7 @@ export class DiskGate {
     this.#timeoutMs = options.timeoutMs ?? DISK_TIMEOUT_MS
   }
 
-  /** Operations that run although their callers have given up: the disk hangs. */
+  /** Operations that run for longer than the time limit: the disk hangs. */
   get overdueCount(): number {
     return this.#overdue
   }
@@ -66,31 +66,35 @@ export class DiskGate {
     return new Promise((resolve, reject) => {
       let started = false
       let overdue = false
-      const giveUp = (reason: unknown): void => {
-        stopWatching()
+      const leave = (): void => {
+        if (!started) drop()
+        reject(signal?.reason)
+      }
+      const expire = (): void => {
         if (started) {
           overdue = true
           this.#overdue += 1
-        } else if (!options.patient) this.#waiting.delete(start)
-        if (!options.patient) reject(reason)
+        }
+        if (options.patient) return
+        if (!started) drop()
+        reject(tooLate(this.#timeoutMs))
       }
-      const leave = (): void => giveUp(signal?.reason)
-      const timer = setTimeout(() => giveUp(tooLate(this.#timeoutMs)), this.#timeoutMs)
-      timer.unref()
-      const stopWatching = (): void => {
+      const timer = setTimeout(expire, this.#timeoutMs).unref()
+      const drop = (): void => {
+        this.#waiting.delete(start)
         clearTimeout(timer)
         signal?.removeEventListener('abort', leave)
       }
       const finish = (): void => {
         if (overdue) this.#overdue -= 1
-        stopWatching()
+        drop()
         this.#running -= 1
         this.#startNext()
       }
       const start = (): void => {
         started = true
         this.#running += 1
-        // After `giveUp` these settle a promise that is settled already, which does nothing.
+        // For a caller who has given up this settles a settled promise, which does nothing.
         operation().finally(finish).then(resolve, reject)
       }
       signal?.addEventListener('abort', leave, { once: true })

@@ -12,7 +12,7 @@ export interface SyncAnswer {
 }
 
 /** Threads with nothing to do; kept, since starting one costs 20 ms. */
-const idle: Worker[] = []
+const idle: SyncThread[] = []
 let running = 0
 
 /**
@@ -36,33 +36,52 @@ export async function syncFileSystem(fd: number): Promise<void> {
 
 /** Ends the threads that have nothing to do; for a clean exit of tests. They never hold the process. */
 export async function closeSyncThreads(): Promise<void> {
-  await Promise.all(idle.splice(0).map((thread) => thread.terminate()))
+  await Promise.all(idle.splice(0).map((thread) => thread.close()))
 }
 
 async function syncInThread(fd: number): Promise<boolean> {
-  const thread = idle.pop() ?? startThread()
-  thread.ref()
-  try {
-    const answer = await new Promise<SyncAnswer>((resolve, reject) => {
-      thread.once('message', resolve)
-      thread.once('error', reject)
-      thread.once('exit', () => reject(new Error('the sync thread ended')))
-      thread.postMessage(fd)
-    })
-    thread.removeAllListeners()
-    thread.unref()
-    idle.push(thread)
-    return answer.ok
-  } catch (cause) {
-    throw new Failure('disk-error', 'the sync thread died', { cause })
-  }
+  const thread = idle.pop() ?? new SyncThread()
+  const done = await thread.sync(fd)
+  idle.push(thread)
+  return done
 }
 
-function startThread(): Worker {
-  return new Worker(new URL('./sync-thread.ts', import.meta.url), {
+/** One thread, one sync at a time; holds the process only meanwhile. */
+class SyncThread {
+  readonly #worker = new Worker(new URL('./sync-thread.ts', import.meta.url), {
     name: 'forebay-sync',
     execArgv: [],
   })
+  #pending: PromiseWithResolvers<boolean> | undefined
+
+  constructor() {
+    this.#worker.on('message', (answer: SyncAnswer) => this.#pending?.resolve(answer.ok))
+    this.#worker.on('error', (error) => this.#fail(error))
+    this.#worker.on('exit', () => this.#fail(undefined))
+    this.#worker.unref()
+  }
+
+  async sync(fd: number): Promise<boolean> {
+    this.#pending = Promise.withResolvers()
+    this.#worker.ref()
+    this.#worker.postMessage(fd)
+    try {
+      return await this.#pending.promise
+    } finally {
+      this.#pending = undefined
+      this.#worker.unref()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #fail(cause: unknown): void {
+    this.#pending?.reject(new Failure('disk-error', 'the sync thread died', { cause }))
+    const at = idle.indexOf(this)
+    if (at >= 0) idle.splice(at, 1)
+  }
 }
 
 /** `sync -f` opens the path again; through /proc it is the same open file. */
