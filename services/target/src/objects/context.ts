@@ -14,6 +14,7 @@ import type { UnsettledKeys } from './unsettled.ts'
 
 /** Counts where the acts happen; the composition turns them into metrics. */
 export interface ObjectObserver {
+  /** `bucket` as `provider://name`, here and below. */
   read(bucket: string, status: CacheStatus): void
   /** Bytes of objects that came from the cache or from a backend into answers. */
   served(bucket: string, source: 'cache' | 'backend', bytes: number): void
@@ -36,6 +37,8 @@ export interface ObjectContext {
   readonly clock: Clock
   readonly observer: ObjectObserver
   readonly sendfile: 'auto' | 'off'
+  /** What becomes of the fetch of a large object when its last reader leaves. */
+  readonly whenAbandoned: 'stop' | 'finish'
   /** Goes into ids that must find their way back to this node. */
   readonly nodeId: string
 }

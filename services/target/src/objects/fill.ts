@@ -82,7 +82,8 @@ export class Fill implements FetchHost {
   /** Connections under way, from before their first byte. */
   #running = 0
   #closed = false
-  #bytesFromBackend = 0
+  /** The last reader left a large object: what is there is kept, the rest is not fetched. */
+  #stopping = false
 
   constructor(context: ObjectContext, parts: FillParts, onEnd: (fill: Fill) => void) {
     const properties = propertiesOf(parts.bucket)
@@ -106,17 +107,13 @@ export class Fill implements FetchHost {
     if (this.map.complete) this.#finish()
   }
 
-  get bytesFromBackend(): number {
-    return this.#bytesFromBackend
-  }
-
   get cachedBytes(): number {
     return this.map.presentBytes
   }
 
   /** True while later readers may join. */
   get joinable(): boolean {
-    return this.#failure === undefined && this.#parts.token.isCurrent()
+    return this.#failure === undefined && !this.#stopping && this.#parts.token.isCurrent()
   }
 
   /** The body of a whole read that opened this fill. */
@@ -138,6 +135,7 @@ export class Fill implements FetchHost {
 
   leave(): void {
     this.#users -= 1
+    this.#stopWhenAbandoned()
     this.#endWhenAbandoned()
     this.#closeWhenIdle()
   }
@@ -170,11 +168,6 @@ export class Fill implements FetchHost {
   isAwaited(from: number, to: number): boolean {
     for (const { offset } of this.#waiters) if (offset >= from && offset < to) return true
     return false
-  }
-
-  countBytes(bytes: number): void {
-    this.#bytesFromBackend += bytes
-    this.#context.observer.served(this.#parts.bucket.ref.name, 'backend', bytes)
   }
 
   onBlock(index: number, crc: number): void {
@@ -287,6 +280,7 @@ export class Fill implements FetchHost {
           this.#digester = undefined
           const from = this.map.indexOf(fetch.position)
           this.map.unclaim(from, this.map.indexOf(Math.max(fetch.end - 1, 0)) + 1)
+          if (this.#stopping) return
           const again = isFailure(error, 'backend-unreachable', 'backend-timeout')
           if (!again || this.pin.kind === 'none' || !this.#backend.capabilities.pinnedRead)
             throw error
@@ -306,6 +300,9 @@ export class Fill implements FetchHost {
   #supervise(work: Promise<void>): void {
     this.#running += 1
     work
+      .catch((error: unknown) => {
+        if (!this.#stopping) throw error
+      })
       .finally(() => {
         this.#running -= 1
       })
@@ -323,8 +320,7 @@ export class Fill implements FetchHost {
   /** Journals blocks of a sparse entry, one batch at a time; publishes the entry with the first. */
   #storeBlocks(): void {
     if (this.map.complete || this.#storing !== undefined || this.#newBlocks.size === 0) return
-    const sparse = this.attributes.sizeBytes > propertiesOf(this.#parts.bucket).sparseThresholdBytes
-    if (this.pin.kind === 'none' || !sparse || !this.#parts.token.isCurrent()) return
+    if (!this.#isSparse() || !this.#parts.token.isCurrent()) return
     this.#storing = this.#storeBatch()
       .catch((error: unknown) => {
         this.#context.observer.warn('blocks were not recorded', { key: this.#parts.key, error })
@@ -440,6 +436,20 @@ export class Fill implements FetchHost {
     this.#parts.token.end()
     this.#onEnd(this)
     this.#closeWhenIdle()
+  }
+
+  #stopWhenAbandoned(): void {
+    if (this.#users > 0 || this.#finishing || this.#ended) return
+    if (this.#context.whenAbandoned === 'finish' || !this.#isSparse()) return
+    this.#stopping = true
+    this.#abort.abort(new Failure('client-gone', 'the last reader left'))
+    for (const fetch of this.#fetches) fetch.abort()
+  }
+
+  /** True when the entry may be kept in parts. */
+  #isSparse(): boolean {
+    const { sparseThresholdBytes } = propertiesOf(this.#parts.bucket)
+    return this.pin.kind !== 'none' && this.attributes.sizeBytes > sparseThresholdBytes
   }
 
   /** Nobody reads and nothing comes: what is there of a sparse entry stays, the rest is given up. */

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { BackendBody } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
+import { formatBucket } from '@forebay/model/bucket'
 import { judgeRead } from '@forebay/model/conditions'
 import { choosePin } from '@forebay/model/version'
 import type { CacheFacts, ReadRequest } from '@forebay/peer/target-port'
@@ -50,7 +51,8 @@ export async function passThrough(
   const offset = range?.offset ?? 0
   const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
   const part = { skipBytes: offset - result.range.offset, lengthBytes }
-  const served = (bytes: number): void => context.observer.served(bucket.ref.name, 'backend', bytes)
+  const served = (bytes: number): void =>
+    context.observer.served(formatBucket(bucket.ref), 'backend', bytes)
   const body = createPassThroughBody(result.body, part, served)
   return { kind: 'found', attributes, range, partCount, body, cache: BYPASSED }
 }

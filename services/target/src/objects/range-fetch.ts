@@ -23,7 +23,6 @@ export interface FetchHost {
   /** Bytes up to `offset` are in the file. */
   onWritten(fetch: RangeFetch): void
   onBlock(index: number, crc: number): void
-  countBytes(bytes: number): void
 }
 
 /**
@@ -88,7 +87,6 @@ export class RangeFetch {
     if (this.#cut) return undefined
     const room = this.end - this.position - this.#gatheredBytes
     const wanted = chunk.length > room ? chunk.subarray(0, room) : chunk
-    this.#host.countBytes(chunk.length)
     this.#gathered.push(wanted)
     this.#gatheredBytes += wanted.length
     const digesting = this.#digester?.update(wanted)

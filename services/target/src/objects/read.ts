@@ -3,6 +3,7 @@
  * backend's word if it is not, and then one fill for all who read the object meanwhile.
  */
 import { Failure, isFailure } from '@forebay/base/failure'
+import { formatBucket } from '@forebay/model/bucket'
 import { judgeRead } from '@forebay/model/conditions'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type {
@@ -318,7 +319,7 @@ function answerFromRecord(
   const { range, partCount } = toRange(judged.wanted)
   const offset = range?.offset ?? 0
   const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
-  context.observer.served(request.bucket.ref.name, 'cache', lengthBytes)
+  context.observer.served(formatBucket(request.bucket.ref), 'cache', lengthBytes)
   const sender = createFileBody({ lease, offset, lengthBytes, sendfile: context.sendfile })
   const end = offset + lengthBytes
   const body = readable(sender, { fd: lease.fd, offset, waitFor: (at) => end - at })
@@ -345,6 +346,8 @@ async function answerFromFill(
     fill.leave()
     throw error
   }
+  const from = status === 'partial' ? 'cache' : 'backend'
+  context.observer.served(formatBucket(request.bucket.ref), from, lengthBytes)
   const end = offset + lengthBytes
   const source = {
     fd: fill.fd,
@@ -363,7 +366,7 @@ function toRange(wanted: Exclude<WantedRange, { kind: 'unsatisfiable' }>) {
 
 function count(context: ObjectContext, request: ReadRequest, answer: ReadAnswer): ReadAnswer {
   if (answer.kind === 'found' || answer.kind === 'not-modified') {
-    context.observer.read(request.bucket.ref.name, answer.cache.status)
+    context.observer.read(formatBucket(request.bucket.ref), answer.cache.status)
   }
   return answer
 }

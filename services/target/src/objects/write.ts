@@ -3,9 +3,11 @@
  * backend, follows from there; the last bytes leave only when every check has passed; then the
  * version is committed, at the backend first.
  */
+
 import type { WriteResult } from '@forebay/backend-port/backend'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
+import { formatBucket } from '@forebay/model/bucket'
 import type { ChecksumAlgorithm } from '@forebay/model/checksum'
 import { judgeWrite } from '@forebay/model/conditions'
 import type { ObjectAttributes } from '@forebay/model/object'
@@ -45,7 +47,7 @@ export async function writeObject(
       bucket.backend === undefined
         ? await writeNative(context, request, work)
         : await writeThrough(context, request, work)
-    context.observer.written(bucket.ref.name, answer.attributes.sizeBytes)
+    context.observer.written(formatBucket(bucket.ref), answer.attributes.sizeBytes)
     return answer
   } finally {
     work.discard()

@@ -1,0 +1,143 @@
+import fs from 'node:fs'
+import http from 'node:http'
+import https from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { Failure } from '@forebay/base/failure'
+import { HEADER_BYTES_MAX } from '@forebay/base/limits'
+import type { ListenerSettings, Settings } from '@forebay/config/schema'
+
+/** What answers on every listener. */
+export interface Door {
+  onRequest(request: http.IncomingMessage, response: http.ServerResponse): void
+  /** `Expect: 100-continue`: who asks is checked before the body is invited. */
+  onCheckContinue(request: http.IncomingMessage, response: http.ServerResponse): void
+  onClientError(
+    error: Error & { readonly code?: string },
+    socket: import('node:stream').Duplex,
+  ): void
+}
+
+/** How often a certificate's files are looked at, ms. */
+const TLS_POLL_MS = 2000
+
+/** The sockets that the node answers on. */
+export class Listeners {
+  readonly #servers: http.Server[] = []
+  readonly #watched: string[] = []
+
+  /** Opens all of them, or none. @throws Failure `setting-invalid` naming the one that cannot be opened */
+  async open(settings: Settings, door: Door): Promise<void> {
+    for (const listener of settings.listen) {
+      const server = this.#create(listener, settings)
+      server.on('request', (request, response) => door.onRequest(request, response))
+      server.on('checkContinue', (request, response) => door.onCheckContinue(request, response))
+      server.on('clientError', (error, socket) => door.onClientError(error, socket))
+      this.#servers.push(server)
+      await listen(server, listener)
+    }
+  }
+
+  get addresses(): readonly AddressInfo[] {
+    return this.#servers.flatMap((server) => {
+      const address = server.address()
+      return address === null || typeof address === 'string' ? [] : [address]
+    })
+  }
+
+  /** URL of the first listener, as a client on this machine writes it. */
+  get endpoint(): string {
+    const [server] = this.#servers
+    const [address] = this.addresses
+    const scheme = server instanceof https.Server ? 'https' : 'http'
+    const host =
+      address?.address === '0.0.0.0' || address?.address === '::'
+        ? '127.0.0.1'
+        : (address?.address ?? '')
+    return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${address?.port}`
+  }
+
+  connectionCount(): Promise<number> {
+    const counts = this.#servers.map(
+      (server) =>
+        new Promise<number>((resolve) => {
+          server.getConnections((_error, count) => resolve(count ?? 0))
+        }),
+    )
+    return Promise.all(counts).then((all) => all.reduce((sum, count) => sum + count, 0))
+  }
+
+  /** Stops accepting and waits for the requests under way; cuts what is left after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    for (const path of this.#watched) fs.unwatchFile(path)
+    const closing = this.#servers.map(
+      (server) => new Promise<void>((resolve) => server.close(() => resolve())),
+    )
+    for (const server of this.#servers) server.closeIdleConnections()
+    const timer = setTimeout(() => {
+      for (const server of this.#servers) server.closeAllConnections()
+    }, timeoutMs)
+    await Promise.all(closing)
+    clearTimeout(timer)
+  }
+
+  #create(listener: ListenerSettings, settings: Settings): http.Server {
+    const { http: limits } = settings
+    const options: http.ServerOptions = {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: limits.headersTimeoutMs,
+      // Bodies are timed by progress, not by their total.
+      requestTimeout: 0,
+      keepAliveTimeout: limits.idleTimeoutMs,
+      noDelay: true,
+      connectionsCheckingInterval: Math.min(limits.headersTimeoutMs, 5000),
+    }
+    const { tls } = listener
+    const server = tls === undefined ? http.createServer(options) : this.#createTls(options, tls)
+    server.maxConnections = limits.connectionsMax
+    return server
+  }
+
+  #createTls(
+    options: http.ServerOptions,
+    tls: { readonly cert: string; readonly key: string },
+  ): http.Server {
+    const server = https.createServer({ ...options, minVersion: 'TLSv1.2', ...readPair(tls) })
+    for (const path of [tls.cert, tls.key]) {
+      this.#watched.push(path)
+      fs.watchFile(path, { interval: TLS_POLL_MS, persistent: false }, () => reload(server, tls))
+    }
+    return server
+  }
+}
+
+/** New connections get the new certificate; a pair that does not fit leaves the old one in place. */
+function reload(server: https.Server, tls: { readonly cert: string; readonly key: string }): void {
+  try {
+    server.setSecureContext({ minVersion: 'TLSv1.2', ...readPair(tls) })
+  } catch (error) {
+    server.emit('tlsReloadFailed', error)
+  }
+}
+
+function readPair(tls: { readonly cert: string; readonly key: string }): {
+  readonly cert: Buffer
+  readonly key: Buffer
+} {
+  return { cert: fs.readFileSync(tls.cert), key: fs.readFileSync(tls.key) }
+}
+
+function listen(server: http.Server, listener: ListenerSettings): Promise<void> {
+  const { address, port } = listener
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EADDRINUSE' ? 'another program answers there' : cause.message
+      reject(
+        new Failure('setting-invalid', `listen: cannot open ${address}:${port}: ${why}`, {
+          cause,
+          hint: 'choose another port with --port',
+        }),
+      )
+    })
+    server.listen({ host: address, port, backlog: 1024 }, () => resolve())
+  })
+}
