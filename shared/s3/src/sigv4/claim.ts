@@ -179,7 +179,7 @@ function authorizationFields(authorization: string): AuthorizationFields {
   let signedHeaders: string | undefined
   let signature: string | undefined
   for (const field of authorization.slice(ALGORITHM.length + 1).split(',')) {
-    const text = field.replace(/^ +/, '')
+    const text = field.startsWith(' ') ? field.replace(/^ +/, '') : field
     if (credential === undefined && text.startsWith('Credential=')) credential = text.slice(11)
     else if (signedHeaders === undefined && text.startsWith('SignedHeaders='))
       signedHeaders = text.slice(14)

@@ -1,9 +1,18 @@
-/** Independent signers for the tests: @smithy/signature-v4 and aws4, in the terms of `RawRequest`. */
+/**
+ * For the tests: independent signers (@smithy/signature-v4, aws4) in the terms of `RawRequest`, and
+ * ways to spoil what they signed.
+ */
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
 import { createRequire } from 'node:module'
+import { Failure, type FailureCode } from '@forebay/base/failure'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { encodeComponent } from './canonical.ts'
-import type { RawRequest } from './verify.ts'
+import {
+  type Authentication,
+  type RawRequest,
+  SignatureVerifier,
+  type SignatureVerifierOptions,
+} from './verify.ts'
 
 /** The credentials of the examples in the S3 API reference. */
 export const EXAMPLE = {
@@ -160,4 +169,71 @@ export function aws4Sign(
     target: signed.path,
     rawHeaders: Object.entries(signed.headers).flat(),
   }
+}
+
+/** When the tests take place. */
+export const NOW = Date.UTC(2026, 0, 31, 12)
+export const MINUTE = 60_000
+export const HELLO_SHA256 = createHash('sha256').update('hello').digest('hex')
+
+export const OPTIONS: SignatureVerifierOptions = {
+  secretOf: (key) => (key === EXAMPLE.accessKeyId ? EXAMPLE.secretAccessKey : undefined),
+  region: 'us-east-1',
+  clock: { now: () => NOW },
+}
+
+export const PUT = {
+  method: 'PUT',
+  path: '/bucket/key',
+  headers: { host: 'localhost:8080', 'x-amz-content-sha256': HELLO_SHA256, 'x-amz-meta-a': 'b' },
+}
+
+export const GET = {
+  method: 'GET',
+  path: '/bucket/key',
+  headers: { host: 'localhost:8080', 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
+}
+
+export const date = (offsetMs = 0): Date => new Date(NOW + offsetMs)
+
+export function verify(request: RawRequest, options: Partial<typeof OPTIONS> = {}): Authentication {
+  return new SignatureVerifier({ ...OPTIONS, ...options }).verify(request)
+}
+
+/** Why the request is refused; an error when it is not. */
+export function refusalOf(request: RawRequest, options: Partial<typeof OPTIONS> = {}): Failure {
+  try {
+    verify(request, options)
+  } catch (error) {
+    if (error instanceof Failure) return error
+    throw error
+  }
+  throw new Error(`accepted: ${JSON.stringify(request)}`)
+}
+
+export const codeOf = (request: RawRequest): FailureCode => refusalOf(request).code
+
+export function withHeader(request: RawRequest, name: string, value: string): RawRequest {
+  return { ...request, rawHeaders: [...request.rawHeaders, name, value] }
+}
+
+export function withoutHeader(request: RawRequest, name: string): RawRequest {
+  const rawHeaders = request.rawHeaders.flatMap((text, index, all) =>
+    all[index - (index % 2)] === name ? [] : [text],
+  )
+  return { ...request, rawHeaders }
+}
+
+export function changeAuthorization(
+  request: RawRequest,
+  change: (authorization: string) => string,
+): RawRequest {
+  const rawHeaders = request.rawHeaders.map((text, index, all) =>
+    all[index - 1] === 'authorization' ? change(text) : text,
+  )
+  return { ...request, rawHeaders }
+}
+
+export function changeTarget(request: RawRequest, from: string | RegExp, to: string): RawRequest {
+  return { ...request, target: request.target.replace(from, to) }
 }

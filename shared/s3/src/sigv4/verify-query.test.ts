@@ -1,0 +1,150 @@
+import { expect, test } from 'vitest'
+import { presign } from './sign.ts'
+import {
+  changeTarget,
+  codeOf,
+  date,
+  EXAMPLE,
+  GET,
+  HELLO_SHA256,
+  MINUTE,
+  NOW,
+  PUT,
+  refusalOf,
+  smithyPresign,
+  smithySign,
+  verify,
+} from './test-client.ts'
+import { payloadMode } from './verify.ts'
+
+test('a presigned URL is its signer’s, with an unsigned body (B31)', async () => {
+  const request = {
+    ...GET,
+    headers: { ...GET.headers, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
+  }
+  expect(verify(await smithyPresign(request, { date: date() }))).toEqual({
+    kind: 'signed',
+    accessKey: EXAMPLE.accessKeyId,
+    mechanism: 'query',
+    payload: { kind: 'unsigned' },
+  })
+})
+
+test('a presigned URL can state the hash of the body in its query', async () => {
+  const signed = await smithyPresign(PUT, { date: date() })
+  expect(signed.target).toContain(`x-amz-content-sha256=${HELLO_SHA256}`)
+  expect(verify(signed)).toMatchObject({ payload: { kind: 'hash', sha256Hex: HELLO_SHA256 } })
+  expect(payloadMode(signed)).toEqual({ kind: 'hash', sha256Hex: HELLO_SHA256 })
+})
+
+test('unsigned chunks with credentials in the query are verified (B23, B24)', async () => {
+  const headers = {
+    host: 'localhost:8080',
+    'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
+  }
+  const target = presign({
+    method: 'PUT',
+    target: '/bucket/key',
+    headers: { host: headers.host },
+    credentials: EXAMPLE,
+    region: 'us-east-1',
+    date: date(),
+    expiresSeconds: 60,
+  })
+  const request = { method: 'PUT', target, rawHeaders: Object.entries(headers).flat() }
+  expect(codeOf(request)).toBe('access-denied')
+  const zeros = changeTarget(request, /X-Amz-Signature=\w+/, `X-Amz-Signature=${'0'.repeat(64)}`)
+  expect(codeOf(zeros)).toBe('access-denied')
+  const named = changeTarget(zeros, 'Headers=host', 'Headers=host%3Bx-amz-content-sha256')
+  expect(codeOf(named)).toBe('signature-mismatch')
+})
+
+test('a presigned URL lasts to its last second and no longer (B32)', async () => {
+  const options = { date: date(), expiresSeconds: 60 }
+  const presigned = await smithyPresign(GET, options)
+  expect(verify(presigned, { clock: { now: () => NOW + 60_000 } }).kind).toBe('signed')
+  const late = refusalOf(presigned, { clock: { now: () => NOW + 60_001 } })
+  expect(late.code).toBe('request-expired')
+})
+
+test('a presigned URL of a week is good, and still good after six days', async () => {
+  const presigned = await smithyPresign(GET, { date: date(), expiresSeconds: 604_800 })
+  expect(verify(presigned, { clock: { now: () => NOW + 6 * 86_400_000 } }).kind).toBe('signed')
+})
+
+test.each(['0', '604801', '1000000000', '-1', '+1', '1.5', '1e3', 'abc', '', '0060', ' 60'])(
+  'X-Amz-Expires of %j is refused (B33, B34, B35)',
+  async (value) => {
+    const presigned = await smithyPresign(GET, { date: date(), expiresSeconds: 60 })
+    const changed = changeTarget(
+      presigned,
+      'X-Amz-Expires=60',
+      `X-Amz-Expires=${encodeURIComponent(value)}`,
+    )
+    expect(codeOf(changed)).toBe('authorization-query-malformed')
+  },
+)
+
+test('a presigned URL is of its method, path and parameters alone (B37, B38)', async () => {
+  const presigned = await smithyPresign(
+    { ...GET, query: { versionId: '1' } },
+    { date: date(), expiresSeconds: 60 },
+  )
+  expect(verify(presigned).kind).toBe('signed')
+  expect(codeOf({ ...presigned, method: 'DELETE' })).toBe('signature-mismatch')
+  expect(codeOf(changeTarget(presigned, '/key', '/other'))).toBe('signature-mismatch')
+  expect(codeOf(changeTarget(presigned, 'versionId=1', 'versionId=2'))).toBe('signature-mismatch')
+  expect(codeOf(changeTarget(presigned, 'Expires=60', 'Expires=61'))).toBe('signature-mismatch')
+  expect(codeOf({ ...presigned, target: `${presigned.target}&acl` })).toBe('signature-mismatch')
+  const otherHost = presigned.rawHeaders.map((text) => text.replace('localhost', 'elsewhere'))
+  expect(codeOf({ ...presigned, rawHeaders: otherHost })).toBe('signature-mismatch')
+})
+
+test('credentials in the header and in the query together are refused (B39)', async () => {
+  const presigned = await smithyPresign(GET, { date: date() })
+  const signed = await smithySign(GET, { date: date() })
+  const both = { ...signed, target: presigned.target }
+  expect(codeOf(both)).toBe('bad-request')
+  const one = { ...signed, target: `${signed.target}?X-Amz-Signature=${'0'.repeat(64)}` }
+  expect(codeOf(one)).toBe('bad-request')
+})
+
+test.each([
+  [15 * MINUTE, 'signed'],
+  [15 * MINUTE + 1000, 'request-time-skewed'],
+  [20 * MINUTE, 'request-time-skewed'],
+] as const)('a presigned URL dated %i ms ahead is %s (B41)', async (offset, outcome) => {
+  const presigned = await smithyPresign(GET, { date: date(offset) })
+  if (outcome === 'signed') expect(verify(presigned).kind).toBe('signed')
+  else expect(codeOf(presigned)).toBe(outcome)
+})
+
+test('signature version 2 is refused with a word on what to use', () => {
+  const header = ['Host', 'h', 'Authorization', 'AWS AKIAIOSFODNN7EXAMPLE:c2lnbmF0dXJl']
+  const requests = [
+    { method: 'GET', target: '/b/k', rawHeaders: header },
+    {
+      method: 'GET',
+      target: '/b/k?AWSAccessKeyId=a&Signature=b&Expires=1',
+      rawHeaders: ['Host', 'h'],
+    },
+    { method: 'GET', target: '/b/k?Signature=b', rawHeaders: ['Host', 'h'] },
+  ]
+  for (const request of requests) {
+    const refusal = refusalOf(request)
+    expect(refusal.code).toBe('bad-request')
+    expect(refusal.message).toContain('version 4')
+  }
+})
+
+test('a session token is refused, in the header, in the query, and alone (B45)', async () => {
+  const options = { date: date(), sessionToken: 'token' }
+  expect(codeOf(await smithySign(PUT, options))).toBe('token-invalid')
+  expect(codeOf(await smithyPresign(GET, options))).toBe('token-invalid')
+  const alone = {
+    method: 'GET',
+    target: '/b/k',
+    rawHeaders: ['Host', 'h', 'X-Amz-Security-Token', 't'],
+  }
+  expect(codeOf(alone)).toBe('token-invalid')
+})
