@@ -266,11 +266,11 @@ function badValue(entry: SettingKey, written: Written, error: unknown): unknown 
   )
 }
 
-/** Objects are not shown: secrets may be in them. */
+/** What was written, cut to a line; nothing for objects. */
 function showValue(entry: SettingKey, value: unknown): string {
-  if (entry.setting.fields !== undefined || typeof value === 'object') return ''
+  if (entry.setting.holdsSecret) return ` = ${REDACTED}`
+  if (typeof value === 'object') return ''
   const text = String(value)
-  if (entry.setting.secrets(text).length > 0) return ` = ${REDACTED}`
   return ` = "${text.length > 100 ? `${text.slice(0, 100)}...` : text}"`
 }
 

@@ -38,6 +38,8 @@ export interface Setting<T, Suffix extends string = ''> {
   readonly doc: string
   /** The fields of an object or of the objects in a list. */
   readonly fields?: SettingGroup | undefined
+  /** Values may have secrets in them: they are not shown in messages. */
+  readonly holdsSecret: boolean
   /** The secrets in a value: never printed, and to be kept out of logs. */
   secrets(value: T): readonly string[]
   /** The value of a variable or flag, as a file would have it. */
@@ -94,6 +96,7 @@ export function text(
     ...blank('text', options),
     allowed,
     default: options.default ?? '',
+    holdsSecret: secret,
     secrets: (value) => (secret && value !== '' ? [value] : []),
     parse: (value) => {
       if (typeof value !== 'string') throw new BadValue('it is not text')
@@ -297,6 +300,7 @@ export function list<T>(
     allowed: `a list of at most ${max}, each ${of.allowed}`,
     default: options.default ?? [],
     fields: of.fields,
+    holdsSecret: of.holdsSecret,
     secrets: (value) => value.flatMap((entry) => of.secrets(entry)),
     fromText: fromJson,
     parse: (value) => {
@@ -320,6 +324,7 @@ export function record<F extends Readonly<Record<string, AnySetting>>>(
     // A record is an entry of a list or an optional field; it has no default of its own.
     default: {} as SettingsOf<F>,
     fields,
+    holdsSecret: Object.values(fields).some((field) => field.holdsSecret),
     fromText: fromJson,
     secrets: (value) => {
       const held = new Map<string, unknown>(Object.entries(value))
@@ -362,7 +367,15 @@ function blank(
   options: Common,
 ): Pick<
   Setting<unknown>,
-  'kind' | 'type' | 'unit' | 'suffix' | 'doc' | 'defaultDoc' | 'secrets' | 'fromText'
+  | 'kind'
+  | 'type'
+  | 'unit'
+  | 'suffix'
+  | 'doc'
+  | 'defaultDoc'
+  | 'holdsSecret'
+  | 'secrets'
+  | 'fromText'
 > {
   return {
     kind: 'setting',
@@ -371,6 +384,7 @@ function blank(
     suffix: '',
     doc: options.doc,
     defaultDoc: options.defaultDoc,
+    holdsSecret: false,
     secrets: () => [],
     fromText: (written) => written,
   }
