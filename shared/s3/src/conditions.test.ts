@@ -3,6 +3,7 @@ import {
   parseConditions,
   parseEntityTags,
   parseSourceConditions,
+  parseWriteConditions,
   unquoteTag,
 } from './conditions.ts'
 
@@ -58,4 +59,20 @@ test.each([
   ['"', '"'],
 ])('the tag %j is %j', (tag, bare) => {
   expect(unquoteTag(tag)).toBe(bare)
+})
+
+test('a write has If-Match with tags or If-None-Match: *, and every other condition is refused', () => {
+  expect(parseWriteConditions({})).toEqual({})
+  expect(parseWriteConditions({ 'if-match': '"a"' }).ifMatch).toEqual(['a'])
+  expect(parseWriteConditions({ 'if-none-match': '*' }).ifNoneMatch).toEqual(['*'])
+  const date = 'Sun, 06 Nov 1994 08:49:37 GMT'
+  expect(parseWriteConditions({ 'if-modified-since': date })).toEqual({})
+  for (const refused of [
+    { 'if-match': 'a', 'if-none-match': '*' },
+    { 'if-none-match': '"a"' },
+    { 'if-none-match': '' },
+    { 'if-unmodified-since': date },
+  ]) {
+    expect(() => parseWriteConditions(refused)).toThrow()
+  }
 })

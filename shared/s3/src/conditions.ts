@@ -1,3 +1,4 @@
+import { Failure } from '@forebay/base/failure'
 import type { Conditions } from '@forebay/model/conditions'
 import { parseHttpDate } from './dates.ts'
 import { header, type RequestHeaders } from './request-headers.ts'
@@ -24,6 +25,28 @@ export function parseConditions(headers: RequestHeaders): Conditions {
     return NONE
   }
   return build(ifMatch, ifNoneMatch, { modified, unmodified })
+}
+
+/**
+ * The conditions of a write: If-Match with tags, or If-None-Match: * (S3 API).
+ *
+ * @throws Failure `not-implemented` for every other condition: none is ever ignored
+ */
+export function parseWriteConditions(headers: RequestHeaders): Conditions {
+  const conditions = parseConditions(headers)
+  if (conditions === NONE) return NONE
+  const { ifMatch, ifNoneMatch } = conditions
+  if (ifMatch !== undefined && ifNoneMatch !== undefined) {
+    throw new Failure('not-implemented', 'If-Match and If-None-Match together are not supported')
+  }
+  if (ifNoneMatch !== undefined && (ifNoneMatch.length !== 1 || ifNoneMatch[0] !== '*')) {
+    throw new Failure('not-implemented', 'on a write If-None-Match can only be *')
+  }
+  if (headers['if-unmodified-since'] !== undefined) {
+    throw new Failure('not-implemented', 'If-Unmodified-Since on a write is not supported')
+  }
+  // RFC 9110 §13.1.3: If-Modified-Since means nothing on a write.
+  return { ifMatch, ifNoneMatch }
 }
 
 /** The conditions of a copy on its source (`x-amz-copy-source-if-*`). */

@@ -55,6 +55,12 @@ describe('CompleteMultipartUpload', () => {
     ])
   })
 
+  test('10,000 parts with a tag and a SHA-256 each fit', () => {
+    const sha256 = `<ETag>&quot;${'e'.repeat(32)}&quot;</ETag><ChecksumSHA256>${'A'.repeat(43)}=</ChecksumSHA256>`
+    const parts = Array.from({ length: 10_000 }, (_, at) => part(at + 1, sha256))
+    expect(completion(parts.join('\n'))).toHaveLength(10_000)
+  })
+
   test.each([
     ['', 'xml-malformed'],
     [part(''), 'xml-malformed'],

@@ -52,6 +52,9 @@ export function parseDeleteList(body: Uint8Array): DeleteList {
   }
 }
 
+/** Body of CompleteMultipartUpload, bytes: 10,000 parts with a tag and a SHA-256 each fit. */
+export const COMPLETION_BYTES_MAX = 3 * 1024 ** 2
+
 /** One part as CompleteMultipartUpload names it. */
 export interface NamedPart {
   readonly partNumber: number
@@ -66,7 +69,7 @@ export interface NamedPart {
  *   `bad-request` for a checksum that is none
  */
 export function parseCompletion(body: Uint8Array): readonly NamedPart[] {
-  const root = parseXml(body, 'CompleteMultipartUpload')
+  const root = parseXml(body, 'CompleteMultipartUpload', COMPLETION_BYTES_MAX)
   const parts = childrenOf(root, 'Part')
   if (parts.length === 0) throw malformed('it names no part')
   if (parts.length > PARTS_MAX) throw malformed(`it names more than ${PARTS_MAX} parts`)

@@ -41,9 +41,13 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
  * @param rootName what the outermost element must be
  * @throws Failure `xml-malformed` | `message-too-large`
  */
-export function parseXml(body: Uint8Array, rootName: string): XmlElement {
-  if (body.byteLength > XML_BODY_BYTES_MAX) {
-    throw new Failure('message-too-large', `the XML is longer than ${XML_BODY_BYTES_MAX} bytes`)
+export function parseXml(
+  body: Uint8Array,
+  rootName: string,
+  bytesMax: number = XML_BODY_BYTES_MAX,
+): XmlElement {
+  if (body.byteLength > bytesMax) {
+    throw new Failure('message-too-large', `the XML is longer than ${bytesMax} bytes`)
   }
   const text = decodeUtf8(body)
   checkBounds(text)

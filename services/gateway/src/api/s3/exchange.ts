@@ -1,0 +1,125 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Failure } from '@forebay/base/failure'
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { OperationName } from '@forebay/s3/operation'
+import type { RequestHeaders } from '@forebay/s3/request-headers'
+import type { RequestTarget } from '@forebay/s3/request-target'
+import type { Authenticated } from '../../authentication/authenticator.ts'
+import type { Permission } from '../../authentication/authorise.ts'
+import type { S3Context } from './context.ts'
+
+/** What the front door knows of a request before the S3 door sees it. */
+export interface Arrival {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  /** The client waits for 100 Continue before it sends its body. */
+  readonly awaitsContinue: boolean
+}
+
+/** A flat list of names and values, as `writeHead` takes it without copying. */
+export type FlatHeaders = (string | number)[]
+
+const XML_TYPE = 'application/xml'
+
+/** One request of the S3 API and its answer. */
+export class Exchange {
+  readonly context: S3Context
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  readonly authenticated: Authenticated
+  readonly target: RequestTarget
+  /** With those that a presigned URL carries. */
+  readonly headers: RequestHeaders
+  readonly operation: OperationName
+  /** For the log. */
+  bytesIn = 0
+  bytesOut = 0
+  cache: string | undefined
+  #awaitsContinue: boolean
+  #abort: AbortController | undefined
+
+  constructor(
+    context: S3Context,
+    arrival: Arrival,
+    parsed: Pick<Exchange, 'authenticated' | 'target' | 'headers' | 'operation'>,
+  ) {
+    this.context = context
+    this.request = arrival.request
+    this.response = arrival.response
+    this.requestId = arrival.requestId
+    this.#awaitsContinue = arrival.awaitsContinue
+    this.authenticated = parsed.authenticated
+    this.target = parsed.target
+    this.headers = parsed.headers
+    this.operation = parsed.operation
+  }
+
+  /** True while the client still waits for the word to send its body. */
+  get awaitsContinue(): boolean {
+    return this.#awaitsContinue
+  }
+
+  /** Aborted when the client leaves before its answer is complete. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      const abort = new AbortController()
+      this.#abort = abort
+      this.response.once('close', () => {
+        if (this.response.writableFinished) return
+        abort.abort(new Failure('client-gone', 'the client left before its answer was complete'))
+      })
+    }
+    return this.#abort.signal
+  }
+
+  /** Lets a waiting client send its body; to be called when the first byte of it is wanted. */
+  continue(): void {
+    if (!this.#awaitsContinue) return
+    this.#awaitsContinue = false
+    this.response.writeContinue()
+  }
+
+  /**
+   * A bucket that the caller may use so.
+   *
+   * @throws Failure `bucket-not-found` | `access-denied` | `bucket-ambiguous` | `backend-*`
+   */
+  async openBucket(name: string, permission: Permission): Promise<BucketRecord> {
+    const { resolver } = this.context
+    const request = { name, permission, identity: this.authenticated.identity }
+    return resolver.known(request) ?? (await resolver.resolve(request, this.signal))
+  }
+
+  /** The name of the bucket in the request. */
+  get bucketName(): string {
+    const { bucket } = this.target
+    if (bucket === undefined) throw new Failure('internal', 'an operation without a bucket')
+    return bucket
+  }
+
+  /** Answers with no body. `headers` are flat and may be added to. */
+  sendEmpty(status: number, headers: FlatHeaders = []): void {
+    headers.push('x-amz-request-id', this.requestId)
+    if (status !== 204 && status !== 304) headers.push('Content-Length', 0)
+    this.response.writeHead(status, headers)
+    this.response.end()
+  }
+
+  /** Answers with a document. */
+  sendXml(document: string, headers: FlatHeaders = []): void {
+    const body = Buffer.from(document)
+    this.bytesOut = body.length
+    headers.push(
+      'x-amz-request-id',
+      this.requestId,
+      'Content-Type',
+      XML_TYPE,
+      'Content-Length',
+      body.length,
+    )
+    this.response.writeHead(200, headers)
+    this.response.end(body)
+  }
+}
