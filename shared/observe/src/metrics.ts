@@ -260,6 +260,7 @@ function addMountpathGauges(registry: Registry, sources: GaugeSources): void {
     labelNames: ['mountpath'],
     registers: [registry],
     collect() {
+      this.reset()
       for (const { path, usedBytes } of sources.mountpaths())
         this.set({ mountpath: path }, usedBytes)
     },
@@ -270,6 +271,7 @@ function addMountpathGauges(registry: Registry, sources: GaugeSources): void {
     labelNames: ['mountpath'],
     registers: [registry],
     collect() {
+      this.reset()
       for (const { path, capacityBytes } of sources.mountpaths()) {
         this.set({ mountpath: path }, capacityBytes)
       }
