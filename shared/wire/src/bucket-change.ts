@@ -1,14 +1,17 @@
 import { Failure } from '@forebay/base/failure'
 import type { BackendBinding } from '@forebay/model/bucket'
 import type { BucketProperties } from '@forebay/model/bucket-properties'
+import { parseProperties } from '@forebay/model/property-list'
 import { checkBucketName, parseProvider } from './bucket.ts'
 import type { Fields } from './fields.ts'
 import { parseGoDuration } from './go-duration.ts'
 import { parseIecSize } from './iec-size.ts'
-import { decodeOwnProperties } from './own-properties.ts'
 
 /** Names besides its own under which the S3 door may find a bucket. */
 export const ALIASES_MAX = 16
+
+/** Fields of our sub-tree that are no properties but belong to the bucket's row. */
+const OWN_ROW_FIELDS: readonly string[] = ['aliases', 'backend']
 
 /** What a create or set message asks for; absent means as it is. */
 export interface DecodedChange {
@@ -36,7 +39,7 @@ export function decodeBucketChange(fields: Fields): DecodedChange {
     properties: {
       ...(lru === undefined ? {} : { evictable: lru }),
       ...(validate === true ? { revalidate: { kind: 'always' } } : {}),
-      ...(own === undefined ? {} : decodeOwnProperties(own)),
+      ...(own === undefined ? {} : parseProperties(own.except(OWN_ROW_FIELDS))),
     },
     aliases: aliases?.map(checkBucketName),
     backend: decodeBackend(fields, own),

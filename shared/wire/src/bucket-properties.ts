@@ -1,8 +1,8 @@
 import type { BackendBinding, BucketRecord } from '@forebay/model/bucket'
 import { resolveProperties } from '@forebay/model/bucket-properties'
+import { formatProperties } from '@forebay/model/property-list'
 import { encodeBucket } from './bucket.ts'
 import type { JsonObject } from './json.ts'
-import { encodeOwnProperties } from './own-properties.ts'
 
 /** All rights, as AIStore writes a bucket without access limits: 2^64 - 1. */
 const ACCESS_ALL = '18446744073709551615'
@@ -48,7 +48,7 @@ export function encodeBucketProperties(record: BucketRecord): JsonObject {
       synchronize: false,
     },
     forebay: {
-      ...encodeOwnProperties(properties),
+      ...formatProperties(properties),
       aliases: [...record.aliases],
       ...(backend === undefined ? {} : { backend: encodeBackend(backend) }),
     },

@@ -7,10 +7,12 @@ import { isJsonObject, type Json, type JsonObject } from './json.ts'
  */
 export class Fields {
   readonly #values = new Map<string, Json>()
+  readonly #object: JsonObject
   readonly #path: string
 
   /** @throws Failure `json-malformed` when two names differ in case alone. */
   constructor(object: JsonObject, path = '') {
+    this.#object = object
     this.#path = path
     for (const [name, value] of Object.entries(object)) {
       const folded = name.toLowerCase()
@@ -78,9 +80,11 @@ export class Fields {
     })
   }
 
-  /** Names present, in lower case. */
-  names(): readonly string[] {
-    return [...this.#values.keys()]
+  /** The object without some of its fields, names as they were written, null kept. */
+  except(names: readonly string[]): JsonObject {
+    return Object.fromEntries(
+      Object.entries(this.#object).filter(([name]) => !names.includes(name.toLowerCase())),
+    )
   }
 
   /** The name with the names of the objects around it. */

@@ -34,6 +34,7 @@ export function wantedBucket(exchange: Exchange, rawName: string): WantedBucket 
     provider: provider === undefined ? undefined : parseProvider(provider),
     namespace: parseNamespace(query.get('namespace') ?? ''),
     lookUp: true,
+    need: 'read',
   }
   exchange.bucket = refOf(wanted)
   return wanted
@@ -48,32 +49,27 @@ export function refOf(wanted: WantedBucket): BucketRef {
   }
 }
 
-/** The bucket of a request, after the caller's right to it was checked. */
-export async function openBucket(
+/** The bucket of a request, when the caller may use it so. */
+export function openBucket(
   exchange: Exchange,
   rawName: string,
   need: V1Need,
 ): Promise<BucketRecord> {
-  const wanted = wantedBucket(exchange, rawName)
-  exchange.authorise(need, wanted.name)
-  const record = await exchange.context.resolveBucket(wanted, exchange.raw, exchange.signal)
-  exchange.bucket = record.ref
-  // An alias names another bucket, to which the caller needs the right too.
-  if (record.ref.name !== wanted.name) exchange.authorise(need, record.ref.name)
-  return record
+  return open(exchange, { ...wantedBucket(exchange, rawName), need })
 }
 
 /** The bucket of a request if the table has it; a backend is not asked. */
-export async function openKnownBucket(
+export function openKnownBucket(
   exchange: Exchange,
   rawName: string,
   need: V1Need,
 ): Promise<BucketRecord> {
-  const wanted = { ...wantedBucket(exchange, rawName), lookUp: false }
-  exchange.authorise(need, wanted.name)
+  return open(exchange, { ...wantedBucket(exchange, rawName), need, lookUp: false })
+}
+
+async function open(exchange: Exchange, wanted: WantedBucket): Promise<BucketRecord> {
   const record = await exchange.context.resolveBucket(wanted, exchange.raw, exchange.signal)
   exchange.bucket = record.ref
-  if (record.ref.name !== wanted.name) exchange.authorise(need, record.ref.name)
   return record
 }
 

@@ -161,8 +161,8 @@ test.each([
   '{"lru":{"dont_evict_time":"-1h"}}',
   '{"space":{"lowwm":90,"highwm":50}}',
   '{"forebay":{"revalidate":"after -1h"}}',
-  '{"forebay":{"block_size":-1}}',
-  '{"forebay":{"block_size":1e400}}',
+  '{"forebay":{"blockSize":-1}}',
+  '{"forebay":{"blockSize":1e400}}',
   '{"forebay":{"no_such_property":1}}',
   '{"checksum":{"type":"rot13"}}',
   '{"features":"many"}',
@@ -257,4 +257,15 @@ test('an error of our own says nothing but the request id, and is reported', asy
 test('a signature in the query is not echoed in an error', async () => {
   const answer = await fetch(`${door.url}/v1/objects/b/none?X-Amz-Signature=abcdef0123`)
   expect(await answer.text()).not.toContain('abcdef0123')
+})
+
+test('a body that is not the signed one is refused, also when it was taken out', async () => {
+  const headers = { 'x-amz-content-sha256': 'a'.repeat(64) }
+  const put = await fetch(`${door.url}/v1/objects/b/signed`, { method: 'PUT', headers, body: 'x' })
+  expect(put.status).toBe(400)
+  expect(await put.json()).toMatchObject({ code: 'payload-hash-mismatch' })
+  await fetch(`${door.url}/v1/objects/b/kept`, { method: 'PUT', body: 'x' })
+  const stripped = await fetch(`${door.url}/v1/objects/b/kept`, { method: 'DELETE', headers })
+  expect(stripped.status).toBe(400)
+  expect((await fetch(`${door.url}/v1/objects/b/kept`)).status).toBe(200)
 })

@@ -27,7 +27,7 @@ export function listBuckets(exchange: Exchange, message: ActionMessage | undefin
         (name === '' || ref.name === name) &&
         (namespace === undefined ||
           (ref.namespace.uuid === namespace.uuid && ref.namespace.name === namespace.name)) &&
-        context.allows(exchange.raw, 'read', ref.name),
+        context.allows(exchange.raw, 'list', ref.name),
     )
   exchange.sendJson(found.map(({ ref }) => encodeBucket(ref)))
 }

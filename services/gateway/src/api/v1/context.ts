@@ -4,7 +4,7 @@ import type { BackendBinding, BucketRecord, BucketRef } from '@forebay/model/buc
 import type { TargetPort } from '@forebay/peer/target-port'
 
 /** What a caller must be allowed: `admin` manages buckets and the node. */
-export type V1Need = 'read' | 'write' | 'admin'
+export type V1Need = 'read' | 'list' | 'write' | 'admin'
 
 /** A bucket as a request names it; without a provider: `ais` first, else the only match. */
 export interface WantedBucket {
@@ -13,6 +13,8 @@ export interface WantedBucket {
   readonly namespace: BucketRef['namespace']
   /** False: only the bucket table is asked, nothing is brought in from a backend. */
   readonly lookUp: boolean
+  /** What the caller must be allowed to do to it. */
+  readonly need: V1Need
 }
 
 /** One disk, as `GET /v1/forebay/status` tells it. */
@@ -55,7 +57,8 @@ export interface V1Context {
   /** True when the authenticated caller may do this, to this bucket where one is named. */
   allows(request: IncomingMessage, need: V1Need, bucket?: string): boolean
   /**
-   * The bucket that a request means; brought in from a configured backend where that is allowed.
+   * The bucket that a request means, when the caller may use it so; brought in from a configured
+   * backend where that is allowed.
    *
    * @throws Failure `bucket-not-found` | `bucket-ambiguous` | `access-denied` | `backend-*`
    */
@@ -75,6 +78,8 @@ export interface V1Context {
     readonly value: unknown
     readonly origin: string
   }[]
+  /** True when the request may read the metrics whoever makes it: open mode, or a metrics token. */
+  mayReadMetrics(request: IncomingMessage): boolean
   /** Prometheus text. */
   metrics(): Promise<string>
   /** Longest pause of a client that sends a body, ms. */

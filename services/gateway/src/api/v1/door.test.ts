@@ -275,10 +275,10 @@ test('properties can be read, set, reset; a refused change changes nothing', asy
   expect(await read()).toMatchObject({ forebay: { revalidate: 'never', cache: 'bypass' } })
   const bad = {
     action: 'set-bprops',
-    value: { forebay: { cache: 'read-only', block_size: '5MiB' } },
+    value: { forebay: { cache: 'read-only', blockSize: '5MiB' } },
   }
   expect((await call('PATCH', '/v1/buckets/src?provider=aws', bad)).status).toBe(400)
-  expect(await read()).toMatchObject({ forebay: { cache: 'bypass', block_size: '4MiB' } })
+  expect(await read()).toMatchObject({ forebay: { cache: 'bypass', blockSize: '4MiB' } })
   await call('PATCH', '/v1/buckets/src?provider=aws', { action: 'reset-bprops', value: null })
   expect(await read()).toMatchObject({ forebay: { revalidate: 'after 5m', cache: 'read-write' } })
 })

@@ -136,7 +136,12 @@ export class Exchange {
   }
 }
 
-const VERBS: Readonly<Record<V1Need, string>> = { read: 'read', write: 'write to', admin: 'manage' }
+const VERBS: Readonly<Record<V1Need, string>> = {
+  read: 'read',
+  list: 'list',
+  write: 'write to',
+  admin: 'manage',
+}
 
 function extraHeaders(failure: Failure): WireHeaders {
   const { retryAfterSeconds, facts } = failure

@@ -9,6 +9,8 @@ const OWN_ALGORITHM: ChecksumAlgorithm = 'xxh64'
 export interface V1BodyOptions {
   /** What the client stated in `Ais-Checksum-*`. */
   readonly stated: Checksum | undefined
+  /** What the signature says the SHA-256 is, lower-case hexadecimal. */
+  readonly signedSha256: string | undefined
   /** Longest pause of the client, ms. */
   readonly stallTimeoutMs: number
 }
@@ -26,7 +28,10 @@ export class V1IncomingBody implements IncomingBody {
     const length = raw.headers['content-length']
     const chunked = raw.headers['transfer-encoding'] !== undefined
     this.lengthBytes = chunked ? undefined : Number(length ?? 0)
-    this.digestsNeeded = [...new Set([OWN_ALGORITHM, options.stated?.algorithm ?? OWN_ALGORITHM])]
+    const needed = new Set<ChecksumAlgorithm>([OWN_ALGORITHM])
+    if (options.stated !== undefined) needed.add(options.stated.algorithm)
+    if (options.signedSha256 !== undefined) needed.add('sha256')
+    this.digestsNeeded = [...needed]
   }
 
   pump(write: (chunk: Buffer) => void | Promise<void>, signal: AbortSignal): Promise<void> {
@@ -71,7 +76,10 @@ export class V1IncomingBody implements IncomingBody {
   }
 
   judge(digests: ReadonlyMap<ChecksumAlgorithm, string>): BodyVerdict {
-    const { stated } = this.#options
+    const { stated, signedSha256 } = this.#options
+    if (signedSha256 !== undefined && digests.get('sha256') !== signedSha256) {
+      throw new Failure('payload-hash-mismatch', 'the body is not the one that was signed')
+    }
     if (stated !== undefined && digests.get(stated.algorithm) !== stated.hex) {
       throw new Failure(
         'digest-mismatch',

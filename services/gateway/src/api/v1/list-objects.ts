@@ -33,7 +33,7 @@ export async function listObjects(
   rawName: string,
   message: ActionMessage | undefined,
 ): Promise<void> {
-  const record = await openBucket(exchange, rawName, 'read')
+  const record = await openBucket(exchange, rawName, 'list')
   const wanted = decodeListMessage(
     message === undefined ? queryFields(exchange) : valueFields(message),
   )

@@ -1,8 +1,8 @@
 import { Failure } from '@forebay/base/failure'
 import { resolveProperties } from '@forebay/model/bucket-properties'
 import { checkKey } from '@forebay/model/key'
+import { formatProperties } from '@forebay/model/property-list'
 import { encodeBucket } from '@forebay/wire/bucket'
-import { encodeOwnProperties } from '@forebay/wire/own-properties'
 import { openKnownBucket } from './address.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -58,22 +58,21 @@ export function answerBuckets(exchange: Exchange): void {
   const { context } = exchange
   const visible = context.buckets
     .list()
-    .filter(({ ref }) => context.allows(exchange.raw, 'read', ref.name))
+    .filter(({ ref }) => context.allows(exchange.raw, 'list', ref.name))
   exchange.sendJson(
     visible.map((record) => ({
       ...encodeBucket(record.ref),
       created: new Date(record.createdMs).toISOString(),
       aliases: record.aliases,
       backend: record.backend ?? null,
-      properties: encodeOwnProperties(resolveProperties(record.backend, record.properties)),
-      set: Object.keys(record.properties).length,
+      properties: formatProperties(resolveProperties(record.backend, record.properties)),
     })),
   )
 }
 
 /** `GET /metrics`: Prometheus text. */
 export async function answerMetrics(exchange: Exchange): Promise<void> {
-  exchange.authorise('admin')
+  if (!exchange.context.mayReadMetrics(exchange.raw)) exchange.authorise('admin')
   const text = await exchange.context.metrics()
   exchange.sendBytes(Buffer.from(text), 'text/plain; version=0.0.4; charset=utf-8')
 }

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { Failure } from '@forebay/base/failure'
 import { JSON_BODY_BYTES_MAX } from '@forebay/base/limits'
 import { type ActionMessage, decodeAction } from '@forebay/wire/action'
+import { signedPayloadHash } from './payload-hash.ts'
 
 /**
  * Reads a small text body.
@@ -31,7 +33,9 @@ export async function readText(raw: IncomingMessage, signal: AbortSignal): Promi
       reject(new Failure('body-incomplete', 'the request body broke off', { cause })),
     )
   })
-  return decodeUtf8(Buffer.concat(chunks))
+  const bytes = Buffer.concat(chunks)
+  checkPayloadHash(raw, bytes)
+  return decodeUtf8(bytes)
 }
 
 /** True when the request announces a body. */
@@ -45,9 +49,19 @@ export async function readAction(
   raw: IncomingMessage,
   signal: AbortSignal,
 ): Promise<ActionMessage | undefined> {
-  if (!hasBody(raw)) return undefined
+  if (!hasBody(raw)) {
+    // A signed message that somebody took out on the way must not leave a plain DELETE behind.
+    checkPayloadHash(raw, Buffer.alloc(0))
+    return undefined
+  }
   const text = await readText(raw, signal)
   return text.trim() === '' ? undefined : decodeAction(text)
+}
+
+function checkPayloadHash(raw: IncomingMessage, bytes: Buffer): void {
+  const signed = signedPayloadHash(raw)
+  if (signed === undefined || createHash('sha256').update(bytes).digest('hex') === signed) return
+  throw new Failure('payload-hash-mismatch', 'the body is not the one that was signed')
 }
 
 function decodeUtf8(bytes: Buffer): string {

@@ -9,6 +9,7 @@ import { encodeWriteHeaders } from '@forebay/wire/object-headers'
 import { objectKey, openBucket, type RawAddress } from './address.ts'
 import type { Exchange } from './exchange.ts'
 import { V1IncomingBody } from './incoming-body.ts'
+import { signedPayloadHash } from './payload-hash.ts'
 import { readAction } from './request-body.ts'
 
 /** Queries that make a PUT something else than storing its body; refused until they are built. */
@@ -41,7 +42,11 @@ export async function putObject(exchange: Exchange, address: RawAddress): Promis
   const metadata = decodeCustomMetadata(raw.headersDistinct['ais-custom-md'] ?? [])
   const conditions = parseConditions(exchange.raw.headers)
   const bucket = await openBucket(exchange, address.bucket, 'write')
-  const body = new V1IncomingBody(raw, { stated, stallTimeoutMs: context.readStallTimeoutMs })
+  const body = new V1IncomingBody(raw, {
+    stated,
+    signedSha256: signedPayloadHash(raw),
+    stallTimeoutMs: context.readStallTimeoutMs,
+  })
   const answer = await context.target.write({
     bucket,
     key,

@@ -95,7 +95,11 @@ function contextOf(parts: {
     target,
     buckets,
     allows: (_request, need, bucket) => options.allows?.(need, bucket) ?? true,
+    mayReadMetrics: () => options.allows === undefined,
     resolveBucket: async (wanted) => {
+      if (options.allows?.(wanted.need, wanted.name) === false) {
+        throw new Failure('access-denied', 'access denied')
+      }
       const found = buckets.get(wanted.name, wanted.provider)[0]
       if (found !== undefined) return found
       throw new Failure('bucket-not-found', `no bucket ${wanted.name}`)
