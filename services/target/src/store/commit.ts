@@ -1,0 +1,279 @@
+import { fdatasync, fstatSync, ftruncate } from 'node:fs'
+import { mkdir, realpath, rename } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { failpoint } from '@forebay/base/failpoint'
+import { Failure } from '@forebay/base/failure'
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { CommitOptions, NewRecord, ObjectRecord } from './contract.ts'
+import { diskFailure, errorCode } from './journal.ts'
+import type { JournalEntry } from './journal-format.ts'
+import type { JournalPosition } from './journal-read.ts'
+import { OWN } from './mountpath.ts'
+import { hashedPath, isNameCollision, preferredPath } from './naming.ts'
+import { encodeRecord } from './record-codec.ts'
+import { type Drive, roundToUnit, type StoreContext } from './store-context.ts'
+import type { LocalWorkFile } from './work-file.ts'
+
+const fdatasyncAsync = promisify(fdatasync)
+const ftruncateAsync = promisify(ftruncate)
+
+/** A file on its way to its final name. */
+interface Publication {
+  readonly drive: Drive
+  /** Where the file is now, relative to the mountpath. */
+  readonly from: string
+  readonly inode: number
+  readonly sequence: number
+  readonly sync: boolean
+  readonly settle: boolean
+  /** Runs in the moment in which the file has its final name. */
+  readonly onNamed: () => void
+}
+
+/**
+ * Publishes a work file (rule 2): data on disk, journal, rename, directory, index.
+ *
+ * A failure before the rename leaves the old version, told to the journal by a void entry. After the
+ * rename the new version stands whatever happens, and a failure only says that it is not sure to
+ * outlive a power loss.
+ */
+export async function commitWork(
+  context: StoreContext,
+  target: { readonly bucket: BucketRecord; readonly key: string; readonly work: LocalWorkFile },
+  commit: { readonly record: NewRecord; readonly options: CommitOptions },
+): Promise<ObjectRecord> {
+  const { bucket, key, work } = target
+  const { record, options } = commit
+  try {
+    if (!work.isOpen) throw new Failure('internal', 'the work file was committed or discarded')
+    await failpoint('commit:begun')
+    await checkSize(work, record)
+    if (options.sync) await fdatasyncAsync(work.fd)
+    await failpoint('commit:data-synced')
+    for (const path of candidatePaths(context, target, record)) {
+      const sequence = context.sequence.take()
+      const published = await publishRecord(
+        context,
+        {
+          bucketId: bucket.id,
+          key,
+          stamp: { mapVersion: context.mapVersion(), counter: sequence },
+          ownedSince: context.mapVersion(),
+          attributes: record.attributes,
+          location: { mountpath: work.mountpath, path, inode: work.inode },
+          contentXxh64: record.contentXxh64,
+          pin: record.pin,
+          validatedMs: record.validatedMs,
+          blocks: record.blocks,
+        },
+        {
+          drive: work.drive,
+          from: work.relativePath,
+          inode: work.inode,
+          sequence,
+          sync: options.sync,
+          settle: options.settle,
+          onNamed: () => work.committed(),
+        },
+      )
+      if (published !== undefined) return published
+    }
+    throw new Failure('disk-error', `${bucket.ref.name}: no file name could be made for the key`)
+  } catch (error) {
+    work.unlink()
+    throw diskFailure(`${work.drive.mountpath.root}: the object could not be stored`, error)
+  } finally {
+    work.releaseReservation()
+  }
+}
+
+/**
+ * Journals a record, gives its file the record's name and installs it.
+ *
+ * @returns undefined when another file or directory has the name: nothing happened
+ */
+export async function publishRecord(
+  context: StoreContext,
+  record: ObjectRecord,
+  publication: Publication,
+): Promise<ObjectRecord | undefined> {
+  const { drive, sequence, sync } = publication
+  const bytes = encodeRecord(record, {
+    sequence,
+    validSequence: sequence,
+    synced: sync,
+    allocatedBytes: allocatedBytes(record, drive.mountpath.unitBytes),
+  })
+  const { bucketId, key } = record
+  const { from, settle } = publication
+  const entry: JournalEntry = { kind: 'put', bucketId, key, sequence, record: bytes, from, settle }
+  drive.inFlight.add(sequence)
+  try {
+    const position = await drive.journal.append(entry, sync)
+    const previous = context.index.current(bucketId, key)
+    const journalled = { position, previous, record: Object.freeze(record), bytes }
+    if (!(await giveName(context, journalled, publication))) return undefined
+    return await install(context, journalled, publication)
+  } finally {
+    drive.inFlight.delete(sequence)
+    if (!sync) drive.unsyncedCommits += 1
+  }
+}
+
+interface Journalled {
+  readonly position: JournalPosition
+  readonly previous: ObjectRecord | undefined
+  readonly record: ObjectRecord
+  readonly bytes: Buffer
+}
+
+/**
+ * Renames the file. On failure the journal is told that the put never happened.
+ *
+ * @returns false for a collision of names
+ */
+async function giveName(
+  context: StoreContext,
+  { position, previous, record }: Journalled,
+  { drive, from, sequence, sync, onNamed }: Publication,
+): Promise<boolean> {
+  // Readers that looked the old version up and have not opened it yet find it open here.
+  if (previous !== undefined) context.files.hold(previous)
+  const { root } = drive.mountpath
+  try {
+    await failpoint('commit:journalled')
+    await renameInto(root, from, record.location.path)
+    onNamed()
+    return true
+  } catch (error) {
+    const { bucketId, key } = record
+    try {
+      await drive.journal.note({ kind: 'void', bucketId, key, sequence }, sync)
+    } finally {
+      // Without the void entry recovery comes to the same: neither name has the file.
+      drive.journal.applied(position)
+    }
+    if (isNameCollision(errorCode(error))) return false
+    throw error
+  }
+}
+
+/** The file has its name: the record becomes the key's version, come what may. */
+async function install(
+  context: StoreContext,
+  { position, previous, record, bytes }: Journalled,
+  publication: Publication,
+): Promise<ObjectRecord> {
+  const { drive, sync, settle } = publication
+  let failure: unknown
+  try {
+    await failpoint('commit:renamed')
+    if (sync) await context.directories.syncUp(drive.mountpath.root, record.location.path)
+    await failpoint('commit:directory-synced')
+  } catch (error) {
+    failure = error
+  }
+  if (previous !== undefined) await dropPrevious(context, previous, record)
+  await context.index.write({
+    bucketId: record.bucketId,
+    key: record.key,
+    entry: { record, bytes },
+    unsettled: settle ? 'settle' : undefined,
+    applies: [{ journal: drive.journal, position }],
+  })
+  context.policy.admitted(record.stamp.counter)
+  await failpoint('commit:indexed')
+  if (failure !== undefined) throw failure
+  return record
+}
+
+/** The replaced version: its descriptor, and its file where that had another name. */
+async function dropPrevious(
+  context: StoreContext,
+  previous: ObjectRecord,
+  record: ObjectRecord,
+): Promise<void> {
+  if (previous.stamp.counter !== record.stamp.counter) {
+    context.files.drop(previous)
+    context.policy.removed(previous.stamp.counter)
+  }
+  const { mountpath, path, inode } = previous.location
+  if (inode === record.location.inode && mountpath === record.location.mountpath) return
+  if (path === record.location.path && mountpath === record.location.mountpath) return
+  const drive = context.driveByNumber.get(mountpath)
+  if (drive === undefined) return
+  try {
+    await drive.trash.take(path)
+    if (mountpath === record.location.mountpath) return
+    // The other journal must not bring the old version back once this one's entry is compacted away.
+    const { bucketId, key } = record
+    const sequence = record.stamp.counter
+    await drive.journal.note(
+      { kind: 'remove', bucketId, key, sequence, path, inode, why: 'moved', settle: false },
+      false,
+    )
+  } catch (error) {
+    context.observer.event('file-left-behind', { path, code: errorCode(error) ?? 'failed' })
+  }
+}
+
+/** Bytes on disk that the record stands for: its file, or the blocks of it that are there. */
+export function allocatedBytes(record: ObjectRecord, unitBytes: number): number {
+  const { sizeBytes } = record.attributes
+  if (record.blocks === undefined) return roundToUnit(sizeBytes, unitBytes)
+  const { blockBytes, crcs } = record.blocks
+  let bytes = 0
+  crcs.forEach((crc, at) => {
+    if (crc >= 0) bytes += Math.min(blockBytes, sizeBytes - at * blockBytes)
+  })
+  return roundToUnit(bytes, unitBytes)
+}
+
+/** Renames `from` to `path`, both relative to `root`, making the directories that are missing. */
+async function renameInto(root: string, from: string, path: string): Promise<void> {
+  const final = join(root, path)
+  try {
+    await rename(join(root, from), final)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+    await makeDirectory(root, dirname(final))
+    await rename(join(root, from), final)
+  }
+}
+
+async function makeDirectory(root: string, directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true })
+  // A link somewhere on the way would put the object elsewhere.
+  if ((await realpath(directory)) === directory) return
+  throw new Failure('disk-error', `${directory} leads out of ${root} through a symbolic link`)
+}
+
+async function checkSize(work: LocalWorkFile, record: NewRecord): Promise<void> {
+  const { sizeBytes } = record.attributes
+  // A sparse file gets its length with the first commit; blocks fill it later.
+  if (record.blocks !== undefined) await ftruncateAsync(work.fd, sizeBytes)
+  const { size } = fstatSync(work.fd)
+  if (size !== sizeBytes) {
+    throw new Failure('internal', `the work file has ${size} bytes, its record ${sizeBytes}`)
+  }
+}
+
+/** The names to try, the best first. A partial file lies apart until it is whole. */
+function candidatePaths(
+  context: StoreContext,
+  { bucket, key }: { readonly bucket: BucketRecord; readonly key: string },
+  record: Pick<NewRecord, 'blocks'>,
+): readonly string[] {
+  if (record.blocks !== undefined) {
+    return [`${OWN.partial}/${context.processTag}-${context.sequence.next}`]
+  }
+  return finalPaths(bucket, key)
+}
+
+/** The names that a whole object may have, the best first. */
+export function finalPaths(bucket: BucketRecord, key: string): readonly string[] {
+  const preferred = preferredPath(bucket, key)
+  const hashed = hashedPath(bucket, key)
+  return preferred === hashed ? [hashed] : [preferred, hashed]
+}

@@ -1,0 +1,51 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { BucketRecord } from '@forebay/model/bucket'
+import { encodeName } from './index-db.ts'
+import { bucketDirectory } from './naming.ts'
+import { sweepPage } from './scan.ts'
+import type { StoreContext } from './store-context.ts'
+
+/** Records removed between two turns of the event loop. */
+const PAGE_MAX = 500
+
+/** Removes every record and file of a bucket. A crash in the middle is finished by the next start. */
+export async function dropWholeBucket(context: StoreContext, bucket: BucketRecord): Promise<void> {
+  const sequence = context.sequence.take()
+  const entry = { kind: 'drop-bucket', bucketId: bucket.id, sequence } as const
+  const positions = await Promise.all(
+    context.drives.map(async ({ journal }) => ({
+      journal,
+      position: await journal.append(entry, true),
+    })),
+  )
+  await removeBucketRecords(context, bucket.id)
+  for (const drive of context.drives) await drive.trash.take(bucketDirectory(bucket))
+  for (const { journal, position } of positions) journal.applied(position)
+}
+
+/** Removes the records of a bucket, the names of its partial files and its marks. */
+export async function removeBucketRecords(context: StoreContext, bucketId: number): Promise<void> {
+  const { databases } = context.index
+  for (;;) {
+    await context.index.settled()
+    const { entries } = sweepPage(databases, encodeName(bucketId, ''), PAGE_MAX)
+    const own = entries.filter((entry) => entry.bucketId === bucketId)
+    if (own.length === 0) break
+    const writes = own.map(({ key, header }) => {
+      const record = context.index.current(bucketId, key)
+      if (record !== undefined) context.files.drop(record)
+      context.policy.removed(header.counter)
+      const drive = context.driveByNumber.get(header.mountpath)
+      if (header.partial && drive !== undefined) void drive.trash.take(header.path)
+      return context.index.write({
+        bucketId,
+        key,
+        entry: undefined,
+        unsettled: 'settle',
+        applies: [],
+      })
+    })
+    await Promise.all(writes)
+    await turn()
+  }
+}

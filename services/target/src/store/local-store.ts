@@ -1,0 +1,154 @@
+import { Failure } from '@forebay/base/failure'
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { Pin } from '@forebay/model/version'
+import { recordWrittenBlocks } from './blocks.ts'
+import { commitWork } from './commit.ts'
+import type {
+  CommitOptions,
+  FileLease,
+  NewRecord,
+  ObjectRecord,
+  ObjectStore,
+  ScanOptions,
+  ScanPage,
+  StoreTotals,
+  WorkFile,
+} from './contract.ts'
+import { dropWholeBucket } from './drop-bucket.ts'
+import { encodeRecord } from './record-codec.ts'
+import { markUnsettled, type RemoveOptions, removeEntry, settleEntry } from './remove.ts'
+import { scanPage } from './scan.ts'
+import type { StoreContext } from './store-context.ts'
+import { createWorkFile, LocalWorkFile, openPartialFile } from './work-file.ts'
+
+/** The store on local mountpaths: the contract's methods, each one flow in a file of its own. */
+export class LocalObjectStore implements ObjectStore {
+  readonly context: StoreContext
+  readonly #onClose: () => Promise<void>
+  #closing: Promise<void> | undefined
+
+  constructor(context: StoreContext, onClose: () => Promise<void>) {
+    this.context = context
+    this.#onClose = onClose
+  }
+
+  get(bucketId: number, key: string): ObjectRecord | undefined {
+    return this.context.index.current(bucketId, key)
+  }
+
+  touch(record: ObjectRecord): void {
+    this.context.policy.touched(record.stamp.counter)
+  }
+
+  open(record: ObjectRecord): FileLease | undefined {
+    const lease = this.context.files.lease(record)
+    if (lease === undefined) this.#reportCorrupt(record)
+    return lease
+  }
+
+  createWork(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile> {
+    return createWorkFile(this.context, { bucket, key }, reserveBytes)
+  }
+
+  async commit(
+    target: { readonly bucket: BucketRecord; readonly key: string; readonly work: WorkFile },
+    record: NewRecord,
+    options: CommitOptions,
+  ): Promise<ObjectRecord> {
+    const { bucket, key, work } = target
+    if (!(work instanceof LocalWorkFile)) {
+      throw new Failure('internal', 'the work file is not of this store')
+    }
+    return commitWork(this.context, { bucket, key, work }, { record, options })
+  }
+
+  remove(bucketId: number, key: string, options: RemoveOptions): Promise<boolean> {
+    return removeEntry(this.context, { bucketId, key }, options)
+  }
+
+  confirm(record: ObjectRecord, validatedMs: number, pin?: Pin): ObjectRecord {
+    return this.#restate(record, { validatedMs, pin: pin ?? record.pin })
+  }
+
+  expire(bucketId: number, key: string): void {
+    const record = this.context.index.current(bucketId, key)
+    if (record !== undefined) this.#restate(record, { validatedMs: 0, pin: record.pin })
+  }
+
+  openPartial(record: ObjectRecord): WorkFile | undefined {
+    return openPartialFile(this.context, record)
+  }
+
+  recordBlocks(record: ObjectRecord, blocks: ReadonlyMap<number, number>): Promise<ObjectRecord> {
+    return recordWrittenBlocks(this.context, record, blocks)
+  }
+
+  markUnsettled(bucketId: number, key: string): Promise<void> {
+    return markUnsettled(this.context, { bucketId, key })
+  }
+
+  settle(bucketId: number, key: string): Promise<void> {
+    return settleEntry(this.context, { bucketId, key })
+  }
+
+  isUnsettled(bucketId: number, key: string): boolean {
+    return this.context.index.isUnsettled(bucketId, key)
+  }
+
+  scan(options: ScanOptions): ScanPage {
+    return scanPage(this.context.index.databases, options)
+  }
+
+  isEmpty(bucketId: number): boolean {
+    return this.context.index.bucketTally(bucketId).objects === 0
+  }
+
+  dropBucket(bucket: BucketRecord): Promise<void> {
+    return dropWholeBucket(this.context, bucket)
+  }
+
+  totals(): StoreTotals {
+    const { drives, index } = this.context
+    const sum = (of: (drive: (typeof drives)[number]) => number): number =>
+      drives.reduce((total, drive) => total + of(drive), 0)
+    return {
+      objectCount: sum(({ mountpath }) => index.mountpathTally(mountpath.number).objects),
+      usedBytes: sum(({ space }) => space.usedBytes),
+      reservedBytes: sum(({ space }) => space.reservedBytes),
+      capacityBytes: sum(({ space }) => space.capacityBytes),
+      unsettledCount: index.unsettledCount,
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#onClose()
+    return this.#closing
+  }
+
+  /**
+   * Installs the version with another time of validation, unless the key has another version by now.
+   * Written without waiting: losing it costs one question to the backend.
+   */
+  #restate(record: ObjectRecord, change: Pick<ObjectRecord, 'validatedMs' | 'pin'>): ObjectRecord {
+    const { bucketId, key } = record
+    const { index, sequence, observer } = this.context
+    const restated = Object.freeze({ ...record, ...change })
+    const current = index.current(bucketId, key)
+    const header = index.header(record)
+    if (header === undefined || current?.stamp.counter !== record.stamp.counter) return restated
+    // The file and its blocks are those of now: a fill may have gone on since `record` was read.
+    const { location, blocks } = current
+    const latest = Object.freeze({ ...restated, location, blocks })
+    const bytes = encodeRecord(latest, { ...header, validSequence: sequence.take() })
+    index
+      .write({ bucketId, key, entry: { record: latest, bytes }, applies: [] })
+      .catch(() => observer.event('sync-failed', { bucketId, key }))
+    return latest
+  }
+
+  #reportCorrupt(record: ObjectRecord): void {
+    const { bucketId, key, stamp } = record
+    if (this.context.index.current(bucketId, key)?.stamp.counter !== stamp.counter) return
+    this.context.observer.event('record-corrupt', { bucketId, key })
+  }
+}

@@ -1,0 +1,351 @@
+import { Buffer } from 'node:buffer'
+import type { Failure } from '@forebay/base/failure'
+import type { ObjectRecord } from './contract.ts'
+import { encodeName, type IndexDatabases } from './index-db.ts'
+import { diskFailure, type Journal } from './journal.ts'
+import type { JournalPosition } from './journal-read.ts'
+import { RecordCache } from './record-cache.ts'
+import { decodeHeader, decodeRecord, type RecordHeader } from './record-codec.ts'
+
+/** Version of the index's documents; another one means that it is built again from the journals. */
+export const INDEX_FORMAT = 1
+
+export interface EntryName {
+  readonly bucketId: number
+  readonly key: string
+}
+
+/** A change of one entry, and what it stands for in the journal. */
+export interface IndexWrite extends EntryName {
+  /** The new record and its bytes; undefined removes the entry; `'keep'` leaves it. */
+  readonly entry: { readonly record: ObjectRecord; readonly bytes: Buffer } | undefined | 'keep'
+  /** Marks the key unsettled (the mark's sequence) or removes the mark. */
+  readonly unsettled?: number | 'settle' | undefined
+  /** Journal entries that the write brings into the index. */
+  readonly applies: readonly { readonly journal: Journal; readonly position: JournalPosition }[]
+}
+
+/** Objects and their bytes on disk. */
+export interface Tally {
+  readonly objects: number
+  readonly bytes: number
+}
+
+export interface IndexOptions {
+  readonly databases: IndexDatabases
+  /** Number of the mountpath that a journal belongs to. */
+  readonly journals: ReadonlyMap<number, Journal>
+  /** Validation times stated below this sequence count as none. */
+  readonly suspectBelow: (mountpath: number) => number
+  /** The counter to persist with every write. */
+  readonly sequence: () => number
+  readonly recordsCachedMax?: number | undefined
+}
+
+interface Pending {
+  readonly write: IndexWrite
+  readonly resolve: () => void
+  readonly reject: (error: Failure) => void
+}
+
+/** Before every name. */
+const ALL = encodeName(0, '')
+
+const NOTHING: Tally = { objects: 0, bytes: 0 }
+
+/**
+ * The ordered map of records. A write is seen by `current` at once and by scans when its promise
+ * resolves; writes of one moment share a transaction, which also says how far the journals are in.
+ *
+ * After a failed transaction nothing more is written: what memory has and the file has not comes back
+ * from the journals at the next start.
+ */
+export class RecordIndex {
+  readonly #databases: IndexDatabases
+  readonly #options: IndexOptions
+  readonly #cache: RecordCache
+  /** Writes on their way: they hide what the file says. */
+  readonly #overlay = new Map<string, IndexWrite>()
+  /** Entries whose tombstone is written and whose removal is not asked for yet. */
+  readonly #hidden = new Set<string>()
+  #queue: Pending[] = []
+  readonly #running = new Set<Promise<boolean>>()
+  #broken: Failure | undefined
+  readonly #unsettled = new Set<string>()
+  readonly #buckets = new Map<number, Tally>()
+  readonly #mountpaths = new Map<number, Tally>()
+
+  constructor(options: IndexOptions) {
+    this.#options = options
+    this.#databases = options.databases
+    this.#cache = new RecordCache(options.recordsCachedMax)
+    this.#load()
+  }
+
+  get databases(): IndexDatabases {
+    return this.#databases
+  }
+
+  get unsettledCount(): number {
+    return this.#unsettled.size
+  }
+
+  /** The record now, also one that is being written. */
+  current(bucketId: number, key: string): ObjectRecord | undefined {
+    const id = entryId(bucketId, key)
+    if (this.#hidden.size > 0 && this.#hidden.has(id)) return undefined
+    if (this.#overlay.size > 0) {
+      const write = this.#overlay.get(id)
+      if (write !== undefined && write.entry !== 'keep') return write.entry?.record
+    }
+    const cached = this.#cache.get(id)
+    if (cached !== undefined) return cached
+    const bytes = this.#stored({ bucketId, key })
+    if (bytes === undefined) return undefined
+    const record = this.#decode({ bucketId, key }, bytes)
+    if (record !== undefined) this.#cache.set(id, record)
+    return record
+  }
+
+  /** Makes `current` answer undefined until the entry is written. */
+  hide(bucketId: number, key: string): void {
+    this.#hidden.add(entryId(bucketId, key))
+  }
+
+  /** True when there is an entry, readable or not. */
+  has(bucketId: number, key: string): boolean {
+    const write = this.#overlay.get(entryId(bucketId, key))
+    if (write !== undefined && write.entry !== 'keep') return write.entry !== undefined
+    return this.#stored({ bucketId, key }) !== undefined
+  }
+
+  /** The bytes of the record now. */
+  bytes(name: EntryName): Buffer | undefined {
+    const write = this.#overlay.get(entryId(name.bucketId, name.key))
+    if (write !== undefined && write.entry !== 'keep') return write.entry?.bytes
+    return this.#stored(name)
+  }
+
+  /** The facts of the record now; undefined when there is none or it cannot be read. */
+  header(name: EntryName): RecordHeader | undefined {
+    const bytes = this.bytes(name)
+    return bytes === undefined ? undefined : decodeHeader(bytes)
+  }
+
+  /**
+   * Changes one entry.
+   *
+   * @throws Failure `disk-error` | `out-of-space` when the transaction failed; `current` shows the write all the same
+   */
+  write(write: IndexWrite): Promise<void> {
+    const id = entryId(write.bucketId, write.key)
+    if (write.entry !== 'keep') {
+      this.#count(write)
+      this.#cache.delete(id)
+      this.#overlay.set(id, write)
+      this.#hidden.delete(id)
+    }
+    if (typeof write.unsettled === 'number') this.#unsettled.add(id)
+    else if (write.unsettled === 'settle') this.#unsettled.delete(id)
+    if (this.#broken !== undefined) return Promise.reject(this.#broken)
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ write, resolve, reject })
+      // Not at once: what one turn of the loop commits shares a transaction.
+      if (this.#queue.length === 1) setImmediate(() => this.#flush())
+    })
+  }
+
+  isUnsettled(bucketId: number, key: string): boolean {
+    return this.#unsettled.size > 0 && this.#unsettled.has(entryId(bucketId, key))
+  }
+
+  /** Every mark in the file, with its sequence. */
+  unsettledMarks(): readonly (EntryName & { readonly sequence: number })[] {
+    const marks: (EntryName & { sequence: number })[] = []
+    for (const { key, value } of this.#databases.unsettled.getRange({ start: ALL as never })) {
+      marks.push({ ...splitName(key), sequence: value.readDoubleLE(0) })
+    }
+    return marks
+  }
+
+  /** Counted with the writes that are under way. */
+  bucketTally(bucketId: number): Tally {
+    return this.#buckets.get(bucketId) ?? NOTHING
+  }
+
+  mountpathTally(mountpath: number): Tally {
+    return this.#mountpaths.get(mountpath) ?? NOTHING
+  }
+
+  /** Bucket ids that have records. */
+  bucketIds(): readonly number[] {
+    return [...this.#buckets].filter(([, { objects }]) => objects > 0).map(([id]) => id)
+  }
+
+  /** Writes how far the journals are in, with nothing else. */
+  async persistPositions(): Promise<void> {
+    if (this.#broken !== undefined) throw this.#broken
+    await this.#databases.root.batch(() => this.#issue([]))
+  }
+
+  /** Resolves when every write asked for is in the file. @throws Failure when one did not get there */
+  async settled(): Promise<void> {
+    while (this.#queue.length > 0 || this.#running.size > 0) {
+      await Promise.allSettled(this.#running)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    if (this.#broken !== undefined) throw this.#broken
+  }
+
+  async close(): Promise<void> {
+    await this.settled().catch(() => undefined)
+    await this.#databases.root.flushed
+    await this.#databases.root.close()
+  }
+
+  #flush(): void {
+    const batch = this.#queue
+    this.#queue = []
+    const committed = this.#databases.root.batch(() => this.#issue(batch))
+    this.#running.add(committed)
+    void committed
+      .then(
+        () => {
+          for (const { write, resolve } of batch) {
+            this.#arrived(write)
+            resolve()
+          }
+        },
+        (cause: unknown) => {
+          this.#broken ??= diskFailure('the index could not be written', cause)
+          for (const { reject } of batch) reject(this.#broken)
+        },
+      )
+      .finally(() => this.#running.delete(committed))
+  }
+
+  #issue(batch: readonly Pending[]): void {
+    const buckets = new Set<number>()
+    const mountpaths = new Set<number>()
+    for (const { write } of batch) {
+      this.#issueOne(write)
+      buckets.add(write.bucketId)
+      for (const { journal, position } of write.applies) journal.applied(position)
+    }
+    const { meta } = this.#databases
+    for (const id of buckets) void meta.put(`bucket:${id}`, tallyFields(this.bucketTally(id)))
+    for (const number of this.#mountpaths.keys()) mountpaths.add(number)
+    for (const number of this.#options.journals.keys()) mountpaths.add(number)
+    for (const number of mountpaths) {
+      const journal = this.#options.journals.get(number)
+      void meta.put(`mountpath:${number}`, [
+        ...tallyFields(this.mountpathTally(number)),
+        journal?.appliedBelow() ?? 0,
+      ])
+    }
+    void meta.put('sequence', this.#options.sequence())
+  }
+
+  #issueOne(write: IndexWrite): void {
+    const { records, unsettled } = this.#databases
+    // lmdb's types know no key of our own encoding; `nameCodec` writes it.
+    const name = encodeName(write.bucketId, write.key) as never
+    if (write.entry === undefined) void records.remove(name)
+    else if (write.entry !== 'keep') void records.put(name, write.entry.bytes)
+    if (typeof write.unsettled === 'number') {
+      const mark = Buffer.alloc(8)
+      mark.writeDoubleLE(write.unsettled)
+      void unsettled.put(name, mark)
+    } else if (write.unsettled === 'settle') void unsettled.remove(name)
+  }
+
+  #arrived(write: IndexWrite): void {
+    if (write.entry === 'keep') return
+    const id = entryId(write.bucketId, write.key)
+    if (this.#overlay.get(id) !== write) return
+    this.#overlay.delete(id)
+    if (write.entry !== undefined) this.#cache.set(id, write.entry.record)
+  }
+
+  #count(write: IndexWrite): void {
+    const before = this.header(write)
+    const after =
+      write.entry === undefined || write.entry === 'keep'
+        ? undefined
+        : decodeHeader(write.entry.bytes)
+    if (before !== undefined) this.#add(write.bucketId, before, -1)
+    if (after !== undefined) this.#add(write.bucketId, after, 1)
+  }
+
+  #add(bucketId: number, header: RecordHeader, sign: 1 | -1): void {
+    const bytes = header.allocatedBytes * sign
+    const bucket = this.bucketTally(bucketId)
+    this.#buckets.set(bucketId, { objects: bucket.objects + sign, bytes: bucket.bytes + bytes })
+    const mountpath = this.mountpathTally(header.mountpath)
+    this.#mountpaths.set(header.mountpath, {
+      objects: mountpath.objects + sign,
+      bytes: mountpath.bytes + bytes,
+    })
+  }
+
+  #stored(name: EntryName): Buffer | undefined {
+    // lmdb's types know no key of our own encoding; `nameCodec` writes it.
+    return this.#databases.records.get(name as never)
+  }
+
+  #decode(name: EntryName, bytes: Buffer): ObjectRecord | undefined {
+    const record = decodeRecord(name, bytes)
+    const header = decodeHeader(bytes)
+    if (record === undefined || header === undefined) return undefined
+    if (header.validSequence >= this.#options.suspectBelow(header.mountpath)) return record
+    return Object.freeze({ ...record, validatedMs: 0 })
+  }
+
+  #load(): void {
+    const { meta, unsettled } = this.#databases
+    for (const { key, value } of meta.getRange({})) {
+      const [kind, id] = key.split(':')
+      if (!Array.isArray(value)) continue
+      const [objects, bytes] = value
+      if (typeof objects !== 'number' || typeof bytes !== 'number') continue
+      if (kind === 'bucket') this.#buckets.set(Number(id), { objects, bytes })
+      if (kind === 'mountpath') this.#mountpaths.set(Number(id), { objects, bytes })
+    }
+    for (const key of unsettled.getKeys({ start: ALL as never })) {
+      const { bucketId, key: name } = splitName(key)
+      this.#unsettled.add(entryId(bucketId, name))
+    }
+  }
+}
+
+/** Name of an entry in maps; ids are never reused, so neither is it. */
+export function entryId(bucketId: number, key: string): string {
+  return `${bucketId}/${key}`
+}
+
+/** Undoes `entryId`. */
+export function parseEntryId(id: string): EntryName {
+  const slash = id.indexOf('/')
+  return { bucketId: Number(id.slice(0, slash)), key: id.slice(slash + 1) }
+}
+
+/** How far a mountpath's journal is in the index. @returns undefined when the index does not know it */
+export function appliedPosition(
+  databases: IndexDatabases,
+  mountpath: number,
+): JournalPosition | undefined {
+  const value = databases.meta.get(`mountpath:${mountpath}`)
+  const applied: unknown = Array.isArray(value) ? value[2] : undefined
+  return typeof applied === 'number' && applied > 0 ? applied : undefined
+}
+
+/** The text that the key codec makes of a stored name: four characters of id, then the key. */
+export function splitName(text: string): EntryName {
+  const at = (index: number): number => text.charCodeAt(index)
+  const bucketId = ((at(0) << 24) | (at(1) << 16) | (at(2) << 8) | at(3)) >>> 0
+  return { bucketId, key: text.slice(4) }
+}
+
+function tallyFields({ objects, bytes }: Tally): readonly [number, number] {
+  return [objects, bytes]
+}

@@ -1,0 +1,320 @@
+import { lstatSync, mkdirSync, renameSync, unlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { allocatedBytes } from './commit.ts'
+import type { ObjectRecord } from './contract.ts'
+import type { JournalEntry } from './journal-format.ts'
+import { decodeHeader, decodeRecord, encodeRecord, type RecordHeader } from './record-codec.ts'
+import type { EntryName, RecordIndex } from './record-index.ts'
+import { entryId } from './record-index.ts'
+import type { Drive, StoreObserver } from './store-context.ts'
+
+type Put = Extract<JournalEntry, { kind: 'put' }>
+type Blocks = Extract<JournalEntry, { kind: 'blocks' }>
+type Remove = Extract<JournalEntry, { kind: 'remove' }>
+
+/** A record that an unclean boot took, and the drive whose journal must know. */
+export interface TornRecord extends EntryName {
+  readonly drive: Drive
+  readonly path: string
+  readonly inode: number
+}
+
+interface Candidate {
+  readonly put: Put
+  readonly header: RecordHeader
+  readonly from: Drive
+}
+
+/** Everything that the journals say about one key, from where the index leaves off. */
+interface History extends EntryName {
+  puts: Candidate[]
+  voids: number[]
+  blocks: Blocks[]
+  removes: { readonly entry: Remove; readonly from: Drive }[]
+  /** Sequence of the latest mark or settlement. */
+  unsettled: { readonly sequence: number; readonly marked: boolean } | undefined
+}
+
+type Outcome =
+  | { readonly kind: 'keep' }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'put'; readonly candidate: Candidate }
+
+/** Keys resolved before the event loop has its turn: their index writes go out together. */
+const KEYS_PER_TURN = 2000
+
+/** Puts of one key that are kept while a journal is read; only the newest can be unresolved. */
+const PUTS_KEPT = 4
+
+/**
+ * Gathers journal entries and then decides, key by key, which version stands (rule 2): the newest put
+ * that was not voided or removed and whose file is whole, under its final name or still as a work
+ * file. A put of which no file is left is void, and the version before it stands.
+ */
+export class Replay {
+  readonly #histories = new Map<string, History>()
+  readonly #dropped = new Map<number, number>()
+  readonly #voided: Candidate[] = []
+  readonly #torn: TornRecord[] = []
+  readonly #observer: StoreObserver
+  readonly #drives: ReadonlyMap<number, Drive>
+  /** The largest sequence seen. */
+  lastSequence = 0
+
+  constructor(drives: ReadonlyMap<number, Drive>, observer: StoreObserver) {
+    this.#drives = drives
+    this.#observer = observer
+  }
+
+  /** Takes an entry of a drive's journal; in order within the drive. */
+  take(entry: JournalEntry, from: Drive): void {
+    if (entry.kind === 'segment') return
+    this.lastSequence = Math.max(this.lastSequence, entry.sequence)
+    if (entry.kind === 'drop-bucket') {
+      this.#dropped.set(entry.bucketId, entry.sequence)
+      return
+    }
+    const history = this.#history(entry)
+    switch (entry.kind) {
+      case 'put':
+        this.#takePut(history, entry, from)
+        break
+      case 'void':
+        history.voids.push(entry.sequence)
+        break
+      case 'blocks':
+        history.blocks.push(entry)
+        break
+      case 'remove':
+        history.removes.push({ entry, from })
+        if (entry.settle) settleAt(history, entry.sequence)
+        break
+      case 'unsettled':
+      case 'settled':
+        markAt(history, entry.sequence, entry.kind === 'unsettled')
+        break
+      default:
+        entry satisfies never
+    }
+  }
+
+  /**
+   * Brings index and files to what the journals say. The caller waits for the index.
+   *
+   * @returns records that an unclean boot took
+   */
+  async resolve(index: RecordIndex): Promise<readonly TornRecord[]> {
+    let since = 0
+    for (const history of this.#histories.values()) {
+      if (this.#dropped.has(history.bucketId)) continue
+      this.#resolveKey(index, history)
+      since += 1
+      if (since % KEYS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    for (const { put, from } of this.#voided) {
+      const { bucketId, key, sequence } = put
+      this.#observer.event('record-voided', { bucketId, key })
+      await from.journal.note({ kind: 'void', bucketId, key, sequence }, false)
+    }
+    return this.#torn
+  }
+
+  /** Buckets that were destroyed, by id. */
+  get droppedBuckets(): readonly number[] {
+    return [...this.#dropped.keys()]
+  }
+
+  #resolveKey(index: RecordIndex, history: History): void {
+    const before = index.header(history)
+    const removedBelow = Math.max(-1, ...history.removes.map(({ entry }) => entry.sequence))
+    let outcome: Outcome = { kind: 'keep' }
+    for (const candidate of history.puts) {
+      const { sequence } = candidate.put
+      if (sequence < removedBelow || (before !== undefined && sequence < before.sequence)) break
+      if (history.voids.includes(sequence)) continue
+      if (isTorn(candidate.header, candidate.from)) {
+        this.#torn.push(tornRecord(candidate))
+        outcome = { kind: 'gone' }
+        break
+      }
+      if (makeReady(candidate)) {
+        outcome = { kind: 'put', candidate }
+        break
+      }
+      history.voids.push(sequence)
+      this.#voided.push(candidate)
+    }
+    if (outcome.kind === 'keep' && before !== undefined && before.sequence < removedBelow) {
+      outcome = { kind: 'gone' }
+    }
+    this.#tidyFiles(history, { before, outcome })
+    writeOutcome(index, history, outcome)
+  }
+
+  /** Removes the names of versions that lost, unless the standing version has the file. */
+  #tidyFiles(
+    history: History,
+    { before, outcome }: { readonly before: RecordHeader | undefined; readonly outcome: Outcome },
+  ): void {
+    const standing =
+      outcome.kind === 'put'
+        ? outcome.candidate.header
+        : outcome.kind === 'keep'
+          ? before
+          : undefined
+    const lost = [
+      ...history.removes.map(({ entry, from }) => ({
+        path: entry.path,
+        inode: entry.inode,
+        mountpath: from.mountpath.number,
+      })),
+      ...history.puts.map(({ header }) => header),
+      ...(before === undefined ? [] : [before]),
+    ]
+    for (const file of lost) {
+      if (standing?.inode === file.inode && standing.mountpath === file.mountpath) continue
+      const drive = this.#drives.get(file.mountpath)
+      if (drive !== undefined) unlinkIf(drive.mountpath.root, file)
+    }
+  }
+
+  #takePut(history: History, put: Put, from: Drive): void {
+    const header = decodeHeader(put.record)
+    if (header === undefined) return
+    history.puts.push({ put, header, from })
+    history.puts.sort((a, b) => b.put.sequence - a.put.sequence)
+    history.puts.length = Math.min(history.puts.length, PUTS_KEPT)
+  }
+
+  #history({ bucketId, key }: EntryName): History {
+    const id = entryId(bucketId, key)
+    const known = this.#histories.get(id)
+    if (known !== undefined) return known
+    const made: History = {
+      bucketId,
+      key,
+      puts: [],
+      voids: [],
+      blocks: [],
+      removes: [],
+      unsettled: undefined,
+    }
+    this.#histories.set(id, made)
+    return made
+  }
+}
+
+function tornRecord({ put, header, from }: Candidate): TornRecord {
+  const { bucketId, key } = put
+  return { bucketId, key, drive: from, path: header.path, inode: header.inode }
+}
+
+function writeOutcome(index: RecordIndex, history: History, outcome: Outcome): void {
+  const { bucketId, key } = history
+  const isPut = outcome.kind === 'put'
+  const base = isPut ? outcome.candidate.put.record : index.bytes({ bucketId, key })
+  const changed =
+    outcome.kind === 'gone' || base === undefined ? undefined : withBlocks(history, base, !isPut)
+  const entry = changed ?? (outcome.kind === 'gone' ? undefined : 'keep')
+  const unsettled = unsettledAfter(history, outcome)
+  if (entry === 'keep' && unsettled === undefined) return
+  // The caller learns of a failed index from the wait for all writes.
+  index.write({ bucketId, key, entry, unsettled, applies: [] }).catch(() => undefined)
+}
+
+/** A put settles its key only if it happened: a void one leaves the mark. */
+function unsettledAfter(history: History, outcome: Outcome): number | 'settle' | undefined {
+  const mark = history.unsettled
+  const settled = history.puts.some(
+    ({ put }) =>
+      put.settle &&
+      !history.voids.includes(put.sequence) &&
+      put.sequence > (mark?.sequence ?? -1) &&
+      (outcome.kind !== 'put' || put.sequence <= outcome.candidate.put.sequence),
+  )
+  if (settled) return 'settle'
+  if (mark === undefined) return undefined
+  return mark.marked ? mark.sequence : 'settle'
+}
+
+/** True for a record that an unclean boot may have torn: it and everything before it is dropped. */
+export function isTorn(header: RecordHeader, drive: Pick<Drive, 'state' | 'uncleanBoot'>): boolean {
+  if (!drive.uncleanBoot) return false
+  return header.partial || (!header.synced && header.sequence >= drive.state.syncedBelow)
+}
+
+/** True when the put's file has its final name, after giving it that if it was still a work file. */
+function makeReady({ put, header, from }: Candidate): boolean {
+  const { root } = from.mountpath
+  if (isFileOf(join(root, header.path), header)) return true
+  if (put.from === '' || !isFileOf(join(root, put.from), header)) return false
+  const final = join(root, header.path)
+  try {
+    mkdirSync(dirname(final), { recursive: true })
+    renameSync(join(root, put.from), final)
+    return true
+  } catch {
+    // A collision of names, as it would have been then: the put is void.
+    return false
+  }
+}
+
+function isFileOf(path: string, header: RecordHeader): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  return stat?.isFile() === true && stat.ino === header.inode && stat.size === header.sizeBytes
+}
+
+/** Removes a name if it is still the file that is meant. */
+export function unlinkIf(
+  root: string,
+  file: { readonly path: string; readonly inode: number },
+): void {
+  if (file.path === '') return
+  const path = join(root, file.path)
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false })?.ino === file.inode) unlinkSync(path)
+  } catch {
+    // A name that cannot be removed is nobody's; `fsck` lists it.
+  }
+}
+
+/** The record with the blocks that were journalled after it; undefined when nothing changed. */
+function withBlocks(
+  history: History,
+  base: Buffer,
+  unchanged: boolean,
+): { readonly record: ObjectRecord; readonly bytes: Buffer } | undefined {
+  const header = decodeHeader(base)
+  const record = decodeRecord(history, base)
+  if (header === undefined || record === undefined) return undefined
+  const later = history.blocks.filter(
+    (entry) => entry.counter === header.counter && entry.sequence > header.sequence,
+  )
+  if (record.blocks === undefined || later.length === 0) {
+    return unchanged ? undefined : { record, bytes: base }
+  }
+  const crcs = Float64Array.from(record.blocks.crcs)
+  for (const { blocks } of later) {
+    for (let at = 0; at + 1 < blocks.length; at += 2) crcs[blocks[at] ?? 0] = blocks[at + 1] ?? -1
+  }
+  const added = Object.freeze({
+    ...record,
+    blocks: Object.freeze({ blockBytes: record.blocks.blockBytes, crcs }),
+  })
+  const sequence = Math.max(...later.map((entry) => entry.sequence))
+  const bytes = encodeRecord(added, {
+    ...header,
+    sequence,
+    allocatedBytes: allocatedBytes(added, 1),
+  })
+  return { record: added, bytes }
+}
+
+function settleAt(history: History, sequence: number): void {
+  markAt(history, sequence, false)
+}
+
+function markAt(history: History, sequence: number, marked: boolean): void {
+  if (history.unsettled !== undefined && history.unsettled.sequence > sequence) return
+  history.unsettled = { sequence, marked }
+}

@@ -1,0 +1,108 @@
+import type { Clock } from '@forebay/base/clock'
+import { Failure } from '@forebay/base/failure'
+import type { BucketRecord } from '@forebay/model/bucket'
+import { chooseByWeight, hrwDigest, uniqueName } from '@forebay/model/hrw'
+import type { EvictionPolicy } from '../space/eviction-policy.ts'
+import type { DriveSpace } from '../space/space.ts'
+import type { DirectorySync } from './directory-sync.ts'
+import type { FdCache } from './fd-cache.ts'
+import type { Journal } from './journal.ts'
+import type { Mountpath } from './mountpath.ts'
+import type { MountpathState } from './mountpath-state.ts'
+import type { RecordIndex } from './record-index.ts'
+import type { Trash } from './trash.ts'
+
+/** What the store tells those who run it. */
+export interface StoreObserver {
+  /** Something happened that an operator or a metric should know; one event, facts as fields. */
+  event(name: StoreEvent, facts: Readonly<Record<string, string | number | boolean>>): void
+}
+
+export type StoreEvent =
+  | 'opened'
+  | 'index-rebuilt'
+  | 'journal-damaged'
+  | 'unclean-boot'
+  | 'record-voided'
+  | 'record-corrupt'
+  | 'file-left-behind'
+  | 'sync-failed'
+  | 'compacted'
+  | 'compaction-failed'
+  | 'evicted'
+  | 'eviction-short'
+
+/** A mountpath at work. */
+export interface Drive {
+  readonly mountpath: Mountpath
+  readonly journal: Journal
+  readonly space: DriveSpace
+  readonly trash: Trash
+  /** Sequences of commits that are not finished, oldest first: a sync mark stops before them. */
+  readonly inFlight: Set<number>
+  state: MountpathState
+  /** This start came after a stop of the machine, not of a process: what was not synced may be torn. */
+  readonly uncleanBoot: boolean
+  /** Commits since the last mark that did not wait for the disk. */
+  unsyncedCommits: number
+}
+
+/** Everything that the flows of the store stand on. */
+export interface StoreContext {
+  readonly drives: readonly Drive[]
+  readonly driveByNumber: ReadonlyMap<number, Drive>
+  readonly index: RecordIndex
+  readonly files: FdCache
+  readonly directories: DirectorySync
+  readonly policy: EvictionPolicy
+  readonly clock: Clock
+  readonly observer: StoreObserver
+  readonly sequence: Sequence
+  readonly mapVersion: () => number
+  readonly bucketOf: (bucketId: number) => BucketRecord | undefined
+  readonly lockKey: (bucketId: number, key: string) => Promise<() => void>
+  /** Distinguishes the work files of this process from those of earlier ones. */
+  readonly processTag: string
+  /** How often partial files are open for writing, by inode: those are not evicted. */
+  readonly filling: Map<number, number>
+}
+
+/** The counter of stamps and journal entries: never the same twice, whatever crashes. */
+export class Sequence {
+  #next: number
+
+  constructor(next: number) {
+    this.#next = next
+  }
+
+  take(): number {
+    const taken = this.#next
+    this.#next += 1
+    return taken
+  }
+
+  /** Goes on at `next`; for start-up, before anything was taken. */
+  startAt(next: number): void {
+    this.#next = next
+  }
+
+  /** The one that will be taken next. */
+  get next(): number {
+    return this.#next
+  }
+}
+
+/** The mountpath on which a new version of the key goes. */
+export function driveOf(context: StoreContext, bucket: BucketRecord, key: string): Drive {
+  const [only] = context.drives
+  if (only !== undefined && context.drives.length === 1) return only
+  const candidates = context.drives.map((drive) => ({ digest: drive.mountpath.digest, drive }))
+  const chosen = chooseByWeight(candidates, hrwDigest(uniqueName(bucket.ref, key)))
+  if (chosen === undefined) throw new Failure('unavailable', 'this target has no mountpath')
+  return chosen.drive
+}
+
+/** Size on disk of `bytes` in a file of their own. */
+export function roundToUnit(bytes: number, unitBytes: number): number {
+  return Math.ceil(bytes / unitBytes) * unitBytes
+}

@@ -1,0 +1,154 @@
+import { close, constants, fstatSync, open, unlink } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { BucketRecord } from '@forebay/model/bucket'
+import { RESERVE_STEP_BYTES } from '../space/space.ts'
+import type { ObjectRecord, WorkFile } from './contract.ts'
+import { openChecked } from './fd-cache.ts'
+import { diskFailure } from './journal.ts'
+import { OWN } from './mountpath.ts'
+import { type Drive, driveOf, type StoreContext } from './store-context.ts'
+
+const openAsync = promisify(open)
+
+/** A work file as its flows see it; the store's own side of the contract's `WorkFile`. */
+export class LocalWorkFile implements WorkFile {
+  readonly drive: Drive
+  readonly fd: number
+  /** Relative to the mountpath. */
+  readonly relativePath: string
+  readonly inode: number
+  readonly #unlinkable: boolean
+  readonly #onClose: () => void
+  #reservedBytes: number
+  #named = true
+  #closed = false
+
+  constructor(
+    place: { readonly drive: Drive; readonly relativePath: string },
+    file: { readonly fd: number; readonly inode: number; readonly reservedBytes: number },
+    options: { readonly unlinkable: boolean; readonly onClose: () => void },
+  ) {
+    this.drive = place.drive
+    this.relativePath = place.relativePath
+    this.fd = file.fd
+    this.inode = file.inode
+    this.#reservedBytes = file.reservedBytes
+    this.#unlinkable = options.unlinkable
+    this.#onClose = options.onClose
+  }
+
+  get path(): string {
+    return join(this.drive.mountpath.root, this.relativePath)
+  }
+
+  get mountpath(): number {
+    return this.drive.mountpath.number
+  }
+
+  /** True until the file was committed or unlinked. */
+  get isOpen(): boolean {
+    return this.#named && !this.#closed
+  }
+
+  async reserve(bytes: number): Promise<void> {
+    const missing = bytes - this.#reservedBytes
+    if (missing <= 0) return
+    const step = Math.max(missing, RESERVE_STEP_BYTES)
+    // Counted before the wait: a second call meanwhile must not reserve the same bytes again.
+    this.#reservedBytes += step
+    try {
+      await this.drive.space.reserve(step)
+    } catch (error) {
+      this.#reservedBytes -= step
+      throw error
+    }
+    if (!this.#named) this.releaseReservation()
+  }
+
+  unlink(): void {
+    if (!this.#named || !this.#unlinkable) return
+    this.#named = false
+    this.releaseReservation()
+    // Off the loop; what could not be removed now is swept at the next start.
+    unlink(this.path, () => undefined)
+  }
+
+  discard(): void {
+    if (this.#closed) return
+    this.unlink()
+    this.#closed = true
+    this.releaseReservation()
+    this.#onClose()
+    close(this.fd, () => undefined)
+  }
+
+  /** The name is a record's now: `unlink` and `discard` leave it alone. */
+  committed(): void {
+    this.#named = false
+  }
+
+  /** The bytes count as used, or are not needed. */
+  releaseReservation(): void {
+    this.drive.space.release(this.#reservedBytes)
+    this.#reservedBytes = 0
+  }
+
+  /** That much of the reservation counts as used now. */
+  releaseSome(bytes: number): void {
+    const some = Math.min(bytes, this.#reservedBytes)
+    this.#reservedBytes -= some
+    this.drive.space.release(some)
+  }
+}
+
+let workCount = 0
+
+/** A new, empty work file on the key's mountpath. */
+export async function createWorkFile(
+  context: StoreContext,
+  name: { readonly bucket: BucketRecord; readonly key: string },
+  reserveBytes: number,
+): Promise<LocalWorkFile> {
+  const drive = driveOf(context, name.bucket, name.key)
+  await drive.space.reserve(reserveBytes)
+  workCount += 1
+  const relativePath = `${OWN.work}/${context.processTag}-${workCount}`
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+  try {
+    const fd = await openAsync(join(drive.mountpath.root, relativePath), flags, 0o600)
+    return new LocalWorkFile(
+      { drive, relativePath },
+      { fd, inode: fstatSync(fd).ino, reservedBytes: reserveBytes },
+      { unlinkable: true, onClose: () => undefined },
+    )
+  } catch (cause) {
+    drive.space.release(reserveBytes)
+    throw diskFailure(`${drive.mountpath.root}: no work file`, cause)
+  }
+}
+
+/** The file of a partial record, open for writing more blocks; undefined when it is not what the record says. */
+export function openPartialFile(
+  context: StoreContext,
+  record: ObjectRecord,
+): LocalWorkFile | undefined {
+  const drive = context.driveByNumber.get(record.location.mountpath)
+  if (drive === undefined || record.blocks === undefined) return undefined
+  const { root, device } = drive.mountpath
+  const fd = openChecked({ root, device }, record, constants.O_RDWR)
+  if (fd === undefined) return undefined
+  const { path, inode } = record.location
+  context.filling.set(inode, (context.filling.get(inode) ?? 0) + 1)
+  return new LocalWorkFile(
+    { drive, relativePath: path },
+    { fd, inode, reservedBytes: 0 },
+    { unlinkable: false, onClose: () => endFilling(context, inode) },
+  )
+}
+
+function endFilling(context: StoreContext, inode: number): void {
+  const left = (context.filling.get(inode) ?? 1) - 1
+  if (left > 0) context.filling.set(inode, left)
+  else context.filling.delete(inode)
+}
