@@ -52,7 +52,7 @@ export async function makeDataset(folder: string): Promise<Dataset> {
 export function describeFile(key: string, path: string): DataFile {
   const hash = createHash('sha256')
   const slice = Buffer.allocUnsafe(MIB)
-  const file = openSync(path)
+  const file = openSync(path, 'r')
   try {
     for (;;) {
       const count = readSync(file, slice, {})

@@ -48,8 +48,11 @@ export function listSources(): readonly string[] {
   )
 }
 
+/** Tests, and what exists only for them: conformance suites, fixtures, `testing` folders. */
 export function isTest(path: string): boolean {
-  return path.endsWith('.test.ts')
+  return (
+    path.endsWith('.test.ts') || /\/(testing|conformance|fixtures)\/|\/test-[^/]+\.ts$/.test(path)
+  )
 }
 
 /** Module names that a file imports, exports from, or loads with `import()`. */
