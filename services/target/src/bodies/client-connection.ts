@@ -23,6 +23,7 @@ export class ClientConnection {
   #watching = false
   #pending = 0
   #handedBytes = 0
+  #finishedBytes = 0
   #wake: (() => void) | undefined
 
   constructor(response: ServerResponse, limits: StallLimits) {
@@ -75,10 +76,13 @@ export class ClientConnection {
     this.#handedBytes += chunk.length
     this.#response.write(chunk, (error) => {
       this.#pending -= 1
+      this.#finishedBytes += chunk.length
       done?.()
       if (error) this.#fail('writing to the client failed', error)
       this.#wake?.()
     })
+    // Node holds the first write of a tick back to join it with others; there are none.
+    this.#response.socket?.uncork()
   }
 
   /**
@@ -130,26 +134,30 @@ export class ClientConnection {
     if (this.#response.socket === null) onSocketClose(this.#response.req.socket, this.#leave)
   }
 
+  /** Progress is a write that finished, or bytes of an unfinished one that left this machine. */
   #watchProgress(): NodeJS.Timeout {
-    let before = this.#deliveredBytes()
+    const { stallTimeoutMs, stallBytesMin } = this.#limits
+    let before = this.#measure()
     const check = (): void => {
       // Behind an earlier response it is not this client's turn to read.
       if (this.#response.socket === null) return
-      const now = this.#deliveredBytes()
-      if (now - before >= this.#limits.stallBytesMin) {
-        before = now
-        return
-      }
-      const seconds = this.#limits.stallTimeoutMs / 1000
-      this.#fail(`the client took less than ${this.#limits.stallBytesMin} bytes in ${seconds} s`)
+      const now = this.#measure()
+      const finished = now.finishedBytes - before.finishedBytes
+      const left = before.undeliveredBytes - now.undeliveredBytes
+      before = now
+      if (Math.max(finished, left) >= stallBytesMin) return
+      this.#fail(`the client took less than ${stallBytesMin} bytes in ${stallTimeoutMs / 1000} s`)
       this.destroy()
     }
-    return setInterval(check, this.#limits.stallTimeoutMs).unref()
+    return setInterval(check, stallTimeoutMs).unref()
   }
 
-  #deliveredBytes(): number {
+  #measure(): { readonly finishedBytes: number; readonly undeliveredBytes: number } {
     const { socket } = this.#response
-    return this.#handedBytes - (socket === null ? 0 : undeliveredBytes(socket))
+    return {
+      finishedBytes: this.#finishedBytes,
+      undeliveredBytes: socket === null ? 0 : undeliveredBytes(socket),
+    }
   }
 
   #fail(message: string, cause?: unknown): void {

@@ -266,26 +266,28 @@ test('the bytes handed over are told, for the metrics', async () => {
       mode,
     )
     await server.get('/')
+    await server.outcomes[0]
   }
   expect(counts).toEqual([2 * MIB - 1, 2 * MIB - 1, 2 * MIB - 1, 2 * MIB - 1])
 })
 
 describe('take', () => {
-  const body = (fd: number, lengthBytes: number, offset = 0) => {
+  const body = (fd: number, lengthBytes: number, change: Partial<FileBodyOptions> = {}) => {
     const lease = countedLease(fd)
-    return { lease, body: createFileBody({ lease, offset, lengthBytes }) }
+    return { lease, body: createFileBody({ lease, offset: 0, lengthBytes, ...change }) }
   }
 
   test('gives a small body that is in memory, and closes it', () => {
     const bytes = patterned(70_000)
     const fd = files.with(bytes)
-    for (const [offset, lengthBytes] of [
-      [0, 65_536],
-      [4463, 65_536],
-      [69_999, 1],
-      [70_000, 0],
+    for (const [offset, lengthBytes, sendfile] of [
+      [0, 65_536, 'off'],
+      [4463, 65_536, 'off'],
+      [4463, 16_384, 'auto'],
+      [69_999, 1, 'auto'],
+      [70_000, 0, 'auto'],
     ] as const) {
-      const small = body(fd, lengthBytes, offset)
+      const small = body(fd, lengthBytes, { offset, sendfile })
       expect(small.body.take()?.equals(bytes.subarray(offset, offset + lengthBytes))).toBe(true)
       small.body.close()
       expect(small.lease.releasedCount).toBe(1)
@@ -293,9 +295,10 @@ describe('take', () => {
   })
 
   test('leaves a larger one, and one that is not in memory, to be sent', () => {
-    const large = body(files.with(patterned(65_537)), 65_537)
+    const large = body(files.with(patterned(65_537)), 65_537, { sendfile: 'off' })
+    const direct = body(files.with(patterned(65_537)), 16_385)
     const cold = body(files.cold(4096), 4096)
-    for (const each of [large, cold]) {
+    for (const each of [large, direct, cold]) {
       expect(each.body.take()).toBeUndefined()
       expect(each.lease.releasedCount).toBe(0)
       each.body.close()

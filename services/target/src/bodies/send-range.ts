@@ -3,13 +3,18 @@ import { readSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { Failure } from '@forebay/base/failure'
 import type { ObjectBody } from '@forebay/peer/bodies'
-import { detectSendfile } from '../os/detect-sendfile.ts'
+import { detectSendfile, sendfileWorks } from '../os/detect-sendfile.ts'
 import { diskFailure } from '../os/disk-gate.ts'
 import { cachestatResident } from '../os/libc.ts'
 import type { FileLease } from '../store/contract.ts'
 import { ClientConnection, type StallLimits } from './client-connection.ts'
 import { type SendBuffers, sendBuffers } from './send-buffers.ts'
-import { SMALL_BODY_BYTES_MAX, STALL_BYTES_MIN, WRITE_STALL_TIMEOUT_MS } from './send-limits.ts'
+import {
+  SMALL_BODY_BYTES_MAX,
+  SMALL_BODY_DIRECT_BYTES_MAX,
+  STALL_BYTES_MIN,
+  WRITE_STALL_TIMEOUT_MS,
+} from './send-limits.ts'
 import { Transfer } from './transfer.ts'
 
 /** What both kinds of body may be told; everything has a sensible default. */
@@ -100,7 +105,9 @@ class FileBody implements ObjectBody {
   take(): Buffer | undefined {
     assert(!this.#spent, 'a body is taken, sent or closed once')
     const { fd, offset, lengthBytes, waitFor } = this.#range
-    if (lengthBytes > SMALL_BODY_BYTES_MAX) return undefined
+    const direct = this.#options.sendfile !== 'off' && sendfileWorks()
+    if (lengthBytes > (direct ? SMALL_BODY_DIRECT_BYTES_MAX : SMALL_BODY_BYTES_MAX))
+      return undefined
     if (lengthBytes > 0) {
       if (waitFor !== undefined) return undefined
       const resident = cachestatResident(fd, offset, lengthBytes) ?? this.#options.recentlyUsed

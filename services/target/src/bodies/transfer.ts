@@ -5,7 +5,7 @@ import { type DiskGate, diskFailure, diskGateOf } from '../os/disk-gate.ts'
 import { cachestatResident, sendfile } from '../os/libc.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { SendBuffers } from './send-buffers.ts'
-import { NUDGE_BYTES, SLICE_BYTES, TURN_BYTES } from './send-limits.ts'
+import { NUDGE_BYTES, SLICE_BYTES, SMALL_BODY_BYTES_MAX, TURN_BYTES } from './send-limits.ts'
 
 /** The bytes to send, and how. */
 export interface TransferSource {
@@ -86,11 +86,16 @@ export class Transfer {
 
   /** Sends up to `lengthBytes`, at least one byte. */
   async #sendSlice(lengthBytes: number): Promise<void> {
-    if (this.#source.direct && this.#isResident(lengthBytes)) {
+    const small = lengthBytes <= SMALL_BODY_BYTES_MAX
+    if ((this.#source.direct || small) && this.#isResident(lengthBytes)) {
       await this.#connection.room(0)
-      const socketFd = this.#connection.directDescriptor()
+      const socketFd = this.#source.direct ? this.#connection.directDescriptor() : undefined
       if (socketFd !== undefined) {
         await this.#sendDirect(socketFd, lengthBytes)
+        return
+      }
+      if (small) {
+        await this.#sendRead(lengthBytes)
         return
       }
     }
@@ -124,7 +129,12 @@ export class Transfer {
    * An ordinary read and write of a little tells which, and finishes when there is room again.
    */
   async #nudge(lengthBytes: number): Promise<void> {
-    const chunk = Buffer.allocUnsafeSlow(Math.min(NUDGE_BYTES, lengthBytes))
+    await this.#sendRead(Math.min(NUDGE_BYTES, lengthBytes))
+  }
+
+  /** Reads on the event loop what is in memory, and writes it the ordinary way. */
+  async #sendRead(lengthBytes: number): Promise<void> {
+    const chunk = Buffer.allocUnsafeSlow(lengthBytes)
     const readBytes = this.#readResident(chunk)
     this.#position += readBytes
     this.#connection.write(chunk.subarray(0, readBytes))

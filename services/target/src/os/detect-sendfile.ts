@@ -17,14 +17,25 @@ const TRIAL_OFFSET = 4096 + 1
 const TRIAL_TIMEOUT_MS = 2000
 
 let detected: Promise<boolean> | undefined
+let works = false
 
 /**
  * Whether sendfile(2) moves the right bytes on this machine: sends a file over a loopback connection
  * and compares. Tried once a process; never rejects.
  */
 export function detectSendfile(): Promise<boolean> {
-  detected ??= hasSendfile ? trySendfile().catch(() => false) : Promise.resolve(false)
+  detected ??= (hasSendfile ? trySendfile().catch(() => false) : Promise.resolve(false)).then(
+    (result) => {
+      works = result
+      return result
+    },
+  )
   return detected
+}
+
+/** What `detectSendfile` found; false while it has not been asked, or has not answered. */
+export function sendfileWorks(): boolean {
+  return works
 }
 
 async function trySendfile(): Promise<boolean> {
