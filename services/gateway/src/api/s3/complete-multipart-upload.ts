@@ -1,0 +1,58 @@
+import { Failure } from '@forebay/base/failure'
+import type { ObjectAddress } from '@forebay/peer/target-port'
+import { parseChecksumHeader, parseChecksumKind } from '@forebay/s3/checksum-headers'
+import { parseWriteConditions } from '@forebay/s3/conditions'
+import { renderUploadCompleted } from '@forebay/s3/documents'
+import { percentEncode } from '@forebay/s3/percent'
+import { COMPLETION_BYTES_MAX, parseCompletion } from '@forebay/s3/request-documents'
+import { header } from '@forebay/s3/request-headers'
+import type { Exchange, FlatHeaders } from './exchange.ts'
+import { readDocument } from './open-body.ts'
+import { uploadAddress } from './upload-address.ts'
+
+/** CompleteMultipartUpload: makes one object of the parts named; repeatable. */
+export async function completeMultipartUpload(
+  exchange: Exchange,
+  address: ObjectAddress,
+): Promise<void> {
+  const { headers } = exchange
+  const upload = uploadAddress(exchange, address)
+  const conditions = parseWriteConditions(headers)
+  const checksum = parseChecksumHeader(headers)
+  const kind = parseChecksumKind(header(headers, 'x-amz-checksum-type'))
+  if (checksum?.kind === 'composite' && kind === 'whole') {
+    throw new Failure('bad-request', 'the checksum is a composite, x-amz-checksum-type says not')
+  }
+  const sizeBytes = parseObjectSize(header(headers, 'x-amz-mp-object-size'))
+  const document = await readDocument(exchange, { bytesMax: COMPLETION_BYTES_MAX, checksum: false })
+  const { attributes, versionId } = await exchange.context.target.completeUpload({
+    ...upload,
+    parts: parseCompletion(document),
+    conditions,
+    checksum,
+    sizeBytes,
+  })
+  const flat: FlatHeaders = versionId === undefined ? [] : ['x-amz-version-id', versionId]
+  const answer = {
+    location: locationOf(exchange, address.key),
+    bucket: exchange.bucketName,
+    key: address.key,
+    attributes,
+  }
+  exchange.sendXml(renderUploadCompleted(answer), flat)
+}
+
+function parseObjectSize(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  if (!/^\d{1,15}$/.test(value)) {
+    throw new Failure('argument-invalid', 'x-amz-mp-object-size is not a number of bytes')
+  }
+  return Number(value)
+}
+
+/** Where the client itself reached us: its own Host header, never a forwarded one. */
+function locationOf(exchange: Exchange, key: string): string {
+  const { socket, headers } = exchange.request
+  const scheme = 'encrypted' in socket ? 'https' : 'http'
+  return `${scheme}://${headers.host ?? ''}/${exchange.bucketName}/${percentEncode(key)}`
+}

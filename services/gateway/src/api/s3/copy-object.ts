@@ -1,0 +1,57 @@
+import { Failure } from '@forebay/base/failure'
+import type { CopyRequest, ObjectAddress } from '@forebay/peer/target-port'
+import { parseAlgorithm } from '@forebay/s3/checksum-headers'
+import { parseSourceConditions, parseWriteConditions } from '@forebay/s3/conditions'
+import { parseCopySource } from '@forebay/s3/copy-source'
+import { renderCopy } from '@forebay/s3/documents'
+import { parseMetadata, parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
+import { header } from '@forebay/s3/request-headers'
+import type { Exchange, FlatHeaders } from './exchange.ts'
+
+/** CopyObject: the caller must be allowed to read the source as well as to write here. */
+export async function copyObject(exchange: Exchange, address: ObjectAddress): Promise<void> {
+  const { headers } = exchange
+  const named = parseCopySource(headers)
+  const replace = parseReplacement(exchange)
+  if (parseStorageClass(headers) !== undefined) {
+    throw new Failure('not-implemented', 'copies into another storage class are not supported')
+  }
+  const request = {
+    conditions: parseWriteConditions(headers),
+    sourceConditions: parseSourceConditions(headers),
+    checksumAlgorithm: parseAlgorithm(header(headers, 'x-amz-checksum-algorithm')),
+    replace,
+  }
+  const source: ObjectAddress = {
+    bucket: await exchange.openBucket(named.bucket, 'read'),
+    key: named.key,
+  }
+  const same = source.bucket.id === address.bucket.id && source.key === address.key
+  if (same && replace === undefined && request.checksumAlgorithm === undefined) {
+    throw new Failure(
+      'bad-request',
+      "this copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes",
+    )
+  }
+  const { attributes, versionId } = await exchange.context.target.copy({
+    ...request,
+    bucket: address.bucket,
+    key: address.key,
+    source,
+    signal: exchange.signal,
+  })
+  const flat: FlatHeaders = versionId === undefined ? [] : ['x-amz-version-id', versionId]
+  exchange.sendXml(renderCopy('CopyObjectResult', attributes), flat)
+}
+
+function parseReplacement(exchange: Exchange): CopyRequest['replace'] {
+  const directive = header(exchange.headers, 'x-amz-metadata-directive') ?? 'COPY'
+  if (directive === 'COPY') return undefined
+  if (directive !== 'REPLACE') {
+    throw new Failure('argument-invalid', 'unknown metadata directive')
+  }
+  return {
+    headers: parseStoredHeaders(exchange.headers),
+    metadata: parseMetadata(exchange.headers),
+  }
+}

@@ -1,0 +1,25 @@
+import { Failure } from '@forebay/base/failure'
+import { checkNewBucketName } from '@forebay/s3/bucket-name'
+import { percentEncode } from '@forebay/s3/percent'
+import { parseBucketConfiguration } from '@forebay/s3/request-documents'
+import type { Exchange } from './exchange.ts'
+import { readDocument } from './open-body.ts'
+
+/** CreateBucket: a native bucket; a name that already means a bucket is taken. */
+export async function createBucket(exchange: Exchange): Promise<void> {
+  const { table, resolver, region } = exchange.context
+  const name = checkNewBucketName(exchange.bucketName)
+  const wanted = parseBucketConfiguration(await readDocument(exchange))
+  if (wanted !== undefined && wanted !== region) {
+    throw new Failure(
+      'argument-invalid',
+      `the specified location-constraint is not valid: this is region ${region}`,
+    )
+  }
+  if (table.get(name).length > 0) {
+    throw new Failure('bucket-exists', 'the bucket exists already')
+  }
+  await table.create({ provider: 'ais', namespace: { uuid: '', name: '' }, name })
+  resolver.forget(name)
+  exchange.sendEmpty(200, ['Location', `/${percentEncode(name)}`])
+}

@@ -1,0 +1,60 @@
+import { Failure } from '@forebay/base/failure'
+import type { ObjectAddress } from '@forebay/peer/target-port'
+import {
+  algorithmWord,
+  checksumKindWord,
+  parseAlgorithm,
+  parseChecksumKind,
+} from '@forebay/s3/checksum-headers'
+import { renderUploadCreated } from '@forebay/s3/documents'
+import { parseMetadata, parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
+import { header } from '@forebay/s3/request-headers'
+import type { Exchange, FlatHeaders } from './exchange.ts'
+
+/** CreateMultipartUpload: begins an upload in parts. */
+export async function createMultipartUpload(
+  exchange: Exchange,
+  address: ObjectAddress,
+): Promise<void> {
+  const { headers } = exchange
+  const checksumAlgorithm = parseAlgorithm(header(headers, 'x-amz-checksum-algorithm'))
+  const checksumKind = parseChecksumKind(header(headers, 'x-amz-checksum-type'))
+  checkChecksum(checksumAlgorithm, checksumKind)
+  const { uploadId } = await exchange.context.target.createUpload({
+    ...address,
+    headers: parseStoredHeaders(headers),
+    metadata: parseMetadata(headers),
+    storageClass: parseStorageClass(headers),
+    checksumAlgorithm,
+    checksumKind,
+    signal: exchange.signal,
+  })
+  const flat: FlatHeaders = []
+  if (checksumAlgorithm !== undefined) {
+    flat.push('x-amz-checksum-algorithm', algorithmWord(checksumAlgorithm))
+    flat.push(
+      'x-amz-checksum-type',
+      checksumKindWord(checksumKind ?? (checksumAlgorithm === 'crc64nvme' ? 'whole' : 'composite')),
+    )
+  }
+  exchange.sendXml(renderUploadCreated(exchange.bucketName, address.key, uploadId), flat)
+}
+
+/** Which kinds exist for which algorithm (S3 API, "Checking object integrity"). */
+function checkChecksum(
+  algorithm: ReturnType<typeof parseAlgorithm>,
+  kind: ReturnType<typeof parseChecksumKind>,
+): void {
+  if (kind === undefined) return
+  if (algorithm === undefined) {
+    throw new Failure('bad-request', 'x-amz-checksum-type needs x-amz-checksum-algorithm')
+  }
+  const impossible =
+    kind === 'whole' ? algorithm === 'sha1' || algorithm === 'sha256' : algorithm === 'crc64nvme'
+  if (impossible) {
+    throw new Failure(
+      'bad-request',
+      `the ${checksumKindWord(kind)} checksum type cannot be used with the ${algorithm} checksum algorithm`,
+    )
+  }
+}

@@ -1,0 +1,72 @@
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { ObjectAddress } from '@forebay/peer/target-port'
+import type { OperationName } from '@forebay/s3/operation'
+import type { Permission } from '../../authentication/authorise.ts'
+import { abortMultipartUpload } from './abort-multipart-upload.ts'
+import { completeMultipartUpload } from './complete-multipart-upload.ts'
+import { copyObject } from './copy-object.ts'
+import { createBucket } from './create-bucket.ts'
+import { createMultipartUpload } from './create-multipart-upload.ts'
+import { deleteBucket } from './delete-bucket.ts'
+import { deleteObject } from './delete-object.ts'
+import { deleteObjects } from './delete-objects.ts'
+import type { Exchange } from './exchange.ts'
+import { getBucketLocation } from './get-bucket-location.ts'
+import { getObject } from './get-object.ts'
+import { getObjectAttributes } from './get-object-attributes.ts'
+import { headBucket } from './head-bucket.ts'
+import { headObject } from './head-object.ts'
+import { listBuckets } from './list-buckets.ts'
+import { listMultipartUploads } from './list-multipart-uploads.ts'
+import { listObjects } from './list-objects.ts'
+import { listObjectsV2 } from './list-objects-v2.ts'
+import { listParts } from './list-parts.ts'
+import { putObject } from './put-object.ts'
+import { uploadPart } from './upload-part.ts'
+import { uploadPartCopy } from './upload-part-copy.ts'
+
+/**
+ * How an operation is served: what the caller needs, and the handler that gets what was authorised.
+ * `name` is a bucket that need not exist.
+ */
+export type Operation =
+  | {
+      readonly on: 'service' | 'name'
+      readonly needs: Permission
+      readonly handle: (exchange: Exchange) => Promise<void>
+    }
+  | {
+      readonly on: 'bucket'
+      readonly needs: Permission
+      readonly handle: (exchange: Exchange, bucket: BucketRecord) => Promise<void>
+    }
+  | {
+      readonly on: 'object'
+      readonly needs: Permission
+      readonly handle: (exchange: Exchange, address: ObjectAddress) => Promise<void>
+    }
+
+/** Every operation of the S3 door. A handler is reached through this table only. */
+export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
+  ListBuckets: { on: 'service', needs: 'list', handle: listBuckets },
+  CreateBucket: { on: 'name', needs: 'admin', handle: createBucket },
+  HeadBucket: { on: 'bucket', needs: 'list', handle: headBucket },
+  DeleteBucket: { on: 'bucket', needs: 'admin', handle: deleteBucket },
+  GetBucketLocation: { on: 'bucket', needs: 'list', handle: getBucketLocation },
+  ListObjects: { on: 'bucket', needs: 'list', handle: listObjects },
+  ListObjectsV2: { on: 'bucket', needs: 'list', handle: listObjectsV2 },
+  ListMultipartUploads: { on: 'bucket', needs: 'list', handle: listMultipartUploads },
+  DeleteObjects: { on: 'bucket', needs: 'write', handle: deleteObjects },
+  GetObject: { on: 'object', needs: 'read', handle: getObject },
+  HeadObject: { on: 'object', needs: 'read', handle: headObject },
+  GetObjectAttributes: { on: 'object', needs: 'read', handle: getObjectAttributes },
+  PutObject: { on: 'object', needs: 'write', handle: putObject },
+  CopyObject: { on: 'object', needs: 'write', handle: copyObject },
+  DeleteObject: { on: 'object', needs: 'write', handle: deleteObject },
+  CreateMultipartUpload: { on: 'object', needs: 'write', handle: createMultipartUpload },
+  UploadPart: { on: 'object', needs: 'write', handle: uploadPart },
+  UploadPartCopy: { on: 'object', needs: 'write', handle: uploadPartCopy },
+  CompleteMultipartUpload: { on: 'object', needs: 'write', handle: completeMultipartUpload },
+  AbortMultipartUpload: { on: 'object', needs: 'write', handle: abortMultipartUpload },
+  ListParts: { on: 'object', needs: 'list', handle: listParts },
+}

@@ -1,0 +1,161 @@
+import type { IncomingMessage } from 'node:http'
+import { type Failure, isFailure } from '@forebay/base/failure'
+import { matchOperation, type OperationName } from '@forebay/s3/operation'
+import { type RequestHeaders, withHoistedHeaders } from '@forebay/s3/request-headers'
+import { bucketOfHost, parseRequestTarget, type RequestTarget } from '@forebay/s3/request-target'
+import { refuseUnsupportedHeaders } from '@forebay/s3/unsupported-headers'
+import type { Authenticated } from '../../authentication/authenticator.ts'
+import { requirePermission } from '../../authentication/authorise.ts'
+import type { S3Context } from './context.ts'
+import { type Arrival, Exchange } from './exchange.ts'
+import { OPERATIONS } from './operations.ts'
+import { refuse, toFailure } from './refuse.ts'
+
+/** The S3 API: from an authenticated request to its answer. It never passes through a router. */
+export class S3Door {
+  readonly #context: S3Context
+
+  constructor(context: S3Context) {
+    this.#context = context
+  }
+
+  /** The bucket that the Host header of a request names (virtual-host style). */
+  hostBucketOf(request: IncomingMessage): string | undefined {
+    return bucketOfHost(request.headers.host, this.#context.baseDomains)
+  }
+
+  /** Answers a request; resolves when its last byte was handed over. Never rejects. */
+  async serve(arrival: Arrival, authenticated: Authenticated): Promise<void> {
+    const startedMs = this.#context.onAnswer === undefined ? 0 : performance.now()
+    let exchange: Exchange | undefined
+    let failure: Failure | undefined
+    try {
+      exchange = this.#open(arrival, authenticated)
+      await dispatch(exchange)
+    } catch (error) {
+      failure = this.#fail(error, arrival, exchange)
+    }
+    if (this.#context.onAnswer !== undefined) {
+      this.#tell({ arrival, authenticated, exchange, failure, startedMs })
+    }
+  }
+
+  /** Answers a request that got no further than the front door. */
+  refuse(error: unknown, arrival: Arrival): void {
+    const startedMs = performance.now()
+    const failure = this.#fail(error, arrival, undefined)
+    this.#tell({ arrival, authenticated: undefined, exchange: undefined, failure, startedMs })
+  }
+
+  #open(arrival: Arrival, authenticated: Authenticated): Exchange {
+    const { request } = arrival
+    const target = parseRequestTarget(request.url ?? '', this.hostBucketOf(request))
+    const headers = withHoistedHeaders(request.headers, target.query)
+    const method = request.method ?? ''
+    const operation = matchOperation(method, target, headers)
+    checkHeaders(operation, headers)
+    return new Exchange(this.#context, arrival, { authenticated, target, headers, operation })
+  }
+
+  #fail(error: unknown, arrival: Arrival, exchange: Exchange | undefined): Failure {
+    const { request, response, requestId } = arrival
+    const failure = toFailure(error)
+    const brokeOff = response.headersSent && !isFailure(error, 'client-gone')
+    if (failure.status >= 500 || brokeOff) this.#context.report(error, requestId)
+    const target = exchange?.target ?? targetOrNothing(request, this.hostBucketOf(request))
+    refuse(
+      failure,
+      {
+        requestId,
+        hostId: this.#context.hostId,
+        resource: target?.rawPath,
+        bucket: target?.bucket,
+        key: target?.key,
+      },
+      {
+        request,
+        response,
+        awaitsContinue: exchange === undefined ? arrival.awaitsContinue : exchange.awaitsContinue,
+      },
+    )
+    return failure
+  }
+
+  #tell(outcome: {
+    readonly arrival: Arrival
+    readonly authenticated: Authenticated | undefined
+    readonly exchange: Exchange | undefined
+    readonly failure: Failure | undefined
+    readonly startedMs: number
+  }): void {
+    const { arrival, authenticated, exchange, failure, startedMs } = outcome
+    const durationMs = performance.now() - startedMs
+    const identity = authenticated?.identity
+    this.#context.onAnswer?.({
+      requestId: arrival.requestId,
+      timeMs: Date.now() - durationMs,
+      remoteAddress: arrival.request.socket.remoteAddress ?? '',
+      user: identity?.kind === 'user' ? identity.user.id : undefined,
+      operation: exchange?.operation ?? 'Unknown',
+      bucket: exchange?.target.bucket,
+      key: exchange?.target.key,
+      status: arrival.response.statusCode,
+      errorCode: failure?.code,
+      bytesIn: exchange?.bytesIn ?? 0,
+      bytesOut: exchange?.bytesOut ?? 0,
+      durationMs,
+      cache: exchange?.cache,
+    })
+  }
+}
+
+/** Authorises by the table, then hands over what was authorised. */
+async function dispatch(exchange: Exchange): Promise<void> {
+  const operation = OPERATIONS[exchange.operation]
+  const { identity } = exchange.authenticated
+  const { key } = exchange.target
+  switch (operation.on) {
+    case 'service':
+      requirePermission(identity, operation.needs)
+      return operation.handle(exchange)
+    case 'name':
+      requirePermission(identity, operation.needs, [exchange.bucketName])
+      return operation.handle(exchange)
+    case 'bucket':
+      return operation.handle(
+        exchange,
+        await exchange.openBucket(exchange.bucketName, operation.needs),
+      )
+    case 'object':
+      return operation.handle(exchange, {
+        bucket: await exchange.openBucket(exchange.bucketName, operation.needs),
+        key: key ?? '',
+      })
+    default:
+      return operation satisfies never
+  }
+}
+
+/** Reads are frequent and few headers can change what they mean; everything else is looked through. */
+function checkHeaders(operation: OperationName, headers: RequestHeaders): void {
+  if (
+    (operation === 'GetObject' || operation === 'HeadObject') &&
+    headers['x-amz-server-side-encryption-customer-algorithm'] === undefined &&
+    headers['x-amz-expected-bucket-owner'] === undefined
+  ) {
+    return
+  }
+  refuseUnsupportedHeaders(headers)
+}
+
+function targetOrNothing(
+  request: IncomingMessage,
+  hostBucket: string | undefined,
+): RequestTarget | undefined {
+  try {
+    return parseRequestTarget(request.url ?? '', hostBucket)
+  } catch {
+    // The target itself is what was refused.
+    return undefined
+  }
+}
