@@ -9,11 +9,13 @@ import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
 import { BlockMap } from './block-map.ts'
+import { changedMeanwhile } from './changed-meanwhile.ts'
 import { keyIdOf, type ObjectContext, propertiesOf } from './context.ts'
 import { expectedDigest } from './expected-digest.ts'
 import { digestFile } from './file-digest.ts'
 import type { GenerationToken } from './generations.ts'
 import { type FetchHost, RangeFetch } from './range-fetch.ts'
+import { Waiters } from './waiters.ts'
 
 /** A reader does not wait for a fetch that is further away than this; it starts its own. Bytes. */
 const FETCH_AHEAD_BYTES = 16 * 1024 ** 2
@@ -62,10 +64,7 @@ export class Fill implements FetchHost {
   readonly #backend: Backend
   readonly #parts: FillParts
   readonly #fetches = new Set<RangeFetch>()
-  readonly #waiters = new Set<{
-    readonly offset: number
-    readonly wake: (error?: unknown) => void
-  }>()
+  readonly #waiters = new Waiters()
   readonly #abort = new AbortController()
   readonly #onEnd: (fill: Fill) => void
   #record: ObjectRecord | undefined
@@ -113,7 +112,7 @@ export class Fill implements FetchHost {
 
   /** True while later readers may join. */
   get joinable(): boolean {
-    return this.#failure === undefined && !this.#stopping && this.#parts.token.isCurrent()
+    return this.#failure === undefined && !this.#ended && this.#parts.token.isCurrent()
   }
 
   /** The body of a whole read that opened this fill. */
@@ -131,6 +130,7 @@ export class Fill implements FetchHost {
   /** Takes part until `leave`; the descriptor stays open for as long. */
   join(): void {
     this.#users += 1
+    this.#stopping = false
   }
 
   leave(): void {
@@ -154,7 +154,16 @@ export class Fill implements FetchHost {
       signal.throwIfAborted()
       this.#ensure(offset, lengthBytes)
       if (this.#readableEnd(offset) > offset) continue
-      await this.#wait(offset, signal)
+      await this.#waiters.wait(offset, signal)
+    }
+  }
+
+  /** Waits until the whole object was verified: what there is to wait for in one without bytes. */
+  async waitForAll(signal: AbortSignal): Promise<void> {
+    while (!this.#verified) {
+      if (this.#failure !== undefined) throw this.#failure
+      signal.throwIfAborted()
+      await this.#waiters.wait(Number.POSITIVE_INFINITY, signal)
     }
   }
 
@@ -166,8 +175,7 @@ export class Fill implements FetchHost {
   // FetchHost
 
   isAwaited(from: number, to: number): boolean {
-    for (const { offset } of this.#waiters) if (offset >= from && offset < to) return true
-    return false
+    return this.#waiters.anyIn(from, to)
   }
 
   onBlock(index: number, crc: number): void {
@@ -177,7 +185,7 @@ export class Fill implements FetchHost {
 
   onWritten(): void {
     if (this.map.complete) this.#finish()
-    this.#wakeAll()
+    this.#waiters.wakeAll()
   }
 
   #readableEnd(offset: number): number {
@@ -212,9 +220,7 @@ export class Fill implements FetchHost {
     for (const fetch of this.#fetches) {
       if (fetch.start > wanted || fetch.end <= wanted) continue
       if (wanted - fetch.position <= FETCH_AHEAD_BYTES) continue
-      const oldEnd = this.map.indexOf(fetch.end - 1) + 1
-      fetch.end = wanted
-      this.map.unclaim(first, oldEnd)
+      this.#shorten(fetch, wanted)
     }
   }
 
@@ -251,7 +257,7 @@ export class Fill implements FetchHost {
       pin: this.pin,
       signal: this.#abort.signal,
     })
-    if (result.kind !== 'found') throw changed(this.#parts)
+    if (result.kind !== 'found') throw changedMeanwhile(this.#parts.key)
     if (result.range.offset !== start || result.sizeBytes !== this.attributes.sizeBytes) {
       result.body.discard()
       throw new Failure(
@@ -261,12 +267,13 @@ export class Fill implements FetchHost {
     }
     const fetch = new RangeFetch(this, result.body, { start, end: stop })
     this.#fetches.add(fetch)
+    if (this.#stopping) this.#shorten(fetch, this.map.endOf(first))
     try {
       await fetch.run()
     } finally {
       this.#fetches.delete(fetch)
     }
-    this.#wakeAll()
+    this.#waiters.wakeAll()
   }
 
   /** The first connection: its bytes come without having been asked for block by block. */
@@ -280,11 +287,11 @@ export class Fill implements FetchHost {
           this.#digester = undefined
           const from = this.map.indexOf(fetch.position)
           this.map.unclaim(from, this.map.indexOf(Math.max(fetch.end - 1, 0)) + 1)
-          if (this.#stopping) return
           const again = isFailure(error, 'backend-unreachable', 'backend-timeout')
           if (!again || this.pin.kind === 'none' || !this.#backend.capabilities.pinnedRead)
             throw error
-          this.#ensure(fetch.position, this.attributes.sizeBytes - fetch.position)
+          if (!this.#stopping)
+            this.#ensure(fetch.position, this.attributes.sizeBytes - fetch.position)
         })
         .finally(() => {
           this.#fetches.delete(fetch)
@@ -292,7 +299,7 @@ export class Fill implements FetchHost {
             this.#digester?.abandon()
             this.#digester = undefined
           }
-          this.#wakeAll()
+          this.#waiters.wakeAll()
         }),
     )
   }
@@ -300,9 +307,6 @@ export class Fill implements FetchHost {
   #supervise(work: Promise<void>): void {
     this.#running += 1
     work
-      .catch((error: unknown) => {
-        if (!this.#stopping) throw error
-      })
       .finally(() => {
         this.#running -= 1
       })
@@ -371,9 +375,18 @@ export class Fill implements FetchHost {
         `${this.#parts.key}: the bytes do not match the ${expected.algorithm} that the backend states`,
       )
     }
+    // Readers get their last bytes when the object is in the cache, unless somebody else works on it.
+    const { bucket, key } = this.#parts
+    if (this.#context.locks.isHeld(keyIdOf(bucket, key))) this.#release()
+    await this.#publish(digests.get('xxh64')).catch((error: unknown) =>
+      this.#context.observer.warn('a fetched object was not kept', { key, error }),
+    )
+    this.#release()
+  }
+
+  #release(): void {
     this.#verified = true
-    this.#wakeAll()
-    await this.#publish(digests.get('xxh64'))
+    this.#waiters.wakeAll()
   }
 
   async #wholeDigests(): Promise<ReadonlyMap<string, string>> {
@@ -392,6 +405,7 @@ export class Fill implements FetchHost {
     const { bucket, key, token } = this.#parts
     const { store, locks } = this.#context
     await this.#storing
+    if (!token.isCurrent()) this.#release()
     await locks.hold(keyIdOf(bucket, key), async () => {
       // A late fill feeds its readers and leaves no trace (rule 5).
       if (!token.isCurrent()) {
@@ -426,7 +440,7 @@ export class Fill implements FetchHost {
     if (isFailure(error, 'backend-changed')) {
       this.#context.store.expire(this.#parts.bucket.id, this.#parts.key)
     }
-    this.#wakeAll(error)
+    this.#waiters.wakeAll(error)
     this.#end()
   }
 
@@ -442,8 +456,16 @@ export class Fill implements FetchHost {
     if (this.#users > 0 || this.#finishing || this.#ended) return
     if (this.#context.whenAbandoned === 'finish' || !this.#isSparse()) return
     this.#stopping = true
-    this.#abort.abort(new Failure('client-gone', 'the last reader left'))
-    for (const fetch of this.#fetches) fetch.abort()
+    for (const fetch of this.#fetches) {
+      const blockEnd = this.map.endOf(this.map.indexOf(fetch.position))
+      if (fetch.end > blockEnd) this.#shorten(fetch, blockEnd)
+    }
+  }
+
+  /** Ends a fetch earlier; the blocks behind it are nobody's again. */
+  #shorten(fetch: RangeFetch, end: number): void {
+    this.map.unclaim(this.map.indexOf(end), this.map.indexOf(fetch.end - 1) + 1)
+    fetch.end = end
   }
 
   /** True when the entry may be kept in parts. */
@@ -466,33 +488,4 @@ export class Fill implements FetchHost {
     this.#closed = true
     fs.closeSync(this.fd)
   }
-
-  #wait(offset: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiter = {
-        offset,
-        wake: (error?: unknown) => {
-          this.#waiters.delete(waiter)
-          signal.removeEventListener('abort', onAbort)
-          if (error === undefined) resolve()
-          else reject(error)
-        },
-      }
-      const onAbort = (): void => waiter.wake(signal.reason)
-      signal.addEventListener('abort', onAbort, { once: true })
-      this.#waiters.add(waiter)
-    })
-  }
-
-  #wakeAll(error?: unknown): void {
-    for (const waiter of [...this.#waiters]) waiter.wake(error)
-  }
-}
-
-function changed(parts: FillParts): Failure {
-  return new Failure(
-    'backend-changed',
-    `${parts.key}: the object changed at the backend while it was read`,
-    { hint: 'try again', retryAfterSeconds: 1 },
-  )
 }

@@ -1,9 +1,9 @@
 import fs from 'node:fs'
-import { Failure } from '@forebay/base/failure'
 import { choosePin } from '@forebay/model/version'
 import type { ObjectAddress } from '@forebay/peer/target-port'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
 import type { Asked } from './ask-backend.ts'
+import { changedMeanwhile } from './changed-meanwhile.ts'
 import { keyIdOf, type ObjectContext, propertiesOf } from './context.ts'
 import { Fill, type FillParts } from './fill.ts'
 import type { Opened } from './fill-table.ts'
@@ -114,15 +114,4 @@ function register(context: ObjectContext, parts: FillParts): Fill {
   const fill = new Fill(context, parts, (ended) => context.fills.remove(keyId, ended))
   if (parts.token.isCurrent()) context.fills.register(keyId, fill)
   return fill
-}
-
-function changedMeanwhile(key: string): Failure {
-  return new Failure(
-    'backend-changed',
-    `${key}: the object changed at the backend while it was read`,
-    {
-      hint: 'try again',
-      retryAfterSeconds: 1,
-    },
-  )
 }

@@ -6,6 +6,7 @@ import { formatBucket } from '@forebay/model/bucket'
 import { judgeRead } from '@forebay/model/conditions'
 import { choosePin } from '@forebay/model/version'
 import type { CacheFacts, ReadRequest } from '@forebay/peer/target-port'
+import { changedMeanwhile } from './changed-meanwhile.ts'
 import type { ObjectContext } from './context.ts'
 import type { ReadAnswer } from './read.ts'
 import type { SourceBody } from './source-body.ts'
@@ -42,10 +43,7 @@ export async function passThrough(
   })
   if (result.kind === 'absent') return { kind: 'absent' }
   if (result.kind !== 'found') {
-    throw new Failure(
-      'backend-changed',
-      `${key}: the object changed at the backend while it was read`,
-    )
+    throw changedMeanwhile(key)
   }
   const partCount = wanted.kind === 'range' ? wanted.partCount : undefined
   const offset = range?.offset ?? 0

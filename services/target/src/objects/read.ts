@@ -342,6 +342,7 @@ async function answerFromFill(
   fill.join()
   try {
     if (lengthBytes > 0) await fill.waitFor(offset, lengthBytes, request.signal)
+    else if (attributes.sizeBytes === 0) await fill.waitForAll(request.signal)
   } catch (error) {
     fill.leave()
     throw error

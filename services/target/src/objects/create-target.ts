@@ -1,0 +1,41 @@
+import type { Backend } from '@forebay/backend-port/backend'
+import type { Clock } from '@forebay/base/clock'
+import type { KeyedLock } from '@forebay/base/keyed-lock'
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { ObjectStore } from '../store/contract.ts'
+import { Questions } from './ask-backend.ts'
+import type { ObjectContext, ObjectObserver } from './context.ts'
+import { FillTable } from './fill-table.ts'
+import { Generations } from './generations.ts'
+import { OverlapWatch } from './overlap.ts'
+import { Target } from './target.ts'
+import { UnsettledKeys } from './unsettled.ts'
+
+/** What a target is made of; `locks` are the ones that the store's eviction takes too. */
+export interface TargetOptions {
+  readonly store: ObjectStore
+  readonly locks: KeyedLock
+  readonly backendOf: (bucket: BucketRecord) => Backend
+  readonly clock: Clock
+  readonly observer: ObjectObserver
+  readonly nodeId: string
+  readonly sendfile: 'auto' | 'off'
+  readonly whenAbandoned: 'stop' | 'finish'
+}
+
+/** A target over an open store. */
+export function createTarget(options: TargetOptions): Target {
+  return new Target(createObjectContext(options))
+}
+
+/** The context that the flows of objects share; for tests that look inside. */
+export function createObjectContext(options: TargetOptions): ObjectContext {
+  return {
+    ...options,
+    generations: new Generations(),
+    overlaps: new OverlapWatch(),
+    unsettled: new UnsettledKeys(options.store, options.clock),
+    fills: new FillTable(),
+    questions: new Questions(),
+  }
+}

@@ -1,0 +1,237 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createMemoryBackend } from '@forebay/backend-memory/memory-backend'
+import { MemoryStore } from '@forebay/backend-memory/memory-store'
+import { type Clock, systemClock } from '@forebay/base/clock'
+import { hashBuffer } from '@forebay/base/hash/digester'
+import { KeyedLock } from '@forebay/base/keyed-lock'
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { BucketProperties } from '@forebay/model/bucket-properties'
+import type { ChecksumAlgorithm } from '@forebay/model/checksum'
+import type { Conditions } from '@forebay/model/conditions'
+import type { RangeRequest } from '@forebay/model/range'
+import type { IncomingBody } from '@forebay/peer/bodies'
+import { openStore } from '../../store/open-store.ts'
+import type { ObjectContext } from '../context.ts'
+import { createObjectContext } from '../create-target.ts'
+import { readObject } from '../read.ts'
+import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '../system-bucket.ts'
+import { Target } from '../target.ts'
+
+/** A clock that a test moves; waiting takes real time. */
+export class ShiftedClock implements Clock {
+  shiftMs = 0
+  now(): number {
+    return systemClock.now() + this.shiftMs
+  }
+  monotonic(): number {
+    return systemClock.monotonic() + this.shiftMs
+  }
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return systemClock.sleep(ms, signal)
+  }
+}
+
+const NAMESPACE = { uuid: '', name: '' } as const
+
+export const NATIVE: BucketRecord = Object.freeze({
+  id: 1,
+  ref: { provider: 'ais', namespace: NAMESPACE, name: 'native' },
+  aliases: [],
+  createdMs: 0,
+  properties: {},
+} as const)
+
+/** A bucket with a backend in memory; `properties` as the test needs them. */
+export function cachedBucket(properties: Partial<BucketProperties> = {}): BucketRecord {
+  return Object.freeze({
+    id: 2,
+    ref: { provider: 'aws', namespace: NAMESPACE, name: 'cached' },
+    aliases: [],
+    createdMs: 0,
+    backend: { provider: 'memory', bucket: 'remote' },
+    properties,
+  } as const)
+}
+
+/** A real store in a temporary directory, with a store in memory behind it. */
+export class Rig {
+  readonly directory: string
+  readonly remote: MemoryStore
+  readonly clock = new ShiftedClock()
+  bucket: BucketRecord
+  readonly warnings: string[] = []
+  readonly reads: string[] = []
+  #context: ObjectContext | undefined
+  #target: Target | undefined
+
+  private constructor(directory: string, bucket: BucketRecord) {
+    this.directory = directory
+    this.bucket = bucket
+    this.remote = new MemoryStore({ clock: this.clock, chunkBytes: 16 * 1024, partBytesMin: 1 })
+    this.remote.createBucket('remote')
+  }
+
+  static async open(bucket: BucketRecord = cachedBucket()): Promise<Rig> {
+    const rig = new Rig(mkdtempSync(join(tmpdir(), 'forebay-objects-')), bucket)
+    await rig.start(rig.directory)
+    return rig
+  }
+
+  get context(): ObjectContext {
+    if (this.#context === undefined) throw new Error('the rig is closed')
+    return this.#context
+  }
+
+  get target(): Target {
+    if (this.#target === undefined) throw new Error('the rig is closed')
+    return this.#target
+  }
+
+  async start(directory: string): Promise<void> {
+    const locks = new KeyedLock()
+    const backend = createMemoryBackend(this.remote, 'remote')
+    const store = await openStore({
+      mountpaths: [{ path: join(directory, 'mp') }],
+      clusterId: 'testcluster',
+      clock: this.clock,
+      observer: { event: () => undefined },
+      bucketOf: (id) => (id === SYSTEM_BUCKET_ID ? SYSTEM_BUCKET : id === 1 ? NATIVE : this.bucket),
+      lockKey: (bucketId, key) => locks.acquire(`${bucketId}/${key}`),
+    })
+    this.#context = createObjectContext({
+      store,
+      locks,
+      backendOf: () => backend,
+      clock: this.clock,
+      nodeId: 'testnode',
+      sendfile: 'off',
+      whenAbandoned: 'stop',
+      observer: {
+        read: (_, status) => this.reads.push(status),
+        served: () => undefined,
+        written: () => undefined,
+        warn: (event) => this.warnings.push(event),
+      },
+    })
+    this.#target = new Target(this.#context)
+  }
+
+  /** Ends the store in order and opens it again. */
+  async restart(): Promise<void> {
+    await this.stop()
+    await this.start(this.directory)
+  }
+
+  async stop(): Promise<void> {
+    this.#target?.shutdown()
+    await this.#context?.store.close()
+    this.#context = undefined
+    this.#target = undefined
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  put(
+    key: string,
+    bytes: Buffer | string,
+    options: { readonly conditions?: Conditions; readonly bucket?: BucketRecord } = {},
+  ) {
+    return this.target.write({
+      bucket: options.bucket ?? this.bucket,
+      key,
+      headers: {},
+      metadata: {},
+      conditions: options.conditions ?? {},
+      stated: [],
+      md5: true,
+      body: bodyOf(Buffer.from(bytes)),
+      signal: new AbortController().signal,
+    })
+  }
+
+  /** The object's bytes, undefined when it is absent. */
+  async get(
+    key: string,
+    options: {
+      readonly range?: RangeRequest
+      readonly bucket?: BucketRecord
+      readonly latest?: boolean
+    } = {},
+  ): Promise<Buffer | undefined> {
+    const signal = new AbortController().signal
+    const bucket = options.bucket ?? this.bucket
+    const answer = await readObject(this.context, {
+      bucket,
+      key,
+      conditions: {},
+      range: options.range,
+      latest: options.latest,
+      signal,
+    })
+    if (answer.kind === 'absent') return undefined
+    if (answer.kind !== 'found') throw new Error(`unexpected answer ${answer.kind}`)
+    const chunks: Buffer[] = []
+    await answer.body.pump((chunk) => {
+      chunks.push(Buffer.from(chunk))
+    }, signal)
+    return Buffer.concat(chunks)
+  }
+
+  /** Waits until no fill is under way. */
+  async idle(): Promise<void> {
+    while (this.context.fills.activeCount > 0) await this.clock.sleep(1)
+  }
+
+  head(key: string, bucket = this.bucket) {
+    return this.target.head({ bucket, key, conditions: {}, signal: new AbortController().signal })
+  }
+
+  remove(key: string, bucket = this.bucket) {
+    return this.target.delete({ bucket, key, conditions: {}, signal: new AbortController().signal })
+  }
+}
+
+/** A body of a client that states nothing; `digests` are what it would have checked. */
+export function bodyOf(
+  bytes: Buffer,
+  options: { readonly chunkBytes?: number; readonly md5?: string; readonly failAt?: number } = {},
+): IncomingBody {
+  const chunkBytes = options.chunkBytes ?? 10_000
+  const digestsNeeded: readonly ChecksumAlgorithm[] = options.md5 === undefined ? [] : ['md5']
+  return {
+    lengthBytes: bytes.length,
+    digestsNeeded,
+    pump: async (write, signal) => {
+      for (let at = 0; at < bytes.length; at += chunkBytes) {
+        signal.throwIfAborted()
+        if (options.failAt !== undefined && at >= options.failAt) throw new Error('the client left')
+        await write(Buffer.from(bytes.subarray(at, at + chunkBytes)))
+      }
+    },
+    judge: (digests) => {
+      if (options.md5 !== undefined && digests.get('md5') !== options.md5)
+        throw new Error('wrong md5')
+      return { checksums: [] }
+    },
+  }
+}
+
+/** Bytes that differ at every place and from seed to seed. */
+export function pattern(sizeBytes: number, seed = 1): Buffer {
+  const bytes = Buffer.alloc(sizeBytes)
+  let state = seed >>> 0
+  for (let at = 0; at < sizeBytes; at++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    bytes[at] = state >>> 24
+  }
+  return bytes
+}
+
+export function md5Of(bytes: Buffer): string {
+  return hashBuffer('md5', bytes)
+}
