@@ -240,6 +240,14 @@ test('trailers that are not signed, or signed otherwise, are a mismatch (B22)', 
   expect(refusalOf(optionsOf('signed-trailer', 5), late)).toBe('signature-mismatch')
 })
 
+test('a trailer after the signature of the trailers is refused', () => {
+  const options = optionsOf('signed-trailer', 5)
+  const announced = { ...options, trailerNames: [...options.trailerNames, 'x-amz-meta-a'] }
+  const wire = encode('signed-trailer', HELLO).toString('latin1')
+  const added = wire.replace(/\r\n\r\n$/, '\r\nx-amz-meta-a:b\r\n\r\n')
+  expect(refusalOf(announced, added)).toBe('bad-request')
+})
+
 test('a failed decoder takes nothing more and never ends well', () => {
   const decoder = new ChunkedDecoder(optionsOf('unsigned', 5))
   expect(() => decoder.write(Buffer.from('zz\r\n'), () => expect.unreachable())).toThrow(Failure)

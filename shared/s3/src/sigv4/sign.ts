@@ -24,7 +24,10 @@ export interface SigningRequest {
   readonly method: string
   /** Path and query as they will stand on the wire; see `encodePath` and `encodeComponent`. */
   readonly target: string
-  /** All of these are signed, so they must arrive unchanged; `host` must be among them. */
+  /**
+   * All of these are signed, so they must arrive unchanged; `host` must be among them. Values have
+   * one character per byte, as `node:http` and undici write them.
+   */
   readonly headers: Readonly<Record<string, string>>
   /** `UNSIGNED-PAYLOAD`, a `STREAMING-` value, or the SHA-256 of the body in hexadecimal. */
   readonly payload: string

@@ -1,12 +1,8 @@
-/**
- * For the tests: independent signers (@smithy/signature-v4, aws4) in the terms of `RawRequest`, and
- * ways to spoil what they signed.
- */
-import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
-import { createRequire } from 'node:module'
+/** For the tests: requests as a client signs them, and ways to spoil what it signed. */
+import { createHash } from 'node:crypto'
 import { Failure, type FailureCode } from '@forebay/base/failure'
-import { SignatureV4 } from '@smithy/signature-v4'
-import { encodeComponent } from './canonical.ts'
+import { EMPTY_SHA256, encodeComponent } from './canonical.ts'
+import { presign, signRequest } from './sign.ts'
 import {
   type Authentication,
   type RawRequest,
@@ -39,136 +35,51 @@ export interface ClientOptions {
   readonly expiresSeconds?: number | undefined
 }
 
-/** SHA-256 and HMAC-SHA-256 in the shape that @smithy/signature-v4 takes. */
-class Sha256 {
-  readonly #hash: Hash | Hmac
-
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    if (secret === undefined) this.#hash = createHash('sha256')
-    else this.#hash = createHmac('sha256', bytesOf(secret))
-  }
-
-  update(data: Uint8Array): void {
-    this.#hash.update(data)
-  }
-
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest()
-  }
-
-  reset(): void {
-    throw new Error('a hash is used once')
+/** The request with an Authorization header; `vectors.test.ts` shows that others sign alike. */
+export function clientSign(request: ClientRequest, options: ClientOptions): RawRequest {
+  const signing = signingRequest(request, options)
+  const payload = request.headers['x-amz-content-sha256'] ?? EMPTY_SHA256
+  const headers = { ...request.headers, ...signRequest({ ...signing, payload }) }
+  return {
+    method: request.method,
+    target: signing.target,
+    rawHeaders: Object.entries(headers).flat(),
   }
 }
 
-function bytesOf(secret: string | ArrayBuffer | ArrayBufferView): Buffer {
-  if (typeof secret === 'string') return Buffer.from(secret)
-  if (secret instanceof ArrayBuffer) return Buffer.from(secret)
-  return Buffer.from(secret.buffer, secret.byteOffset, secret.byteLength)
-}
-
-/** The request with an Authorization header, as the AWS SDK for JavaScript would send it. */
-export async function smithySign(
-  request: ClientRequest,
-  options: ClientOptions,
-): Promise<RawRequest> {
-  const signed = await smithy(options).sign(smithyRequest(request), { signingDate: options.date })
-  return wire(request.method, request.path, signed)
-}
-
-/** The request of a presigned URL, as the AWS SDK for JavaScript would make it. */
-export async function smithyPresign(
-  request: ClientRequest,
-  options: ClientOptions,
-): Promise<RawRequest> {
-  const signed = await smithy(options).presign(smithyRequest(request), {
-    signingDate: options.date,
-    expiresIn: options.expiresSeconds ?? 900,
+/** The request of a presigned URL, with `host` as its only header. */
+export function clientPresign(request: ClientRequest, options: ClientOptions): RawRequest {
+  const headers = { host: request.headers['host'] ?? '' }
+  const target = presign({
+    ...signingRequest(request, options),
+    headers,
+    expiresSeconds: options.expiresSeconds ?? 900,
   })
-  return wire(request.method, request.path, signed)
+  return { method: request.method, target, rawHeaders: Object.entries(headers).flat() }
 }
 
-function smithy(options: ClientOptions): SignatureV4 {
-  return new SignatureV4({
-    service: options.service ?? 's3',
-    region: options.region ?? 'us-east-1',
-    uriEscapePath: false,
-    sha256: Sha256,
+function signingRequest(request: ClientRequest, options: ClientOptions) {
+  return {
+    method: request.method,
+    target: targetOf(request),
+    headers: request.headers,
     credentials: {
       accessKeyId: options.accessKeyId ?? EXAMPLE.accessKeyId,
       secretAccessKey: options.secretAccessKey ?? EXAMPLE.secretAccessKey,
-      ...(options.sessionToken === undefined ? {} : { sessionToken: options.sessionToken }),
+      sessionToken: options.sessionToken,
     },
-  })
-}
-
-function smithyRequest(request: ClientRequest) {
-  return {
-    method: request.method,
-    protocol: 'http:',
-    hostname: request.headers['host'] ?? '',
-    path: request.path,
-    query: { ...request.query },
-    headers: { ...request.headers },
+    region: options.region ?? 'us-east-1',
+    service: options.service,
+    date: options.date,
   }
 }
 
-interface SentRequest {
-  readonly query?: Readonly<Record<string, unknown>> | undefined
-  readonly headers: Readonly<Record<string, string>>
-}
-
-function wire(method: string, path: string, sent: SentRequest): RawRequest {
-  const query = Object.entries(sent.query ?? {})
-    .map(([name, value]) => `${encodeComponent(name)}=${encodeComponent(String(value))}`)
+/** The target as on the wire. */
+export function targetOf(request: Pick<ClientRequest, 'path' | 'query'>): string {
+  const query = Object.entries(request.query ?? {})
+    .map(([name, value]) => `${encodeComponent(name)}=${encodeComponent(value)}`)
     .join('&')
-  return {
-    method,
-    target: query === '' ? path : `${path}?${query}`,
-    rawHeaders: Object.entries(sent.headers).flat(),
-  }
-}
-
-interface Aws4Request {
-  readonly method: string
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly service: string
-  readonly region: string
-  readonly signQuery: boolean
-}
-
-interface Aws4 {
-  sign(
-    request: Aws4Request,
-    credentials: typeof EXAMPLE,
-  ): { readonly path: string; readonly headers: Readonly<Record<string, string>> }
-}
-
-const aws4: Aws4 = createRequire(import.meta.url)('aws4')
-
-/** The request as aws4 signs it; `target` is path and query, `date` stands in the headers. */
-export function aws4Sign(
-  request: { readonly method: string; readonly target: string },
-  headers: Readonly<Record<string, string>>,
-  place: 'header' | 'query',
-): RawRequest {
-  const signed = aws4.sign(
-    {
-      method: request.method,
-      path: request.target,
-      headers,
-      service: 's3',
-      region: 'us-east-1',
-      signQuery: place === 'query',
-    },
-    EXAMPLE,
-  )
-  return {
-    method: request.method,
-    target: signed.path,
-    rawHeaders: Object.entries(signed.headers).flat(),
-  }
+  return query === '' ? request.path : `${request.path}?${query}`
 }
 
 /** When the tests take place. */

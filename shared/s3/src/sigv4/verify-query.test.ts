@@ -2,27 +2,25 @@ import { expect, test } from 'vitest'
 import { presign } from './sign.ts'
 import {
   changeTarget,
+  clientPresign,
+  clientSign,
   codeOf,
   date,
   EXAMPLE,
   GET,
-  HELLO_SHA256,
   MINUTE,
   NOW,
   PUT,
   refusalOf,
-  smithyPresign,
-  smithySign,
   verify,
 } from './test-client.ts'
-import { payloadMode } from './verify.ts'
 
-test('a presigned URL is its signer’s, with an unsigned body (B31)', async () => {
+test('a presigned URL is its signer’s, with an unsigned body (B31)', () => {
   const request = {
     ...GET,
     headers: { ...GET.headers, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
   }
-  expect(verify(await smithyPresign(request, { date: date() }))).toEqual({
+  expect(verify(clientPresign(request, { date: date() }))).toEqual({
     kind: 'signed',
     accessKey: EXAMPLE.accessKeyId,
     mechanism: 'query',
@@ -30,14 +28,7 @@ test('a presigned URL is its signer’s, with an unsigned body (B31)', async () 
   })
 })
 
-test('a presigned URL can state the hash of the body in its query', async () => {
-  const signed = await smithyPresign(PUT, { date: date() })
-  expect(signed.target).toContain(`x-amz-content-sha256=${HELLO_SHA256}`)
-  expect(verify(signed)).toMatchObject({ payload: { kind: 'hash', sha256Hex: HELLO_SHA256 } })
-  expect(payloadMode(signed)).toEqual({ kind: 'hash', sha256Hex: HELLO_SHA256 })
-})
-
-test('unsigned chunks with credentials in the query are verified (B23, B24)', async () => {
+test('unsigned chunks with credentials in the query are verified (B23, B24)', () => {
   const headers = {
     host: 'localhost:8080',
     'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
@@ -59,23 +50,39 @@ test('unsigned chunks with credentials in the query are verified (B23, B24)', as
   expect(codeOf(named)).toBe('signature-mismatch')
 })
 
-test('a presigned URL lasts to its last second and no longer (B32)', async () => {
+test('a presigned URL lasts to its last second and no longer (B32)', () => {
   const options = { date: date(), expiresSeconds: 60 }
-  const presigned = await smithyPresign(GET, options)
+  const presigned = clientPresign(GET, options)
   expect(verify(presigned, { clock: { now: () => NOW + 60_000 } }).kind).toBe('signed')
   const late = refusalOf(presigned, { clock: { now: () => NOW + 60_001 } })
   expect(late.code).toBe('request-expired')
 })
 
-test('a presigned URL of a week is good, and still good after six days', async () => {
-  const presigned = await smithyPresign(GET, { date: date(), expiresSeconds: 604_800 })
+test('a presigned URL of a week is good, and still good after six days', () => {
+  const presigned = clientPresign(GET, { date: date(), expiresSeconds: 604_800 })
   expect(verify(presigned, { clock: { now: () => NOW + 6 * 86_400_000 } }).kind).toBe('signed')
+})
+
+test('a parameter of authentication in another spelling is refused, even if it is signed', () => {
+  for (const extra of ['x-amz-expires=604800', 'X%2DAmz%2DExpires=604800', 'X%2damz-date=1']) {
+    const target = presign({
+      method: 'GET',
+      target: `/bucket/key?${extra}`,
+      headers: { host: 'localhost' },
+      credentials: EXAMPLE,
+      region: 'us-east-1',
+      date: date(),
+      expiresSeconds: 60,
+    })
+    const request = { method: 'GET', target, rawHeaders: ['Host', 'localhost'] }
+    expect(codeOf(request)).toBe('authorization-query-malformed')
+  }
 })
 
 test.each(['0', '604801', '1000000000', '-1', '+1', '1.5', '1e3', 'abc', '', '0060', ' 60'])(
   'X-Amz-Expires of %j is refused (B33, B34, B35)',
-  async (value) => {
-    const presigned = await smithyPresign(GET, { date: date(), expiresSeconds: 60 })
+  (value) => {
+    const presigned = clientPresign(GET, { date: date(), expiresSeconds: 60 })
     const changed = changeTarget(
       presigned,
       'X-Amz-Expires=60',
@@ -85,8 +92,8 @@ test.each(['0', '604801', '1000000000', '-1', '+1', '1.5', '1e3', 'abc', '', '00
   },
 )
 
-test('a presigned URL is of its method, path and parameters alone (B37, B38)', async () => {
-  const presigned = await smithyPresign(
+test('a presigned URL is of its method, path and parameters alone (B37, B38)', () => {
+  const presigned = clientPresign(
     { ...GET, query: { versionId: '1' } },
     { date: date(), expiresSeconds: 60 },
   )
@@ -100,9 +107,9 @@ test('a presigned URL is of its method, path and parameters alone (B37, B38)', a
   expect(codeOf({ ...presigned, rawHeaders: otherHost })).toBe('signature-mismatch')
 })
 
-test('credentials in the header and in the query together are refused (B39)', async () => {
-  const presigned = await smithyPresign(GET, { date: date() })
-  const signed = await smithySign(GET, { date: date() })
+test('credentials in the header and in the query together are refused (B39)', () => {
+  const presigned = clientPresign(GET, { date: date() })
+  const signed = clientSign(GET, { date: date() })
   const both = { ...signed, target: presigned.target }
   expect(codeOf(both)).toBe('bad-request')
   const one = { ...signed, target: `${signed.target}?X-Amz-Signature=${'0'.repeat(64)}` }
@@ -113,8 +120,8 @@ test.each([
   [15 * MINUTE, 'signed'],
   [15 * MINUTE + 1000, 'request-time-skewed'],
   [20 * MINUTE, 'request-time-skewed'],
-] as const)('a presigned URL dated %i ms ahead is %s (B41)', async (offset, outcome) => {
-  const presigned = await smithyPresign(GET, { date: date(offset) })
+] as const)('a presigned URL dated %i ms ahead is %s (B41)', (offset, outcome) => {
+  const presigned = clientPresign(GET, { date: date(offset) })
   if (outcome === 'signed') expect(verify(presigned).kind).toBe('signed')
   else expect(codeOf(presigned)).toBe(outcome)
 })
@@ -137,10 +144,10 @@ test('signature version 2 is refused with a word on what to use', () => {
   }
 })
 
-test('a session token is refused, in the header, in the query, and alone (B45)', async () => {
+test('a session token is refused, in the header, in the query, and alone (B45)', () => {
   const options = { date: date(), sessionToken: 'token' }
-  expect(codeOf(await smithySign(PUT, options))).toBe('token-invalid')
-  expect(codeOf(await smithyPresign(GET, options))).toBe('token-invalid')
+  expect(codeOf(clientSign(PUT, options))).toBe('token-invalid')
+  expect(codeOf(clientPresign(GET, options))).toBe('token-invalid')
   const alone = {
     method: 'GET',
     target: '/b/k',

@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import {
   changeAuthorization,
   changeTarget,
+  clientPresign,
+  clientSign,
   codeOf,
   date,
   EXAMPLE,
@@ -10,16 +12,14 @@ import {
   MINUTE,
   PUT,
   refusalOf,
-  smithyPresign,
-  smithySign,
   verify,
   withHeader,
   withoutHeader,
 } from './test-client.ts'
 import { payloadMode, type RawRequest } from './verify.ts'
 
-test('a request signed in the header is its signer’s, with the hash of its body', async () => {
-  expect(verify(await smithySign(PUT, { date: date() }))).toEqual({
+test('a request signed in the header is its signer’s, with the hash of its body', () => {
+  expect(verify(clientSign(PUT, { date: date() }))).toEqual({
     kind: 'signed',
     accessKey: EXAMPLE.accessKeyId,
     mechanism: 'header',
@@ -35,44 +35,44 @@ test('a request without any credentials is anonymous (B01)', () => {
   })
 })
 
-test('inner runs of spaces in a signed header are one space (B47)', async () => {
+test('inner runs of spaces in a signed header are one space (B47)', () => {
   const headers = { ...PUT.headers, 'x-amz-meta-a': 'a    b' }
-  const signed = await smithySign({ ...PUT, headers }, { date: date() })
+  const signed = clientSign({ ...PUT, headers }, { date: date() })
   expect(signed.rawHeaders).toContain('a    b')
   expect(verify(signed).kind).toBe('signed')
 })
 
-test('the name of a header may be in any case', async () => {
-  const signed = await smithySign(PUT, { date: date() })
+test('the name of a header may be in any case', () => {
+  const signed = clientSign(PUT, { date: date() })
   const rawHeaders = signed.rawHeaders.map((text, index) =>
     index % 2 === 0 ? text.toUpperCase() : text,
   )
   expect(verify({ ...signed, rawHeaders }).kind).toBe('signed')
 })
 
-test('a header in several lines is signed as one, its values joined by commas', async () => {
+test('a header in several lines is signed as one, its values joined by commas', () => {
   const headers = { ...PUT.headers, 'x-amz-meta-a': 'b,c' }
-  const signed = await smithySign({ ...PUT, headers }, { date: date() })
+  const signed = clientSign({ ...PUT, headers }, { date: date() })
   const split = withoutHeader(signed, 'x-amz-meta-a')
   expect(
     verify(withHeader(withHeader(split, 'x-amz-meta-a', 'b'), 'x-amz-meta-a', ' c')).kind,
   ).toBe('signed')
 })
 
-test('headers that are not of Amazon may be added by proxies', async () => {
-  const signed = await smithySign(PUT, { date: date() })
+test('headers that are not of Amazon may be added by proxies', () => {
+  const signed = clientSign(PUT, { date: date() })
   expect(verify(withHeader(signed, 'x-forwarded-for', '10.0.0.1')).kind).toBe('signed')
 })
 
-test('a wrong secret is a wrong signature (B02)', async () => {
-  const signed = await smithySign(PUT, { date: date(), secretAccessKey: 'another' })
+test('a wrong secret is a wrong signature (B02)', () => {
+  const signed = clientSign(PUT, { date: date(), secretAccessKey: 'another' })
   expect(codeOf(signed)).toBe('signature-mismatch')
 })
 
-test('an unknown access key is refused as unknown, whoever signed (B03)', async () => {
-  const signed = await smithySign(PUT, { date: date(), accessKeyId: 'AKIAUNKNOWN' })
+test('an unknown access key is refused as unknown, whoever signed (B03)', () => {
+  const signed = clientSign(PUT, { date: date(), accessKeyId: 'AKIAUNKNOWN' })
   expect(codeOf(signed)).toBe('access-key-unknown')
-  const presigned = await smithyPresign(GET, { date: date(), accessKeyId: 'AKIAUNKNOWN' })
+  const presigned = clientPresign(GET, { date: date(), accessKeyId: 'AKIAUNKNOWN' })
   expect(codeOf(presigned)).toBe('access-key-unknown')
 })
 
@@ -82,27 +82,27 @@ test.each([
   [-16 * MINUTE, 'request-time-skewed'],
   [15 * MINUTE, 'signed'],
   [15 * MINUTE + 1000, 'request-time-skewed'],
-] as const)('a request signed at %i ms is %s (B05, B06)', async (offset, outcome) => {
-  const signed = await smithySign(PUT, { date: date(offset) })
+] as const)('a request signed at %i ms is %s (B05, B06)', (offset, outcome) => {
+  const signed = clientSign(PUT, { date: date(offset) })
   if (outcome === 'signed') expect(verify(signed).kind).toBe('signed')
   else expect(codeOf(signed)).toBe(outcome)
 })
 
-test('a scope of another region is refused, and the expected region named (B07)', async () => {
-  const refusal = refusalOf(await smithySign(PUT, { date: date(), region: 'eu-west-1' }))
+test('a scope of another region is refused, and the expected region named (B07)', () => {
+  const refusal = refusalOf(clientSign(PUT, { date: date(), region: 'eu-west-1' }))
   expect(refusal.code).toBe('authorization-malformed')
   expect(refusal.message).toContain("'us-east-1'")
-  const presigned = await smithyPresign(GET, { date: date(), region: 'eu-west-1' })
+  const presigned = clientPresign(GET, { date: date(), region: 'eu-west-1' })
   expect(codeOf(presigned)).toBe('authorization-query-malformed')
 })
 
-test('a scope of another service is refused', async () => {
-  const signed = await smithySign(PUT, { date: date(), service: 'sts' })
+test('a scope of another service is refused', () => {
+  const signed = clientSign(PUT, { date: date(), service: 'sts' })
   expect(codeOf(signed)).toBe('authorization-malformed')
 })
 
-test('a scope of another day, or without its end, is refused (B08)', async () => {
-  const signed = await smithySign(PUT, { date: date() })
+test('a scope of another day, or without its end, is refused (B08)', () => {
+  const signed = clientSign(PUT, { date: date() })
   const changes: readonly [string, string][] = [
     ['/20260131/', '/20260130/'],
     ['/20260131/', '/2026013/'],
@@ -117,36 +117,37 @@ test('a scope of another day, or without its end, is refused (B08)', async () =>
   }
 })
 
-test('a request that does not sign its host is refused (B09)', async () => {
-  const signed = await smithySign({ ...PUT, headers: {} }, { date: date() })
-  expect(refusalOf(withHeader(signed, 'host', 'localhost')).message).toContain('host')
-  expect(codeOf(withHeader(signed, 'host', 'localhost'))).toBe('access-denied')
+test('a request that does not sign its host is refused (B09)', () => {
+  const signed = clientSign(PUT, { date: date() })
+  const unsigned = changeAuthorization(signed, (text) => text.replace('=host;', '='))
+  expect(refusalOf(unsigned).code).toBe('access-denied')
+  expect(refusalOf(unsigned).message).toContain('host')
 })
 
 test.each([
   ['x-amz-copy-source', '/bucket/secret'],
   ['x-amz-tagging', 'a=b'],
   ['X-Amz-Meta-B', 'c'],
-])('the header %s added after signing is refused by name (B10, B11)', async (name, value) => {
-  const refusal = refusalOf(withHeader(await smithySign(PUT, { date: date() }), name, value))
+])('the header %s added after signing is refused by name (B10, B11)', (name, value) => {
+  const refusal = refusalOf(withHeader(clientSign(PUT, { date: date() }), name, value))
   expect(refusal.code).toBe('access-denied')
   expect(refusal.message).toContain(name.toLowerCase())
-  const presigned = await smithyPresign(GET, { date: date() })
+  const presigned = clientPresign(GET, { date: date() })
   expect(codeOf(withHeader(presigned, name, value))).toBe('access-denied')
 })
 
-test('a value added to a signed header is refused (B10)', async () => {
-  const signed = await smithySign(PUT, { date: date() })
+test('a value added to a signed header is refused (B10)', () => {
+  const signed = clientSign(PUT, { date: date() })
   expect(codeOf(withHeader(signed, 'x-amz-meta-a', 'c'))).toBe('signature-mismatch')
 })
 
-test('a signed header that was removed is refused', async () => {
-  const signed = await smithySign(PUT, { date: date() })
+test('a signed header that was removed is refused', () => {
+  const signed = clientSign(PUT, { date: date() })
   expect(codeOf(withoutHeader(signed, 'x-amz-meta-a'))).toBe('access-denied')
 })
 
-test('a header signature without x-amz-content-sha256 is refused (B14)', async () => {
-  const signed = await smithySign(PUT, { date: date() })
+test('a header signature without x-amz-content-sha256 is refused (B14)', () => {
+  const signed = clientSign(PUT, { date: date() })
   const unsigned = changeAuthorization(withoutHeader(signed, 'x-amz-content-sha256'), (text) =>
     text.replace('x-amz-content-sha256;', ''),
   )
@@ -155,21 +156,21 @@ test('a header signature without x-amz-content-sha256 is refused (B14)', async (
 
 test.each(['garbage', '', 'unsigned-payload', `${HELLO_SHA256}0`, HELLO_SHA256.replace(/^./, 'g')])(
   'x-amz-content-sha256 of %j is refused, signed or not (B15)',
-  async (value) => {
+  (value) => {
     const headers = { ...PUT.headers, 'x-amz-content-sha256': value }
-    const signed = await smithySign({ ...PUT, headers }, { date: date() })
+    const signed = clientSign({ ...PUT, headers }, { date: date() })
     expect(codeOf(signed)).toBe('argument-invalid')
     expect(() => payloadMode(signed)).toThrow(expect.objectContaining({ code: 'argument-invalid' }))
   },
 )
 
-test('chunks signed with elliptic curves are not implemented', async () => {
+test('chunks signed with elliptic curves are not implemented', () => {
   for (const value of [
     'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD',
     'STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER',
   ]) {
     const headers = { ...PUT.headers, 'x-amz-content-sha256': value }
-    const signed = await smithySign({ ...PUT, headers }, { date: date() })
+    const signed = clientSign({ ...PUT, headers }, { date: date() })
     expect(codeOf(signed)).toBe('not-implemented')
     expect(() => payloadMode(signed)).toThrow(expect.objectContaining({ code: 'not-implemented' }))
   }
@@ -181,9 +182,9 @@ test.each([
   ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD', { kind: 'chunked-signed', trailer: false }],
   ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER', { kind: 'chunked-signed', trailer: true }],
   ['STREAMING-UNSIGNED-PAYLOAD-TRAILER', { kind: 'chunked-unsigned', trailer: true }],
-])('x-amz-content-sha256 of %s says how the body is framed', async (value, mode) => {
+])('x-amz-content-sha256 of %s says how the body is framed', (value, mode) => {
   const headers = { ...PUT.headers, 'x-amz-content-sha256': value }
-  const signed = await smithySign({ ...PUT, headers }, { date: date() })
+  const signed = clientSign({ ...PUT, headers }, { date: date() })
   const authentication = verify(signed)
   expect(authentication).toMatchObject({ kind: 'signed', payload: mode })
   expect(payloadMode(signed)).toEqual(mode)
@@ -196,8 +197,8 @@ test('a body of which nothing is said is unsigned for a door without users', () 
   expect(payloadMode(request)).toEqual({ kind: 'unsigned' })
 })
 
-test('two statements about the body are refused', async () => {
-  const signed = await smithySign(PUT, { date: date() })
+test('two statements about the body are refused', () => {
+  const signed = clientSign(PUT, { date: date() })
   const twice = withHeader(signed, 'x-amz-content-sha256', HELLO_SHA256)
   expect(codeOf(twice)).toBe('bad-request')
   expect(() => payloadMode(twice)).toThrow(expect.objectContaining({ code: 'bad-request' }))
@@ -205,9 +206,9 @@ test('two statements about the body are refused', async () => {
   expect(() => payloadMode(inQuery)).toThrow(expect.objectContaining({ code: 'argument-invalid' }))
 })
 
-test('a fabricated signature is refused whatever else the request asks for (B04, B27)', async () => {
+test('a fabricated signature is refused whatever else the request asks for (B04, B27)', () => {
   const headers = { ...PUT.headers, 'x-amz-meta-snowball-auto-extract': 'true' }
-  const signed = await smithySign({ ...PUT, headers }, { date: date() })
+  const signed = clientSign({ ...PUT, headers }, { date: date() })
   const fabricated = changeAuthorization(signed, (text) => text.replace(/\w{64}$/, 'a'.repeat(64)))
   expect(codeOf(fabricated)).toBe('signature-mismatch')
 })
@@ -219,8 +220,8 @@ test.each([
   'X-Amz-Expires',
   'X-Amz-SignedHeaders',
   'X-Amz-Signature',
-])('a presigned URL without %s, with it twice or empty is refused (B42)', async (name) => {
-  const presigned = await smithyPresign(GET, { date: date() })
+])('a presigned URL without %s, with it twice or empty is refused (B42)', (name) => {
+  const presigned = clientPresign(GET, { date: date() })
   const pattern = new RegExp(`${name}=[^&]*`)
   const part = pattern.exec(presigned.target)?.[0] ?? ''
   expect(codeOf(changeTarget(presigned, pattern, 'x=1'))).toBe('authorization-query-malformed')
@@ -260,15 +261,15 @@ test.each([
   [/$/, ','],
 ] as const)(
   'an Authorization header with %s replaced by %j is malformed (B43, B44)',
-  async (from, to) => {
-    const signed = await smithySign(PUT, { date: date() })
+  (from, to) => {
+    const signed = clientSign(PUT, { date: date() })
     const changed = changeAuthorization(signed, (text) => text.replace(from, to))
     expect(codeOf(changed)).toBe('authorization-malformed')
   },
 )
 
-test('the parts of an Authorization header may stand without spaces, as minio-go writes them', async () => {
-  const signed = await smithySign(PUT, { date: date() })
+test('the parts of an Authorization header may stand without spaces, as minio-go writes them', () => {
+  const signed = clientSign(PUT, { date: date() })
   expect(verify(changeAuthorization(signed, (text) => text.replaceAll(', ', ','))).kind).toBe(
     'signed',
   )
@@ -291,8 +292,8 @@ test.each([
   expect(codeOf(request)).toBe(code)
 })
 
-test('a repeated Authorization or Host header is refused (B40)', async () => {
-  const signed = await smithySign(PUT, { date: date() })
+test('a repeated Authorization or Host header is refused (B40)', () => {
+  const signed = clientSign(PUT, { date: date() })
   for (const name of ['authorization', 'host']) {
     const value = signed.rawHeaders[signed.rawHeaders.indexOf(name) + 1] ?? ''
     expect(codeOf(withHeader(signed, name, value))).toBe('bad-request')
@@ -301,14 +302,14 @@ test('a repeated Authorization or Host header is refused (B40)', async () => {
   expect(codeOf(anonymous)).toBe('bad-request')
 })
 
-test('a target that is not a path is refused', async () => {
-  const signed = await smithySign(PUT, { date: date() })
+test('a target that is not a path is refused', () => {
+  const signed = clientSign(PUT, { date: date() })
   expect(codeOf({ ...signed, target: 'http://localhost:8080/bucket/key' })).toBe('uri-invalid')
   expect(codeOf({ ...signed, target: '*' })).toBe('uri-invalid')
 })
 
-test('a signed request without a date, or with one that is none, is refused', async () => {
-  const signed = await smithySign(PUT, { date: date() })
+test('a signed request without a date, or with one that is none, is refused', () => {
+  const signed = clientSign(PUT, { date: date() })
   const undated = changeAuthorization(withoutHeader(signed, 'x-amz-date'), (text) =>
     text.replace('x-amz-date;', ''),
   )
@@ -317,25 +318,39 @@ test('a signed request without a date, or with one that is none, is refused', as
   expect(codeOf(withHeader(signed, 'x-amz-date', '20260131T120000Z'))).toBe('bad-request')
 })
 
-test('SignedHeaders that are not sorted, or name a header twice, are refused', async () => {
-  const signed = await smithySign(PUT, { date: date() })
-  for (const names of ['x-amz-date;host', 'host;host', 'host;', ';host', 'Host']) {
-    const changed = changeAuthorization(signed, (text) =>
-      text.replace(/SignedHeaders=[^,]*/, `SignedHeaders=${names}`),
-    )
-    expect(codeOf(changed)).toBe('access-denied')
+test('SignedHeaders that are not sorted, or name a header twice, are refused', () => {
+  const signed = clientSign(PUT, { date: date() })
+  const sorted = 'host;x-amz-content-sha256;x-amz-date;x-amz-meta-a'
+  expect(signed.rawHeaders.join()).toContain(`SignedHeaders=${sorted},`)
+  const reversed = sorted.split(';').reverse().join(';')
+  for (const names of [reversed, `host;${sorted}`, `${sorted};x-amz-meta-a`]) {
+    const changed = changeAuthorization(signed, (text) => text.replace(sorted, names))
+    expect(refusalOf(changed)).toMatchObject({
+      code: 'access-denied',
+      message: expect.stringContaining('sorted'),
+    })
   }
 })
 
-test('a body that no signature covers is refused where that is configured', async () => {
+test.each(['', 'Host', 'host;', ';host', 'host,x-amz-date'])(
+  'SignedHeaders of %j are refused',
+  (names) => {
+    const changed = changeAuthorization(clientSign(PUT, { date: date() }), (text) =>
+      text.replace(/SignedHeaders=[^,]*/, `SignedHeaders=${names}`),
+    )
+    expect([400, 403]).toContain(refusalOf(changed).status)
+  },
+)
+
+test('a body that no signature covers is refused where that is configured', () => {
   const strict = { allowUnsignedPayload: false }
-  const withPayload = (payload: string): Promise<RawRequest> =>
-    smithySign(
+  const withPayload = (payload: string): RawRequest =>
+    clientSign(
       { ...PUT, headers: { ...PUT.headers, 'x-amz-content-sha256': payload } },
       { date: date() },
     )
   for (const payload of ['UNSIGNED-PAYLOAD', 'STREAMING-UNSIGNED-PAYLOAD-TRAILER']) {
-    const signed = await withPayload(payload)
+    const signed = withPayload(payload)
     const sized = withHeader(signed, 'content-length', '5')
     expect(refusalOf(sized, strict).code).toBe('access-denied')
     expect(refusalOf(withHeader(signed, 'transfer-encoding', 'chunked'), strict).code).toBe(
@@ -345,13 +360,13 @@ test('a body that no signature covers is refused where that is configured', asyn
     expect(verify(sized).kind).toBe('signed')
   }
   for (const payload of [HELLO_SHA256, 'STREAMING-AWS4-HMAC-SHA256-PAYLOAD']) {
-    const sized = withHeader(await withPayload(payload), 'content-length', '5')
+    const sized = withHeader(withPayload(payload), 'content-length', '5')
     expect(verify(sized, strict).kind).toBe('signed')
   }
 })
 
-test('a path with raw reserved characters may be signed encoded, as the C++ SDK does', async () => {
-  const signed = await smithySign(
+test('a path with raw reserved characters may be signed encoded, as the C++ SDK does', () => {
+  const signed = clientSign(
     { ...GET, path: '/bucket/year%3D2020/a%26b%24c%2Cd%3Ae%40f' },
     { date: date() },
   )
@@ -360,19 +375,19 @@ test('a path with raw reserved characters may be signed encoded, as the C++ SDK 
   expect(codeOf({ ...raw, target: '/bucket/year=2021/a&b$c,d:e@f' })).toBe('signature-mismatch')
 })
 
-test('a path is neither decoded nor normalised', async () => {
+test('a path is neither decoded nor normalised', () => {
   for (const path of ['/b//k', '/b/./k', '/b/a/../k', '/b/%2e%2e/k', '/b/a%2Fb', '/b/k/', '/']) {
-    const signed = await smithySign({ ...GET, path }, { date: date() })
+    const signed = clientSign({ ...GET, path }, { date: date() })
     expect(verify(signed).kind).toBe('signed')
   }
-  const signed = await smithySign({ ...GET, path: '/b/a%2Fb' }, { date: date() })
+  const signed = clientSign({ ...GET, path: '/b/a%2Fb' }, { date: date() })
   for (const target of ['/b/a/b', '/b/a%2fb', '/b//a%2Fb', '/b/./a%2Fb']) {
     expect(codeOf({ ...signed, target })).toBe('signature-mismatch')
   }
 })
 
-test('no refusal shows the secret, the signature or the Authorization header', async () => {
-  const signed = await smithySign(PUT, { date: date(), secretAccessKey: 'another' })
+test('no refusal shows the secret, the signature or the Authorization header', () => {
+  const signed = clientSign(PUT, { date: date(), secretAccessKey: 'another' })
   const authorization = signed.rawHeaders[signed.rawHeaders.indexOf('authorization') + 1] ?? ''
   const refusal = refusalOf(signed)
   const shown = `${refusal.stack} ${JSON.stringify({ ...refusal })}`
