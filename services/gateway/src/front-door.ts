@@ -1,0 +1,180 @@
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { Failure } from '@forebay/base/failure'
+import { newRequestId } from '@forebay/base/ids'
+import { renderError } from '@forebay/s3/error-document'
+import type { Arrival } from './api/s3/exchange.ts'
+import type { S3Door } from './api/s3/s3-door.ts'
+import type { Authenticator } from './authentication/authenticator.ts'
+import { rememberIdentity } from './authentication/identity.ts'
+
+/** First path segments that do not belong to the S3 door; compared as written, undecoded. */
+const NATIVE_PATH = /^\/(?:v1|metrics|ui)(?:[/?]|$)/
+
+export interface FrontDoorOptions {
+  readonly authenticator: Authenticator
+  readonly s3: S3Door
+  /** Router of `/v1`, `/metrics` and `/ui`; asked only for requests that were authenticated. */
+  readonly native: (request: IncomingMessage, response: ServerResponse) => void
+  /** Answers for a native request that was refused before its router. */
+  readonly refuseNative: (
+    error: unknown,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ) => void
+  /** Names the node in error bodies. */
+  readonly hostId: string
+}
+
+/**
+ * The first code that sees a request, on every listener: gives it an id, refuses what is no proper
+ * HTTP, authenticates it once, and hands it to the S3 door or to the router of the others.
+ *
+ * Nothing but the connection itself and the Host header is believed: `X-Forwarded-*` means nothing.
+ */
+export class FrontDoor {
+  readonly #options: FrontDoorOptions
+  readonly #answering = new WeakMap<Duplex, ServerResponse>()
+
+  constructor(options: FrontDoorOptions) {
+    this.#options = options
+  }
+
+  /** Puts the door on a server: every event that a request can cause. */
+  attach(server: Server): void {
+    // Node drops headers past a count without a word; their bytes are bounded already.
+    server.maxHeadersCount = 0
+    server.on('request', this.handle)
+    server.on('checkContinue', this.handleContinue)
+    server.on('checkExpectation', this.handleExpectation)
+    server.on('connect', this.handleConnect)
+    server.on('clientError', this.handleClientError)
+  }
+
+  /** For the server's `request` event. */
+  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#enter(request, response, false)
+  }
+
+  /**
+   * For the server's `checkContinue` event: a caller who is refused is never told to send the body,
+   * and neither is one whose body is not wanted.
+   */
+  readonly handleContinue = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#enter(request, response, true)
+  }
+
+  /** For the server's `checkExpectation` event: Expect with anything but 100-continue. */
+  readonly handleExpectation = (request: IncomingMessage, response: ServerResponse): void => {
+    const arrival = { request, response, requestId: newRequestId(), awaitsContinue: true }
+    this.#options.s3.refuse(closing('bad-request', 'the Expect header is not supported'), arrival)
+  }
+
+  /** For the server's `connect` event: this is no proxy. */
+  readonly handleConnect = (_request: IncomingMessage, socket: Duplex): void => {
+    this.#sendRaw(socket, new Failure('method-not-allowed', 'CONNECT is not supported'))
+  }
+
+  /** For the server's `clientError` event: what is not HTTP, too large or too slow. */
+  readonly handleClientError = (error: NodeJS.ErrnoException, socket: Duplex): void => {
+    const response = this.#answering.get(socket)
+    const midAnswer = response?.headersSent === true && !response.writableFinished
+    if (error.code === 'ECONNRESET' || !socket.writable || midAnswer) {
+      socket.destroy()
+      return
+    }
+    this.#sendRaw(socket, failureOfParser(error))
+  }
+
+  #enter(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    const { s3 } = this.#options
+    this.#answering.set(request.socket, response)
+    const arrival: Arrival = { request, response, requestId: newRequestId(), awaitsContinue }
+    const improper = whyImproper(request)
+    if (improper !== undefined) {
+      s3.refuse(improper, arrival)
+    } else if (this.#isNative(request)) {
+      this.#enterNative(request, response, awaitsContinue)
+    } else {
+      this.#enterS3(arrival)
+    }
+  }
+
+  #isNative(request: IncomingMessage): boolean {
+    return (
+      NATIVE_PATH.test(request.url ?? '') && this.#options.s3.hostBucketOf(request) === undefined
+    )
+  }
+
+  #enterS3(arrival: Arrival): void {
+    const { authenticator, s3 } = this.#options
+    let authenticated: ReturnType<Authenticator['authenticate']>
+    try {
+      authenticated = authenticator.authenticate(arrival.request)
+    } catch (error) {
+      s3.refuse(error, arrival)
+      return
+    }
+    // `serve` answers for every failure itself.
+    void s3.serve(arrival, authenticated)
+  }
+
+  #enterNative(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    const { authenticator, native, refuseNative } = this.#options
+    try {
+      rememberIdentity(request, authenticator.authenticateNative(request).identity)
+    } catch (error) {
+      // A body that was never asked for would be read as the next request.
+      if (awaitsContinue) response.setHeader('Connection', 'close')
+      refuseNative(error, request, response)
+      return
+    }
+    if (awaitsContinue) response.writeContinue()
+    native(request, response)
+  }
+
+  /** An answer where Node has no response object. */
+  #sendRaw(socket: Duplex, failure: Failure): void {
+    const requestId = newRequestId()
+    const body = renderError(failure, { requestId, hostId: this.#options.hostId })
+    const { status } = failure
+    socket.end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/xml\r\nContent-Length: ${Buffer.byteLength(body)}\r\nx-amz-request-id: ${requestId}\r\nConnection: close\r\n\r\n${body}`,
+      () => socket.destroy(),
+    )
+  }
+}
+
+/** What Node's parser lets through although it is no request for a server (RFC 9112 §3). */
+function whyImproper(request: IncomingMessage): Failure | undefined {
+  const { url = '', rawHeaders, httpVersionMajor } = request
+  if (httpVersionMajor !== 1) return closing('bad-request', 'the request has no HTTP version')
+  if (request.method === 'TRACE') return closing('method-not-allowed', 'TRACE is not supported')
+  if (url.charCodeAt(0) !== 0x2f) {
+    return closing('uri-invalid', 'the request target is not a path of this server')
+  }
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1 ? closing('bad-request', 'the Host header comes more than once') : undefined
+}
+
+/** A refusal after which nothing more on the connection can be trusted. */
+function closing(code: 'bad-request' | 'method-not-allowed' | 'uri-invalid', message: string) {
+  return new Failure(code, message, { facts: { close: true } })
+}
+
+function failureOfParser(error: NodeJS.ErrnoException): Failure {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new Failure('headers-too-large', 'the request line and headers are too large')
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Failure('request-timeout', 'the request took too long to arrive')
+    case 'HPE_INVALID_EOF_STATE':
+      return new Failure('body-incomplete', 'the connection ended before the request was complete')
+    default:
+      return new Failure('bad-request', 'this is not a well-formed HTTP/1.1 request')
+  }
+}
