@@ -251,7 +251,7 @@ export interface Backend {
   list(options: ListOptions): Promise<ListResult>
   /** The bucket itself; `undefined` when there is none. */
   headBucket(call: Call): Promise<BucketInfo | undefined>
-  /** Ends idle connections. */
+  /** Ends all connections, with what is under way on them. */
   close(): Promise<void>
 }
 

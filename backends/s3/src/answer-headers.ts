@@ -67,12 +67,19 @@ export function isArchived(headers: AnswerHeaders): boolean {
 function storedHeadersOf(headers: AnswerHeaders): StoredHeaders {
   return {
     contentType: headerOf(headers, 'content-type'),
-    contentEncoding: headerOf(headers, 'content-encoding'),
+    contentEncoding: storedEncoding(headerOf(headers, 'content-encoding')),
     contentLanguage: headerOf(headers, 'content-language'),
     contentDisposition: headerOf(headers, 'content-disposition'),
     cacheControl: headerOf(headers, 'cache-control'),
     expires: headerOf(headers, 'expires'),
   }
+}
+
+/** Some stores keep the framing of the upload in the name of the encoding; it is none of the bytes. */
+function storedEncoding(text: string | undefined): string | undefined {
+  if (text === undefined || !text.includes('aws-chunked')) return text
+  const kept = text.split(',').filter((name) => name.trim() !== 'aws-chunked')
+  return kept.length === 0 ? undefined : kept.join(',').trim()
 }
 
 const METADATA_PREFIX = 'x-amz-meta-'

@@ -6,7 +6,7 @@ import { type Credentials, signRequest } from '@forebay/s3/sigv4/sign'
 import { Agent } from 'undici'
 import { classifyThrown } from './classify-error.ts'
 import { exchange, type WireAnswer } from './exchange.ts'
-import type { UploadStream } from './upload-stream.ts'
+import type { Framing, UploadStream } from './upload-stream.ts'
 
 /** Connections to one origin; the concurrency limit of the wrappers stays below. */
 export const CONNECTIONS_MAX = 256
@@ -27,6 +27,11 @@ export interface S3Options {
   readonly clock: Clock
   /** Milliseconds a connection may take to open. Default 5,000. */
   readonly connectTimeoutMs?: number | undefined
+  /**
+   * How whole objects are uploaded whose digest is not known beforehand. Default `framed`; `plain` is
+   * for stores that do not know trailing checksums and are known to refuse a body that was cut.
+   */
+  readonly uploadFraming?: Framing | undefined
   /** Certificate authorities to trust instead of the system's, PEM. */
   readonly ca?: string | undefined
 }
@@ -40,6 +45,7 @@ export interface Connection {
   readonly pathStyle: boolean
   readonly nodeId: string
   readonly clock: Clock
+  readonly uploadFraming: Framing
 }
 
 /**
@@ -85,7 +91,8 @@ export function openConnection(options: S3Options): Connection {
       ...(options.ca === undefined ? {} : { ca: options.ca }),
     },
   })
-  return { sdk, agent, endpoint, region, pathStyle, nodeId, clock }
+  const uploadFraming = options.uploadFraming ?? 'framed'
+  return { sdk, agent, endpoint, region, pathStyle, nodeId, clock, uploadFraming }
 }
 
 function amazonEndpoint(region: string): string {
@@ -128,11 +135,12 @@ export async function sendRequest(
       host,
       // A proxy that compresses on the way would break ranges and lengths.
       'accept-encoding': 'identity',
-      ...(upload === undefined ? {} : { 'content-length': String(upload.lengthBytes) }),
+      ...(upload === undefined ? {} : uploadHeaders(upload, request.headers)),
     }
     const { region } = connection
     const date = new Date(connection.clock.now())
-    const payload = 'UNSIGNED-PAYLOAD'
+    const payload =
+      upload?.framing === 'framed' ? 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' : 'UNSIGNED-PAYLOAD'
     const signature = signRequest({ method, target, headers, payload, credentials, region, date })
     const signed = { ...headers, ...signature }
     return await exchange(connection.agent, {
@@ -146,6 +154,22 @@ export async function sendRequest(
   } catch (error) {
     if (upload?.failure !== undefined) throw upload.failure.error
     throw classifyThrown(error, describe(request), signal)
+  }
+}
+
+function uploadHeaders(
+  upload: UploadStream,
+  headers: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const length = { 'content-length': String(upload.wireBytes) }
+  if (upload.framing === 'plain') return length
+  return {
+    ...length,
+    // The store takes it off again. Beside an encoding of the object's own it is left out, because
+    // versitygw 1.8.0 stores both; the payload header says all that is needed.
+    ...(headers['content-encoding'] === undefined ? { 'content-encoding': 'aws-chunked' } : {}),
+    'x-amz-decoded-content-length': String(upload.lengthBytes),
+    'x-amz-trailer': 'x-amz-checksum-crc32',
   }
 }
 

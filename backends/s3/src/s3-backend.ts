@@ -34,7 +34,7 @@ export interface S3Account {
   lookupBucket(name: string, call: Call): Promise<BucketInfo | undefined>
   /** Every bucket of the account. */
   listBuckets(call: Call): Promise<readonly BucketInfo[]>
-  /** Ends idle connections; call when no request is under way. */
+  /** Ends all connections, with what is under way on them. */
   close(): Promise<void>
 }
 
@@ -118,5 +118,5 @@ async function listBuckets(connection: Connection, call: Call): Promise<readonly
 
 async function closeConnection(connection: Connection): Promise<void> {
   connection.sdk.destroy()
-  await connection.agent.close()
+  await connection.agent.destroy()
 }

@@ -51,6 +51,7 @@ export const WRITE_SCENARIOS: readonly Scenario[] = [
         const written = await mutationsOf(store).write(plainWrite('k'), bodyOf(bytes))
         const found = await readFound(store.backend, { key: 'k' })
         assert.equal(found.attributes.etag, written.etag)
+        assert.equal(found.attributes.headers.contentEncoding, undefined)
         assertSameBytes(await drain(found), bytes)
       }
     },
