@@ -17,9 +17,11 @@ export function readEnvironment(): Environment {
  * name that starts so must be a setting.
  */
 export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
+  FOREBAY_ACCESS_KEY: 'access key with which the command line signs its requests',
   FOREBAY_ENDPOINT: 'which Forebay the command line and the SDK talk to',
   FOREBAY_FAILPOINTS: 'named places where a test stops the process; see base/failpoint',
   FOREBAY_LOG: 'level of the log of the command line',
+  FOREBAY_SECRET_KEY: 'secret key of FOREBAY_ACCESS_KEY',
   FOREBAY_TEST_WITHOUT: 'parts that the tests may do without',
 }
 
@@ -27,6 +29,31 @@ export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
 export function clientEndpoint(environment: Environment): string | undefined {
   const { FOREBAY_ENDPOINT, AIS_ENDPOINT } = environment.variables
   return nonEmpty(FOREBAY_ENDPOINT) ?? nonEmpty(AIS_ENDPOINT)
+}
+
+/** The keys of a Forebay user and the region to sign for; `undefined` unless both keys are set. */
+export function clientCredentials(
+  environment: Environment,
+):
+  | { readonly accessKey: string; readonly secretKey: string; readonly region: string | undefined }
+  | undefined {
+  const { FOREBAY_ACCESS_KEY, FOREBAY_SECRET_KEY, AWS_REGION } = environment.variables
+  const accessKey = nonEmpty(FOREBAY_ACCESS_KEY)
+  const secretKey = nonEmpty(FOREBAY_SECRET_KEY)
+  if (accessKey === undefined || secretKey === undefined) return undefined
+  return { accessKey, secretKey, region: nonEmpty(AWS_REGION) }
+}
+
+/** A bearer token for servers of AIStore's kind that want one. */
+export function clientToken(environment: Environment): string | undefined {
+  const { AIS_AUTHN_TOKEN } = environment.variables
+  return nonEmpty(AIS_AUTHN_TOKEN)
+}
+
+/** True unless the user asks for output without colour (https://no-color.org). */
+export function wantsColor(environment: Environment): boolean {
+  const { NO_COLOR } = environment.variables
+  return nonEmpty(NO_COLOR) === undefined
 }
 
 /** The failpoints to arm at start; empty outside of tests. */

@@ -1,0 +1,198 @@
+import { type BucketAddress, formatObjectUrl, parseObjectUrl } from '@forebay/client/address'
+import type { BucketSummary } from '@forebay/client/buckets'
+import { ForebayError } from '@forebay/client/forebay-error'
+import { PROPERTY_LIST } from '@forebay/model/property-list'
+import { clientOf, note, print, type Run } from '../cli-context.ts'
+import { usageError } from '../exit-code.ts'
+import { formatPairs, formatTable } from '../output/table.ts'
+import { timeText, valueText } from '../output/values.ts'
+
+export interface AddOptions {
+  readonly as?: readonly string[] | undefined
+  readonly originEndpoint?: string | undefined
+  readonly region?: string | undefined
+  readonly profile?: string | undefined
+  /** Commander's form of `--no-check`. */
+  readonly check?: boolean | undefined
+}
+
+/** `forebay bucket add s3://name`: makes a bucket of an S3 store known. */
+export async function addBucket(run: Run, url: string, options: AddOptions): Promise<void> {
+  const bucket = bucketOf(url)
+  if (bucket.provider !== 'aws') {
+    throw usageError(
+      `${url} is no bucket of an S3 store`,
+      'Write s3://name; "forebay bucket create NAME" makes a bucket of Forebay itself.',
+    )
+  }
+  await clientOf(run).buckets.addRemote(bucket, {
+    aliases: options.as,
+    endpoint: options.originEndpoint,
+    region: options.region,
+    profile: options.profile,
+    unchecked: options.check === false,
+    signal: run.context.signal,
+  })
+  done(run, bucket, 'added')
+}
+
+/** `forebay bucket create NAME`: makes a native bucket. */
+export async function createBucket(run: Run, name: string): Promise<void> {
+  const bucket = bucketOf(name.includes('://') ? name : `ais://${name}`)
+  if (bucket.provider !== 'ais') {
+    throw usageError(`${name} is no native bucket`, 'Write a plain name or ais://name.')
+  }
+  await clientOf(run).buckets.create(bucket, { signal: run.context.signal })
+  done(run, bucket, 'created')
+}
+
+/** `forebay bucket ls`. */
+export async function listBuckets(run: Run): Promise<void> {
+  const buckets = await clientOf(run).buckets.list({ signal: run.context.signal })
+  if (run.options.json === true) {
+    for (const bucket of buckets) print(run, JSON.stringify(bucketJson(bucket)))
+    return
+  }
+  if (buckets.length === 0) {
+    note(run, 'no buckets yet: "forebay bucket create NAME" or "forebay bucket add s3://NAME"')
+    return
+  }
+  const columns = ['BUCKET', 'ALIASES', 'BACKEND', 'CACHE', 'REVALIDATE', 'CREATED']
+  const rows = buckets.map(({ address, aliases, backend, properties, created }) => [
+    formatObjectUrl(address),
+    aliases.length === 0 ? '-' : aliases.join(', '),
+    backend === undefined ? '-' : backendText(backend),
+    valueText(properties['cache']),
+    backend === undefined ? '-' : valueText(properties['revalidate']),
+    timeText(created),
+  ])
+  for (const line of formatTable(
+    columns.map((head) => ({ head })),
+    rows,
+  )) {
+    print(run, line)
+  }
+}
+
+/** `forebay bucket rm URL`: forgets a bucket of a store; destroys a native one. */
+export async function removeBucket(
+  run: Run,
+  url: string,
+  options: { readonly force?: boolean | undefined },
+): Promise<void> {
+  const client = clientOf(run)
+  const { signal } = run.context
+  const wanted = bucketOf(url)
+  const found = await findBucket(run, wanted)
+  if (found.backend !== undefined) {
+    await client.buckets.forget(found.address, { signal })
+    done(run, found.address, 'forgotten; the store keeps its objects')
+    return
+  }
+  if (options.force !== true) {
+    for await (const _object of client.objects.list(found.address, { pageSize: 1, signal })) {
+      throw new ForebayError(`${formatObjectUrl(found.address)} is not empty`, {
+        code: 'bucket-not-empty',
+        status: 409,
+        retryable: false,
+      })
+    }
+  }
+  await client.buckets.destroy(found.address, { signal })
+  done(run, found.address, 'removed')
+}
+
+/** `forebay bucket show URL`. */
+export async function showBucket(run: Run, url: string): Promise<void> {
+  const found = await findBucket(run, bucketOf(url))
+  if (run.options.json === true) {
+    print(run, JSON.stringify(bucketJson(found)))
+    return
+  }
+  const { backend, aliases, properties } = found
+  const pairs: (readonly [string, string])[] = [
+    ['bucket', formatObjectUrl(found.address)],
+    ['aliases', aliases.length === 0 ? '-' : aliases.join(', ')],
+    ['backend', backend === undefined ? 'none: a native bucket' : backendText(backend)],
+    ['created', timeText(found.created)],
+    ...Object.entries(properties).map(([name, value]) => [name, valueText(value)] as const),
+  ]
+  for (const line of formatPairs(pairs)) print(run, line)
+}
+
+/** `forebay bucket set URL name=value...`; `name=` takes one back to its default. */
+export async function setBucket(
+  run: Run,
+  url: string,
+  assignments: readonly string[],
+): Promise<void> {
+  const properties = Object.fromEntries(assignments.map(parseAssignment))
+  const bucket = bucketOf(url)
+  await clientOf(run).buckets.set(bucket, properties, { signal: run.context.signal })
+  done(run, bucket, `set: ${Object.keys(properties).join(', ')}`)
+}
+
+/** The properties and their values, for the help text. */
+export function propertyHelp(): string {
+  const known = Object.values(PROPERTY_LIST)
+  const lines = known.map(({ name, allowed, default: fallback, doc }) => [
+    `  ${name}: ${doc}`,
+    `      allowed: ${allowed}; default: ${fallback}`,
+  ])
+  return ['Properties:', ...lines.flat()].join('\n')
+}
+
+function parseAssignment(text: string): readonly [string, string | readonly string[] | null] {
+  const at = text.indexOf('=')
+  const name = text.slice(0, at)
+  const value = text.slice(at + 1)
+  const known = [...Object.values(PROPERTY_LIST).map((property) => property.name), 'aliases']
+  if (at < 1 || !known.includes(name)) {
+    throw usageError(
+      `"${text}" does not set a property`,
+      `Write name=value; the names are ${known.join(', ')}.`,
+    )
+  }
+  if (name === 'aliases') return [name, value === '' ? [] : value.split(',')]
+  return [name, value === '' ? null : value]
+}
+
+/** The bucket as the node knows it, by name or alias. */
+async function findBucket(run: Run, wanted: BucketAddress): Promise<BucketSummary> {
+  const buckets = await clientOf(run).buckets.list({ signal: run.context.signal })
+  const fits = ({ address }: BucketSummary): boolean =>
+    wanted.provider === undefined || address.provider === wanted.provider
+  const found =
+    buckets.find((bucket) => fits(bucket) && bucket.address.name === wanted.name) ??
+    buckets.find((bucket) => fits(bucket) && bucket.aliases.includes(wanted.name))
+  if (found !== undefined) return found
+  throw new ForebayError(`there is no bucket ${formatObjectUrl(wanted)}`, {
+    code: 'bucket-not-found',
+    status: 404,
+    retryable: false,
+  })
+}
+
+/** Reads a bucket URL; a plain name means whichever bucket has it. */
+function bucketOf(text: string): BucketAddress {
+  const { bucket, key } = parseObjectUrl(text.includes('://') ? text : `fb://${text}`)
+  if (key !== '') throw usageError(`${text} names an object, not a bucket`)
+  return bucket
+}
+
+function backendText(backend: Readonly<Record<string, unknown>>): string {
+  const { bucket, endpoint, region } = backend
+  const place = endpoint ?? region
+  return `s3://${valueText(bucket)}${place === undefined ? '' : ` at ${valueText(place)}`}`
+}
+
+function bucketJson(bucket: BucketSummary): object {
+  const { address, ...rest } = bucket
+  return { url: formatObjectUrl(address), ...address, ...rest }
+}
+
+function done(run: Run, bucket: BucketAddress, what: string): void {
+  const url = formatObjectUrl(bucket)
+  if (run.options.json === true) print(run, JSON.stringify({ url, done: what }))
+  else note(run, `${url}: ${what}`)
+}
