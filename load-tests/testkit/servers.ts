@@ -21,8 +21,8 @@ export type Server = {
   readonly pid: number
   /** What it has printed so far, both streams, the oldest dropped. */
   readonly logs: () => string
-  /** Ends it politely; returns its exit status. Throws when it had to be killed. */
-  readonly stop: () => Promise<number | null>
+  /** Ends it politely, by SIGTERM; returns its exit status. Throws when it had to be killed. */
+  readonly stop: (signal?: 'SIGTERM' | 'SIGINT') => Promise<number | null>
   /** Ends it as a power cut would end the process: SIGKILL. */
   readonly kill9: () => Promise<void>
 }
@@ -160,8 +160,8 @@ export async function startServer(recipe: ServerRecipe): Promise<Server> {
     port: recipe.port,
     pid: child.pid ?? 0,
     logs,
-    stop: async () => {
-      child.kill('SIGTERM')
+    stop: async (signal = 'SIGTERM') => {
+      child.kill(signal)
       const timer = setTimeout(endWithUs, STOP_TIMEOUT_MS)
       const code = await exited
       clearTimeout(timer)
