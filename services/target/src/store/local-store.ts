@@ -96,7 +96,7 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   scan(options: ScanOptions): ScanPage {
-    return scanPage(this.context.index.databases, options)
+    return scanPage(this.context.index, options)
   }
 
   isEmpty(bucketId: number): boolean {

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { Failure } from '@forebay/base/failure'
-import type { ObjectRecord } from './contract.ts'
+import type { ObjectRecord, ScanOptions } from './contract.ts'
 import { encodeName, type IndexDatabases } from './index-db.ts'
 import { diskFailure, type Journal } from './journal.ts'
 import type { JournalPosition } from './journal-read.ts'
@@ -42,20 +42,18 @@ export interface IndexOptions {
   readonly recordsCachedMax?: number | undefined
 }
 
-interface Pending {
-  readonly write: IndexWrite
-  readonly resolve: () => void
-  readonly reject: (error: Failure) => void
-}
-
 /** Before every name. */
 const ALL = encodeName(0, '')
 
 const NOTHING: Tally = { objects: 0, bytes: 0 }
 
+/** Writes on their way to the file beyond which the next one waits. */
+export const WRITES_WAITING_MAX = 10_000
+
 /**
- * The ordered map of records. A write is seen by `current` at once and by scans when its promise
- * resolves; writes of one moment share a transaction, which also says how far the journals are in.
+ * The ordered map of records. A write is seen at once, by `current` and by scans; it reaches the file
+ * behind, since the journal has it: a transaction takes milliseconds when the disk is busy. Writes of
+ * one moment share one, which also says how far the journals are in.
  *
  * After a failed transaction nothing more is written: what memory has and the file has not comes back
  * from the journals at the next start.
@@ -68,7 +66,7 @@ export class RecordIndex {
   readonly #overlay = new Map<string, IndexWrite>()
   /** Entries whose tombstone is written and whose removal is not asked for yet. */
   readonly #hidden = new Set<string>()
-  #queue: Pending[] = []
+  #queue: IndexWrite[] = []
   readonly #running = new Set<Promise<boolean>>()
   #broken: Failure | undefined
   readonly #unsettled = new Set<string>()
@@ -133,11 +131,11 @@ export class RecordIndex {
   }
 
   /**
-   * Changes one entry.
+   * Changes one entry. Resolves at once unless too many writes are on their way.
    *
-   * @throws Failure `disk-error` | `out-of-space` when the transaction failed; `current` shows the write all the same
+   * @throws Failure `disk-error` | `out-of-space` when the index can no longer be written; `current` shows the write all the same
    */
-  write(write: IndexWrite): Promise<void> {
+  async write(write: IndexWrite): Promise<void> {
     const id = entryId(write.bucketId, write.key)
     if (write.entry !== 'keep') {
       this.#count(write)
@@ -147,12 +145,20 @@ export class RecordIndex {
     }
     if (typeof write.unsettled === 'number') this.#unsettled.add(id)
     else if (write.unsettled === 'settle') this.#unsettled.delete(id)
-    if (this.#broken !== undefined) return Promise.reject(this.#broken)
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ write, resolve, reject })
-      // Not at once: what one turn of the loop commits shares a transaction.
-      if (this.#queue.length === 1) setImmediate(() => this.#flush())
-    })
+    if (this.#broken !== undefined) throw this.#broken
+    this.#queue.push(write)
+    // Not at once: what one turn of the loop commits shares a transaction.
+    if (this.#queue.length === 1) setImmediate(() => this.#flush())
+    if (this.#overlay.size > WRITES_WAITING_MAX) await this.settled()
+  }
+
+  /** Writes on their way to the file, of one bucket and prefix, in no order. */
+  pendingIn(range: Pick<ScanOptions, 'bucketId' | 'prefix'>): readonly IndexWrite[] {
+    const found: IndexWrite[] = []
+    for (const write of this.#overlay.values()) {
+      if (write.bucketId === range.bucketId && write.key.startsWith(range.prefix)) found.push(write)
+    }
+    return found
   }
 
   isUnsettled(bucketId: number, key: string): boolean {
@@ -162,8 +168,9 @@ export class RecordIndex {
   /** Every mark in the file, with its sequence. */
   unsettledMarks(): readonly (EntryName & { readonly sequence: number })[] {
     const marks: (EntryName & { sequence: number })[] = []
-    for (const { key, value } of this.#databases.unsettled.getRange({ start: ALL as never })) {
-      marks.push({ ...splitName(key), sequence: value.readDoubleLE(0) })
+    const { unsettled, cursor } = this.#databases
+    for (const { key, value } of unsettled.getRange({ start: ALL as never })) {
+      marks.push({ bucketId: cursor.bucketId, key, sequence: value.readDoubleLE(0) })
     }
     return marks
   }
@@ -211,23 +218,19 @@ export class RecordIndex {
     void committed
       .then(
         () => {
-          for (const { write, resolve } of batch) {
-            this.#arrived(write)
-            resolve()
-          }
+          for (const write of batch) this.#arrived(write)
         },
         (cause: unknown) => {
           this.#broken ??= diskFailure('the index could not be written', cause)
-          for (const { reject } of batch) reject(this.#broken)
         },
       )
       .finally(() => this.#running.delete(committed))
   }
 
-  #issue(batch: readonly Pending[]): void {
+  #issue(batch: readonly IndexWrite[]): void {
     const buckets = new Set<number>()
     const mountpaths = new Set<number>()
-    for (const { write } of batch) {
+    for (const write of batch) {
       this.#issueOne(write)
       buckets.add(write.bucketId)
       for (const { journal, position } of write.applies) journal.applied(position)
@@ -302,7 +305,7 @@ export class RecordIndex {
   }
 
   #load(): void {
-    const { meta, unsettled } = this.#databases
+    const { meta, unsettled, cursor } = this.#databases
     for (const { key, value } of meta.getRange({})) {
       const [kind, id] = key.split(':')
       if (!Array.isArray(value)) continue
@@ -312,8 +315,7 @@ export class RecordIndex {
       if (kind === 'mountpath') this.#mountpaths.set(Number(id), { objects, bytes })
     }
     for (const key of unsettled.getKeys({ start: ALL as never })) {
-      const { bucketId, key: name } = splitName(key)
-      this.#unsettled.add(entryId(bucketId, name))
+      this.#unsettled.add(entryId(cursor.bucketId, key))
     }
   }
 }
@@ -337,13 +339,6 @@ export function appliedPosition(
   const value = databases.meta.get(`mountpath:${mountpath}`)
   const applied: unknown = Array.isArray(value) ? value[2] : undefined
   return typeof applied === 'number' && applied > 0 ? applied : undefined
-}
-
-/** The text that the key codec makes of a stored name: four characters of id, then the key. */
-export function splitName(text: string): EntryName {
-  const at = (index: number): number => text.charCodeAt(index)
-  const bucketId = ((at(0) << 24) | (at(1) << 16) | (at(2) << 8) | at(3)) >>> 0
-  return { bucketId, key: text.slice(4) }
 }
 
 function tallyFields({ objects, bytes }: Tally): readonly [number, number] {

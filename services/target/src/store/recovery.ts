@@ -105,8 +105,11 @@ export class Replay {
    */
   async resolve(index: RecordIndex): Promise<readonly TornRecord[]> {
     let since = 0
-    for (const history of this.#histories.values()) {
-      if (this.#dropped.has(history.bucketId)) continue
+    // In order of names: the index takes them several times faster than in the order of time.
+    const ids = [...this.#histories.keys()].sort()
+    for (const id of ids) {
+      const history = this.#histories.get(id)
+      if (history === undefined || this.#dropped.has(history.bucketId)) continue
       this.#resolveKey(index, history)
       since += 1
       if (since % KEYS_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
