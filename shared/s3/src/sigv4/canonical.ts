@@ -63,7 +63,7 @@ export function parseQuery(query: string): QueryParameter[] {
 /** The canonical query string: sorted by name, then value, and without the signature itself. */
 export function canonicalQuery(parameters: readonly QueryParameter[]): string {
   if (parameters.length === 0) return ''
-  const sorted = parameters.length === 1 ? parameters : parameters.toSorted(byNameThenValue)
+  const sorted = isSorted(parameters) ? parameters : parameters.toSorted(byNameThenValue)
   let text = ''
   for (const { name, value } of sorted) {
     if (name === 'X-Amz-Signature') continue
@@ -171,6 +171,16 @@ function escapeByte(code: number): string {
   const escaped = ESCAPES[code]
   if (escaped === undefined) throw new Failure('uri-invalid', 'the request target is not bytes')
   return escaped
+}
+
+/** Most signers send the parameters as they signed them. */
+function isSorted(parameters: readonly QueryParameter[]): boolean {
+  let previous: QueryParameter | undefined
+  for (const parameter of parameters) {
+    if (previous !== undefined && byNameThenValue(previous, parameter) > 0) return false
+    previous = parameter
+  }
+  return true
 }
 
 /** By code unit, which for encoded (ASCII) text is by byte. */

@@ -135,6 +135,7 @@ function hexToLatin1(_: string, hex: string): string {
 }
 
 function decoded(name: string, value: string): string {
+  if (!value.includes('%')) return value
   try {
     return decodeURIComponent(value)
   } catch (cause) {
@@ -178,12 +179,15 @@ function authorizationFields(authorization: string): AuthorizationFields {
   let credential: string | undefined
   let signedHeaders: string | undefined
   let signature: string | undefined
-  for (const field of authorization.slice(ALGORITHM.length + 1).split(',')) {
-    const text = field.startsWith(' ') ? field.replace(/^ +/, '') : field
-    if (credential === undefined && text.startsWith('Credential=')) credential = text.slice(11)
-    else if (signedHeaders === undefined && text.startsWith('SignedHeaders='))
-      signedHeaders = text.slice(14)
-    else if (signature === undefined && text.startsWith('Signature=')) signature = text.slice(10)
+  for (let end = ALGORITHM.length, start = end; end < authorization.length; start = end + 1) {
+    while (authorization.startsWith(' ', start)) start += 1
+    const comma = authorization.indexOf(',', start)
+    end = comma === -1 ? authorization.length : comma
+    const field = authorization.slice(start, end)
+    if (credential === undefined && field.startsWith('Credential=')) credential = field.slice(11)
+    else if (signedHeaders === undefined && field.startsWith('SignedHeaders='))
+      signedHeaders = field.slice(14)
+    else if (signature === undefined && field.startsWith('Signature=')) signature = field.slice(10)
     else {
       throw new Failure(
         'authorization-malformed',

@@ -8,14 +8,22 @@ export interface Timestamp {
 
 const BASIC = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/
 
-/** Reads `20260131T235959Z`; undefined when it is not a time of the calendar in that form. */
+let lastParsed: Timestamp | undefined
+
+/**
+ * Reads `20260131T235959Z`; undefined when it is not a time of the calendar in that form. The last
+ * time is kept: requests of one second state the same.
+ */
 export function parseTimestamp(text: string): Timestamp | undefined {
+  if (lastParsed?.text === text) return lastParsed
   const match = BASIC.exec(text)
   if (match === null) return undefined
   const [, year, month, day, hour, minute, second] = match
   const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
   // Date.parse lets 30 February and 24:00 roll over: only a time that reads back is one.
-  return Number.isNaN(ms) || formatTimestamp(ms) !== text ? undefined : { text, ms }
+  if (Number.isNaN(ms) || formatTimestamp(ms) !== text) return undefined
+  lastParsed = { text, ms }
+  return lastParsed
 }
 
 /** Reads a Date header: `Sat, 31 Jan 2026 23:59:59 GMT` (RFC 9110 §5.6.7) or the basic form. */
