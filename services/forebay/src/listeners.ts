@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { Failure } from '@forebay/base/failure'
 import { HEADER_BYTES_MAX } from '@forebay/base/limits'
 import type { ListenerSettings, Settings } from '@forebay/config/schema'
@@ -11,10 +12,9 @@ export interface Door {
   onRequest(request: http.IncomingMessage, response: http.ServerResponse): void
   /** `Expect: 100-continue`: who asks is checked before the body is invited. */
   onCheckContinue(request: http.IncomingMessage, response: http.ServerResponse): void
-  onClientError(
-    error: Error & { readonly code?: string },
-    socket: import('node:stream').Duplex,
-  ): void
+  onCheckExpectation(request: http.IncomingMessage, response: http.ServerResponse): void
+  onConnect(request: http.IncomingMessage, socket: Duplex): void
+  onClientError(error: NodeJS.ErrnoException, socket: Duplex): void
 }
 
 /** How often a certificate's files are looked at, ms. */
@@ -31,6 +31,11 @@ export class Listeners {
       const server = this.#create(listener, settings)
       server.on('request', (request, response) => door.onRequest(request, response))
       server.on('checkContinue', (request, response) => door.onCheckContinue(request, response))
+      server.on('checkExpectation', (request, response) =>
+        door.onCheckExpectation(request, response),
+      )
+      server.on('connect', (request, socket) => door.onConnect(request, socket))
+      server.on('connection', (socket) => this.#count(socket))
       server.on('clientError', (error, socket) => door.onClientError(error, socket))
       this.#servers.push(server)
       await listen(server, listener)
@@ -56,14 +61,14 @@ export class Listeners {
     return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${address?.port}`
   }
 
-  connectionCount(): Promise<number> {
-    const counts = this.#servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.getConnections((_error, count) => resolve(count ?? 0))
-        }),
-    )
-    return Promise.all(counts).then((all) => all.reduce((sum, count) => sum + count, 0))
+  /** Connections held open. */
+  connectionCount = 0
+
+  #count(socket: Duplex): void {
+    this.connectionCount += 1
+    socket.once('close', () => {
+      this.connectionCount -= 1
+    })
   }
 
   /** Stops accepting and waits for the requests under way; cuts what is left after `timeoutMs`. */

@@ -1,0 +1,206 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import { systemClock } from '@forebay/base/clock'
+import { Failure, isFailure } from '@forebay/base/failure'
+import { describeSettings } from '@forebay/config/describe'
+import type { LoadedSettings } from '@forebay/config/load'
+import type { BucketTable } from '@forebay/control/bucket-table'
+import type { ClusterIdentity } from '@forebay/control/cluster-identity'
+import type { Answered, S3Context } from '@forebay/gateway/api/s3/context'
+import { S3Door } from '@forebay/gateway/api/s3/s3-door'
+import type { NodeStatus, V1Context } from '@forebay/gateway/api/v1/context'
+import { Exchange } from '@forebay/gateway/api/v1/exchange'
+import { registerV1, v1FrameworkErrors } from '@forebay/gateway/api/v1/register'
+import { Authenticator } from '@forebay/gateway/authentication/authenticator'
+import { mayDo } from '@forebay/gateway/authentication/authorise'
+import { identityOf } from '@forebay/gateway/authentication/identity'
+import { BucketResolver, type LookupProvider } from '@forebay/gateway/buckets/resolve-bucket'
+import { FrontDoor } from '@forebay/gateway/front-door'
+import type { AccessLog } from '@forebay/observe/access-log'
+import type { Logger } from '@forebay/observe/logger'
+import { type Metrics, renderMetrics } from '@forebay/observe/metrics'
+import type { TargetPort } from '@forebay/peer/target-port'
+import type { LocalObjectStore } from '@forebay/target/store/local-store'
+import fastify from 'fastify'
+import type { BackendPool } from './backend-pool.ts'
+import type { Door } from './listeners.ts'
+import type { CacheTotals } from './observers.ts'
+import { VERSION } from './version.ts'
+
+/** What the doors open onto. */
+export interface DoorParts {
+  readonly loaded: LoadedSettings
+  readonly logger: Logger
+  readonly identity: ClusterIdentity
+  readonly target: TargetPort
+  readonly table: BucketTable
+  readonly pool: BackendPool
+  readonly store: LocalObjectStore
+  readonly metrics: Metrics
+  readonly accessLog: AccessLog | undefined
+  readonly totals: CacheTotals
+  backendRequests(): number
+  isReady(): boolean
+}
+
+/** Connects both doors behind one front door. */
+export async function openDoors(
+  parts: DoorParts,
+): Promise<{ readonly door: Door; close(): Promise<void> }> {
+  const { settings } = parts.loaded
+  const authenticator = new Authenticator({
+    mode: settings.auth.mode,
+    users: settings.auth.users,
+    region: settings.s3.region,
+    clock: systemClock,
+    allowUnsignedPayload: settings.s3.allowUnsignedPayload,
+    metricsToken: settings.metrics.token,
+  })
+  const resolver = new BucketResolver({
+    table: parts.table,
+    providers: lookupProviders(parts),
+    allow: settings.buckets.allow,
+    clock: systemClock,
+    negativeTtlMs: settings.buckets.negativeTtlMs,
+    negativeMax: settings.buckets.negativeMax,
+  })
+  const s3 = new S3Door(s3Context(parts, resolver))
+  const v1 = v1Context(parts, { resolver, authenticator })
+  const router = await openRouter(v1)
+  const frontDoor = new FrontDoor({
+    authenticator,
+    s3,
+    hostId: parts.identity.nodeId,
+    native: router.handle,
+    refuseNative: (error, request, response) => new Exchange(v1, request, response).fail(error),
+  })
+  return {
+    close: router.close,
+    door: {
+      onRequest: frontDoor.handle,
+      onCheckContinue: frontDoor.handleContinue,
+      onCheckExpectation: frontDoor.handleExpectation,
+      onConnect: frontDoor.handleConnect,
+      onClientError: frontDoor.handleClientError,
+    },
+  }
+}
+
+function lookupProviders(parts: DoorParts): readonly LookupProvider[] {
+  return parts.loaded.settings.buckets.lookup.map((provider) => ({
+    provider,
+    lookup: async (name, signal) => {
+      try {
+        return await parts.pool.lookup(name, signal)
+      } catch (error) {
+        // Without credentials there is no such provider here: a name nobody has is just absent.
+        if (isFailure(error, 'backend-denied')) return undefined
+        throw error
+      }
+    },
+  }))
+}
+
+function s3Context(parts: DoorParts, resolver: BucketResolver): S3Context {
+  const { settings } = parts.loaded
+  return {
+    target: parts.target,
+    table: parts.table,
+    resolver,
+    region: settings.s3.region,
+    baseDomains: settings.s3.baseDomains.map((domain) => domain.toLowerCase()),
+    hostId: parts.identity.nodeId,
+    owner: { id: parts.identity.clusterId, displayName: 'forebay' },
+    readStallTimeoutMs: settings.http.readStallTimeoutMs,
+    onAnswer: (answered) => countAnswer(parts, answered),
+    report: (error, requestId) => report(parts.logger, error, requestId),
+  }
+}
+
+function countAnswer(parts: DoorParts, answered: Answered): void {
+  parts.metrics.countRequest(answered.operation, answered.status, answered.durationMs / 1000)
+  parts.accessLog?.add(answered)
+}
+
+function report(logger: Logger, error: unknown, requestId: string): void {
+  const code = isFailure(error) ? error.code : 'internal'
+  logger.error({ requestId, code, err: error }, 'a request failed')
+}
+
+function v1Context(
+  parts: DoorParts,
+  doors: { readonly resolver: BucketResolver; readonly authenticator: Authenticator },
+): V1Context {
+  const { loaded, identity, target, table, pool, metrics, logger } = parts
+  return {
+    nodeId: identity.nodeId,
+    clusterId: identity.clusterId,
+    startedMs: Date.now(),
+    target,
+    buckets: table,
+    allows: (request, need, bucket) =>
+      mayDo(identityOf(request), need, bucket === undefined ? undefined : [bucket]),
+    resolveBucket: (wanted, request, signal) =>
+      doors.resolver.resolve(
+        { ...wanted, permission: wanted.need, identity: identityOf(request) },
+        signal,
+      ),
+    checkBackend: (binding, signal) => pool.check(binding, signal),
+    health: () => ({
+      ready: parts.isReady(),
+      reasons: parts.isReady() ? [] : ['the node is starting or stopping'],
+    }),
+    status: async () => statusOf(parts),
+    config: () => describeSettings(loaded),
+    mayReadMetrics: (request) => doors.authenticator.mayReadMetrics(request),
+    metrics: async () => (await renderMetrics(metrics)).text,
+    readStallTimeoutMs: loaded.settings.http.readStallTimeoutMs,
+    report: (error, requestId) => report(logger, error, requestId),
+  }
+}
+
+function statusOf(parts: DoorParts): NodeStatus {
+  const { store, totals } = parts
+  const { objectCount, unsettledCount } = store.totals()
+  return {
+    version: VERSION,
+    mountpaths: store.context.drives.map(({ mountpath, space }) => ({
+      path: mountpath.root,
+      state: 'enabled',
+      usedBytes: space.usedBytes,
+      capacityBytes: space.capacityBytes,
+    })),
+    cache: { ...totals, backendRequests: parts.backendRequests() },
+    objectCount,
+    unsettledCount,
+  }
+}
+
+/** Fastify as a router only: requests come from our own servers. */
+async function openRouter(context: V1Context): Promise<{
+  handle(request: IncomingMessage, response: ServerResponse): void
+  close(): Promise<void>
+}> {
+  const late: { handle?: (request: IncomingMessage, response: ServerResponse) => void } = {}
+  const app = fastify({
+    logger: false,
+    frameworkErrors: v1FrameworkErrors(context),
+    routerOptions: { maxParamLength: 8192, ignoreDuplicateSlashes: false },
+    serverFactory: (handle) => {
+      late.handle = handle
+      // Never listens: the listeners are opened elsewhere, one per address.
+      return createServer()
+    },
+  })
+  registerV1(app, context)
+  await app.ready()
+  return {
+    handle: (request, response) => {
+      if (late.handle === undefined) throw new Failure('internal', 'the router is not open')
+      late.handle(request, response)
+    },
+    close: async () => {
+      await app.close()
+    },
+  }
+}

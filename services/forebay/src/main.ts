@@ -1,0 +1,96 @@
+import fs from 'node:fs/promises'
+import { join } from 'node:path'
+import { armFailpoints } from '@forebay/base/failpoint'
+import { Failure } from '@forebay/base/failure'
+import { secretsOf } from '@forebay/config/describe'
+import { type Environment, failpointPlan, readEnvironment } from '@forebay/config/environment'
+import { parseSettingFlags, SETTING_FLAGS } from '@forebay/config/flags'
+import { loadSettings } from '@forebay/config/load'
+import { createLogger, flushLogger, type Logger } from '@forebay/observe/logger'
+import { registerSecret } from '@forebay/observe/secrets'
+import { renderBanner } from './banner.ts'
+import { type RunningNode, startNode } from './node.ts'
+
+/** Exit status for a start that was refused (as `EX_CONFIG` of sysexits). */
+const EXIT_CONFIG = 78
+
+/**
+ * `up`: runs a node in the foreground until a signal.
+ *
+ * @returns the exit status
+ */
+export async function runNode(argv: readonly string[]): Promise<number> {
+  const startedMs = performance.now()
+  const environment = readEnvironment()
+  try {
+    const [command, ...rest] = argv
+    if (command !== 'up' || rest.includes('--help')) return usage(command)
+    armFailpoints(failpointPlan(environment))
+    const loaded = await loadSettings({ flags: parseSettingFlags(rest), environment, readFile })
+    for (const secret of secretsOf(loaded)) registerSecret(secret)
+    const logger = createLogger({ level: loaded.settings.log.level })
+    const node = await startNode(loaded, logger)
+    const { settings } = loaded
+    process.stdout.write(
+      `${renderBanner({
+        endpoint: node.endpoint,
+        dataDir: settings.dataDir,
+        region: settings.s3.region,
+        openMode: settings.auth.mode === 'open',
+        exampleBucket: 'my-bucket',
+        startedInMs: performance.now() - startedMs,
+      })}\n`,
+    )
+    return await runUntilSignal(node, logger)
+  } catch (error) {
+    return refuse(error, environment)
+  }
+}
+
+async function readFile(path: string): Promise<string | undefined> {
+  try {
+    return await fs.readFile(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** The first signal drains, a second one ends the process at once. */
+async function runUntilSignal(node: RunningNode, logger: Logger): Promise<number> {
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve(name))
+  })
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => process.exit(130))
+  logger.info({ signal }, 'stopping: requests under way may finish')
+  await node.stop()
+  logger.info({}, 'stopped')
+  await flushLogger(logger)
+  return 0
+}
+
+function usage(command: string | undefined): number {
+  const flags = Object.entries(SETTING_FLAGS).map(([flag, doc]) => `  ${flag.padEnd(18)} ${doc}`)
+  const text = ['usage: up [flags]', '', ...flags, ''].join('\n')
+  if (command === 'up') process.stdout.write(text)
+  else process.stderr.write(text)
+  return command === 'up' ? 0 : 2
+}
+
+function refuse(error: unknown, environment: Environment): number {
+  if (error instanceof Failure) {
+    process.stderr.write(`forebay: ${error.message}\n`)
+    if (error.hint !== undefined) process.stderr.write(`  ${error.hint}\n`)
+    if (environment.variables['FOREBAY_LOG'] === 'debug') process.stderr.write(`${error.stack}\n`)
+    return EXIT_CONFIG
+  }
+  process.stderr.write(
+    `forebay: the start failed: ${error instanceof Error ? error.stack : String(error)}\n`,
+  )
+  return 1
+}
+
+if (process.argv[1] !== undefined && join(import.meta.dirname, 'main.ts') === process.argv[1]) {
+  process.exitCode = await runNode(process.argv.slice(2))
+  process.exit()
+}

@@ -1,0 +1,226 @@
+/**
+ * One process that is gateway and target: opens what lasts, connects the parts, answers on the
+ * listeners, and closes in the opposite order.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemClock } from '@forebay/base/clock'
+import { closeHashWorkers } from '@forebay/base/hash/hash-workers'
+import { KeyedLock } from '@forebay/base/keyed-lock'
+import type { LoadedSettings } from '@forebay/config/load'
+import type { Settings } from '@forebay/config/schema'
+import { type ClusterIdentity, openIdentity } from '@forebay/control/cluster-identity'
+import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
+import { AccessLog } from '@forebay/observe/access-log'
+import { openFileSink, stdoutSink } from '@forebay/observe/access-sink'
+import type { Logger } from '@forebay/observe/logger'
+import { LoopMonitor } from '@forebay/observe/loop-monitor'
+import { Metrics } from '@forebay/observe/metrics'
+import { createTarget } from '@forebay/target/objects/create-target'
+import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-bucket'
+import type { Target } from '@forebay/target/objects/target'
+import type { LocalObjectStore } from '@forebay/target/store/local-store'
+import { openStore } from '@forebay/target/store/open-store'
+import { BackendPool } from './backend-pool.ts'
+import { openDoors } from './doors.ts'
+import { Listeners } from './listeners.ts'
+import { createObjectObserver, createStoreObserver } from './observers.ts'
+import { checkEndpoint } from './self-check.ts'
+import { VERSION } from './version.ts'
+import { wrapBackends } from './wrap-backends.ts'
+
+/** What the log says when the loop's alarm goes off. */
+const LOOP_ALARM_EVENT = 'the event loop is late'
+
+/** A node that answers. */
+export interface RunningNode {
+  readonly endpoint: string
+  /** Stops accepting, finishes what is under way, brings everything to disk. */
+  stop(): Promise<void>
+}
+
+/** Starts a node. @throws Failure that names what is wrong; then nothing is left open */
+export async function startNode(loaded: LoadedSettings, logger: Logger): Promise<RunningNode> {
+  const { settings } = loaded
+  const closers: (() => Promise<void> | void)[] = []
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.reverse()) await close()
+  }
+  try {
+    return await open({ loaded, settings, logger, closers, closeAll })
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+interface Opening {
+  readonly loaded: LoadedSettings
+  readonly settings: Settings
+  readonly logger: Logger
+  readonly closers: (() => Promise<void> | void)[]
+  closeAll(): Promise<void>
+}
+
+async function open(opening: Opening): Promise<RunningNode> {
+  const { loaded, settings, logger, closers } = opening
+  const clock = systemClock
+  await mkdir(settings.dataDir, { recursive: true })
+  const identity = await openIdentity(settings.dataDir, clock)
+  const metrics = new Metrics({ version: VERSION })
+  const observer = createObjectObserver(metrics, logger)
+  const locks = new KeyedLock()
+  const late: { table?: EmbeddedBucketTable } = {}
+  const store = await openObjects(settings, { identity, logger, locks, late })
+  closers.push(
+    () => closeHashWorkers(),
+    () => store.close(),
+  )
+  const table = await EmbeddedBucketTable.open({
+    dataDir: settings.dataDir,
+    clusterId: identity.clusterId,
+    clock,
+  })
+  late.table = table
+  if (table.start.kind === 'previous')
+    logger.warn({}, 'the newest bucket table was damaged: the one before it is used')
+
+  const wrap = wrapBackends({ settings, metrics, clock })
+  const listeners = new Listeners()
+  const pool = new BackendPool({
+    settings,
+    nodeId: identity.nodeId,
+    clock,
+    wrap: wrap.wrap,
+    checkEndpoint: (endpoint) => checkEndpoint(endpoint, settings.listen),
+  })
+  closers.push(() => pool.close())
+  await pool.open()
+  const target = createTarget({
+    store,
+    locks,
+    backendOf: (bucket) => pool.backendOf(bucket),
+    clock,
+    observer,
+    nodeId: identity.nodeId,
+    sendfile: settings.datapath.sendfile,
+    whenAbandoned: settings.cold.whenAbandoned,
+  })
+  const accessLog = await openAccessLog(settings, logger)
+  if (accessLog !== undefined) closers.push(() => accessLog.close())
+  const loop = watchLoop(settings, logger)
+  closers.push(() => loop.stop())
+
+  const state = { ready: false }
+  const doors = await openDoors({
+    loaded,
+    logger,
+    identity,
+    target,
+    table,
+    pool,
+    store,
+    metrics,
+    accessLog,
+    totals: observer.totals,
+    backendRequests: wrap.requestCount,
+    isReady: () => state.ready,
+  })
+  closers.push(() => doors.close())
+  connectGauges(metrics, { store, loop, listeners })
+  await listeners.open(settings, doors.door)
+  state.ready = true
+  return { endpoint: listeners.endpoint, stop: () => stop(opening, { listeners, target, state }) }
+}
+
+function openObjects(
+  settings: Settings,
+  parts: {
+    readonly identity: ClusterIdentity
+    readonly logger: Logger
+    readonly locks: KeyedLock
+    readonly late: { readonly table?: EmbeddedBucketTable }
+  },
+): Promise<LocalObjectStore> {
+  const { identity, logger, locks, late } = parts
+  return openStore({
+    mountpaths: mountpathsOf(settings).map((path) => ({ path })),
+    indexDir: settings.store.indexDir,
+    clusterId: identity.clusterId,
+    clock: systemClock,
+    observer: createStoreObserver(logger),
+    bucketOf: (id) => (id === SYSTEM_BUCKET_ID ? SYSTEM_BUCKET : late.table?.byId(id)),
+    lockKey: (bucketId, key) => locks.acquire(`${bucketId}/${key}`),
+    watermarks: watermarksOf(settings),
+    capacityBytes: settings.space.capacityBytes,
+    limits: { openFilesMax: settings.datapath.openFilesMax },
+  })
+}
+
+async function stop(
+  opening: Opening,
+  running: {
+    readonly listeners: Listeners
+    readonly target: Target
+    readonly state: { ready: boolean }
+  },
+): Promise<void> {
+  running.state.ready = false
+  await running.listeners.drain(opening.settings.shutdown.drainTimeoutMs)
+  running.target.shutdown()
+  await opening.closeAll()
+}
+
+function mountpathsOf(settings: Settings): readonly string[] {
+  return settings.mountpaths.length > 0
+    ? settings.mountpaths
+    : [join(settings.dataDir, 'mountpath')]
+}
+
+function watermarksOf(settings: Settings) {
+  const { lowWatermarkPercent, highWatermarkPercent, outOfSpacePercent } = settings.space
+  return {
+    low: lowWatermarkPercent / 100,
+    high: highWatermarkPercent / 100,
+    full: outOfSpacePercent / 100,
+  }
+}
+
+async function openAccessLog(settings: Settings, logger: Logger): Promise<AccessLog | undefined> {
+  const { access, accessFile } = settings.log
+  if (!access) return undefined
+  const sink = accessFile === undefined ? stdoutSink() : await openFileSink(accessFile)
+  return new AccessLog({
+    sink,
+    onError: (error) => logger.error({ err: error }, 'the access log cannot be written'),
+  })
+}
+
+function watchLoop(settings: Settings, logger: Logger): LoopMonitor {
+  return new LoopMonitor(settings.metrics.loopDelayAlarmMs, (delay) =>
+    logger.warn({ ...delay }, LOOP_ALARM_EVENT),
+  )
+}
+
+function connectGauges(
+  metrics: Metrics,
+  sources: {
+    readonly store: LocalObjectStore
+    readonly loop: LoopMonitor
+    readonly listeners: Listeners
+  },
+): void {
+  const { store, loop, listeners } = sources
+  metrics.connect({
+    objectCount: () => store.totals().objectCount,
+    unsettledCount: () => store.totals().unsettledCount,
+    connectionCount: () => listeners.connectionCount,
+    mountpaths: () =>
+      store.context.drives.map(({ mountpath, space }) => ({
+        path: mountpath.root,
+        usedBytes: space.usedBytes,
+        capacityBytes: space.capacityBytes,
+      })),
+    loopDelay: () => loop.delay,
+  })
+}
