@@ -15,5 +15,6 @@ export const STORE_FAILPOINTS = {
   blocks: ['blocks:begun', 'blocks:journalled', 'blocks:indexed'],
   unsettled: ['unsettled:begun', 'unsettled:journalled', 'unsettled:indexed'],
   evict: ['evict:chosen', 'evict:locked'],
-  compact: ['compact:rotated', 'compact:written', 'compact:published', 'compact:indexed'],
+  compact: ['compact:rotated', 'compact:written', 'compact:published', 'compact:removed'],
+  mark: ['mark:synced', 'mark:written'],
 } as const
