@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Failure } from '@forebay/base/failure'
 import type { FastifyInstance } from 'fastify'
 import type { V1Context } from './context.ts'
@@ -50,18 +51,27 @@ export function registerV1(app: FastifyInstance, context: V1Context): void {
   })
 }
 
+/** Answers a request that was refused before it reached a route: by authentication, say. */
+export function refuseV1(
+  context: V1Context,
+): (error: unknown, request: IncomingMessage, response: ServerResponse) => void {
+  return (error, request, response) => new Exchange(context, request, response).fail(error)
+}
+
 /**
  * Answers for requests that Fastify refuses before routing, such as bad escapes in the path: the
  * value of its option `frameworkErrors`.
  */
-export function v1FrameworkErrors(context: V1Context) {
-  return (
-    error: unknown,
-    request: { readonly raw: import('node:http').IncomingMessage },
-    reply: { readonly raw: import('node:http').ServerResponse; hijack(): unknown },
-  ): void => {
+export function v1FrameworkErrors(
+  context: V1Context,
+): (
+  error: unknown,
+  request: { readonly raw: IncomingMessage },
+  reply: { readonly raw: ServerResponse; hijack(): unknown },
+) => void {
+  return (error, request, reply) => {
     reply.hijack()
-    new Exchange(context, request.raw, reply.raw).fail(fromFramework(error))
+    refuseV1(context)(fromFramework(error), request.raw, reply.raw)
   }
 }
 
