@@ -1,0 +1,43 @@
+import type { Clock } from '@forebay/base/clock'
+import type { Backend } from './backend.ts'
+import { type Caps, withCaps } from './with-caps.ts'
+import { type ConcurrencyLimits, withConcurrencyLimit } from './with-concurrency-limit.ts'
+import { type MeteredRequest, withMeter } from './with-meter.ts'
+import { type ProgressTimeouts, withProgressTimeout } from './with-progress-timeout.ts'
+import { type RetryOptions, withRetry } from './with-retry.ts'
+
+type Own<T> = Omit<T, 'clock' | 'random'>
+
+export interface CompositionOptions {
+  readonly retry: Own<RetryOptions>
+  readonly concurrency: ConcurrencyLimits
+  readonly caps: Own<Caps>
+  readonly timeouts: Own<ProgressTimeouts>
+  observe(request: MeteredRequest): void
+  readonly clock: Clock
+  /** Numbers 0..1, for jitter. */
+  readonly random: () => number
+}
+
+/** Bounds that suit a store in the same region. */
+export const COMPOSITION_DEFAULTS = {
+  // Below the connections of an adapter's pool, so that nothing waits there unseen.
+  concurrency: { requestsMax: 200, waitersMax: 10_000 },
+  caps: { waitMaxMs: 10_000 },
+  timeouts: { answerMs: 30_000, chunkMs: 30_000 },
+} as const
+
+/**
+ * The backend as targets use it: the one place where wrappers are put in order.
+ *
+ * From the outside in: a retry waits without holding a turn; each attempt takes its turn, then pays
+ * its caps, then is timed (so waiting for a turn is no timeout), then counted.
+ */
+export function composeBackend(backend: Backend, options: CompositionOptions): Backend {
+  const { clock, random } = options
+  const metered = withMeter(backend, { clock, observe: (request) => options.observe(request) })
+  const timed = withProgressTimeout(metered, { ...options.timeouts, clock })
+  const capped = withCaps(timed, { ...options.caps, clock })
+  const limited = withConcurrencyLimit(capped, options.concurrency)
+  return withRetry(limited, { ...options.retry, clock, random })
+}

@@ -1,0 +1,148 @@
+import type { Backend, BackendBody, MutationOperations, ReadResult, UploadBody } from './backend.ts'
+
+/** What a request to a backend is for, as limits, meters and logs name it. */
+export type BackendOperation =
+  | 'read'
+  | 'head'
+  | 'list'
+  | 'head-bucket'
+  | 'write'
+  | 'copy'
+  | 'delete'
+  | 'create-upload'
+  | 'write-part'
+  | 'copy-part'
+  | 'complete-upload'
+  | 'abort-upload'
+  | 'list-parts'
+  | 'list-uploads'
+
+/** One request on its way through a wrapper. */
+export interface Step {
+  readonly operation: BackendOperation
+  readonly signal: AbortSignal
+  readonly upload: UploadBody | undefined
+}
+
+/** Does the request with what a wrapper put in the place of the step's own. */
+export type Run<T> = (changed: {
+  readonly signal: AbortSignal
+  readonly upload: UploadBody | undefined
+}) => Promise<T>
+
+/** What a wrapper does around requests. */
+export interface Interceptor {
+  /** Around every request but reads, which end with their body. */
+  run<T>(step: Step, run: Run<T>): Promise<T>
+  /** Around a read; a body that it hands on may be wrapped. */
+  read(step: Step, run: Run<ReadResult>): Promise<ReadResult>
+}
+
+/** The backend with `interceptor` around each of its requests. */
+export function intercept(backend: Backend, interceptor: Interceptor): Backend {
+  const plain = plainRunner(interceptor)
+  const { mutations } = backend
+  return {
+    name: backend.name,
+    capabilities: backend.capabilities,
+    mutations: mutations === undefined ? undefined : interceptMutations(mutations, interceptor),
+    read: (options) =>
+      interceptor.read(
+        { operation: 'read', signal: options.signal, upload: undefined },
+        ({ signal }) => backend.read({ ...options, signal }),
+      ),
+    head: plain('head', (options) => backend.head(options)),
+    list: plain('list', (options) => backend.list(options)),
+    headBucket: plain('head-bucket', (options) => backend.headBucket(options)),
+    close: () => backend.close(),
+  }
+}
+
+function interceptMutations(
+  mutations: MutationOperations,
+  interceptor: Interceptor,
+): MutationOperations {
+  const plain = plainRunner(interceptor)
+  return {
+    write: (options, body) =>
+      interceptor.run(
+        { operation: 'write', signal: options.signal, upload: body },
+        ({ signal, upload = body }) => mutations.write({ ...options, signal }, upload),
+      ),
+    writePart: (options, body) =>
+      interceptor.run(
+        { operation: 'write-part', signal: options.signal, upload: body },
+        ({ signal, upload = body }) => mutations.writePart({ ...options, signal }, upload),
+      ),
+    copy: plain('copy', (options) => mutations.copy(options)),
+    delete: plain('delete', (options) => mutations.delete(options)),
+    createUpload: plain('create-upload', (options) => mutations.createUpload(options)),
+    copyPart: plain('copy-part', (options) => mutations.copyPart(options)),
+    completeUpload: plain('complete-upload', (options) => mutations.completeUpload(options)),
+    abortUpload: plain('abort-upload', (options) => mutations.abortUpload(options)),
+    listParts: plain('list-parts', (options) => mutations.listParts(options)),
+    listUploads: plain('list-uploads', (options) => mutations.listUploads(options)),
+  }
+}
+
+function plainRunner(interceptor: Interceptor) {
+  return <Options extends { readonly signal: AbortSignal }, T>(
+    operation: BackendOperation,
+    act: (options: Options) => Promise<T>,
+  ) =>
+    (options: Options): Promise<T> =>
+      interceptor.run({ operation, signal: options.signal, upload: undefined }, ({ signal }) =>
+        act({ ...options, signal }),
+      )
+}
+
+/** What a wrapper wants to know of a body. */
+export interface BodyWatch {
+  /** Before a chunk is handed on; the wait holds the body back. */
+  onChunk?(bytes: number): void | Promise<void>
+  /** The consumer has taken the chunk. */
+  onTaken?(): void
+  /** The consumer began to pump. */
+  onPump?(): void
+  /** Once, when the body ended: `error` is absent after its last byte. */
+  onEnd(error?: unknown): void
+}
+
+/** The same body, watched. A discarded body ends without an error. */
+export function watchBody(body: BackendBody, watch: BodyWatch): BackendBody {
+  let ended = false
+  const end = (error?: unknown): void => {
+    if (ended) return
+    ended = true
+    watch.onEnd(error)
+  }
+  return {
+    lengthBytes: body.lengthBytes,
+    async pump(write) {
+      watch.onPump?.()
+      try {
+        await body.pump((chunk) => {
+          const ready = watch.onChunk?.(chunk.length)
+          if (ready === undefined) return taken(write(chunk), watch)
+          return ready.then(() => taken(write(chunk), watch))
+        })
+      } catch (error) {
+        end(error)
+        throw error
+      }
+      end()
+    },
+    discard() {
+      body.discard()
+      end()
+    },
+  }
+}
+
+function taken(written: void | Promise<void>, watch: BodyWatch): void | Promise<void> {
+  if (written === undefined) {
+    watch.onTaken?.()
+    return undefined
+  }
+  return written.then(() => watch.onTaken?.())
+}
