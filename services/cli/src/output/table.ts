@@ -35,7 +35,11 @@ export function formatPairs(
 /** Text without control characters: a key must not move the cursor or recolour the terminal. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to take out
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) =>
-    JSON.stringify(character).slice(1, -1),
-  )
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, escapeControl)
+}
+
+function escapeControl(character: string): string {
+  const short = JSON.stringify(character).slice(1, -1)
+  // JSON leaves the second block of control characters as it is; terminals obey it.
+  return short === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : short
 }
