@@ -7,6 +7,7 @@ import { createMemoryBackend } from '@forebay/backend-memory/memory-backend'
 import { MemoryStore } from '@forebay/backend-memory/memory-store'
 import { systemClock } from '@forebay/base/clock'
 import { KeyedLock } from '@forebay/base/keyed-lock'
+import { HEADER_BYTES_MAX } from '@forebay/base/limits'
 import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
 import type { Answered } from '@forebay/gateway/api/s3/context'
 import { S3Door } from '@forebay/gateway/api/s3/s3-door'
@@ -87,7 +88,7 @@ export class S3Node {
       clusterId: 'test',
       clock: systemClock,
     })
-    const server = createServer()
+    const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX, requireHostHeader: false })
     const locks = new KeyedLock()
     const store = await openStore({
       mountpaths: [{ path: join(directory, 'mp') }],

@@ -40,7 +40,12 @@ export class FrontDoor {
     this.#options = options
   }
 
-  /** Puts the door on a server: every event that a request can cause. */
+  /**
+   * Puts the door on a server: every event that a request can cause.
+   *
+   * The server is best made with `requireHostHeader: false`: otherwise Node refuses requests without
+   * a Host by itself, and with no document.
+   */
   attach(server: Server): void {
     // Node drops headers past a count without a word; their bytes are bounded already.
     server.maxHeadersCount = 0
@@ -158,7 +163,9 @@ function whyImproper(request: IncomingMessage): Failure | undefined {
     const name = rawHeaders[at]
     if (name?.length === 4 && name.toLowerCase() === 'host') hosts++
   }
-  return hosts > 1 ? closing('bad-request', 'the Host header comes more than once') : undefined
+  if (hosts > 1) return closing('bad-request', 'the Host header comes more than once')
+  const needed = hosts === 0 && request.httpVersionMinor > 0
+  return needed ? closing('bad-request', 'the Host header is missing') : undefined
 }
 
 /** A refusal after which nothing more on the connection can be trusted. */
@@ -175,6 +182,6 @@ function failureOfParser(error: NodeJS.ErrnoException): Failure {
     case 'HPE_INVALID_EOF_STATE':
       return new Failure('body-incomplete', 'the connection ended before the request was complete')
     default:
-      return new Failure('bad-request', 'this is not a well-formed HTTP/1.1 request')
+      return new Failure('bad-request', 'this is not a well-formed HTTP request')
   }
 }

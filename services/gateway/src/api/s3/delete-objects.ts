@@ -44,7 +44,8 @@ async function deleteOne(
     return { kind: 'deleted', key }
   } catch (error) {
     const failure = toFailure(error)
-    if (failure.status >= 500) exchange.context.report(error, exchange.requestId)
+    const ours = failure.status >= 500 && failure.code !== 'not-implemented'
+    if (ours) exchange.context.report(error, exchange.requestId)
     const message = failure.code === 'internal' ? 'an internal error' : failure.message
     return { kind: 'failed', key, code: CATALOGUE[failure.code].s3, message }
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { type Failure, isFailure } from '@forebay/base/failure'
+import type { Failure } from '@forebay/base/failure'
 import { matchOperation, type OperationName } from '@forebay/s3/operation'
 import { type RequestHeaders, withHoistedHeaders } from '@forebay/s3/request-headers'
 import { bucketOfHost, parseRequestTarget, type RequestTarget } from '@forebay/s3/request-target'
@@ -60,8 +60,9 @@ export class S3Door {
   #fail(error: unknown, arrival: Arrival, exchange: Exchange | undefined): Failure {
     const { request, response, requestId } = arrival
     const failure = toFailure(error)
-    const brokeOff = response.headersSent && !isFailure(error, 'client-gone')
-    if (failure.status >= 500 || brokeOff) this.#context.report(error, requestId)
+    const brokeOff = response.headersSent && failure.code !== 'client-gone'
+    const ours = failure.status >= 500 && failure.code !== 'not-implemented'
+    if (ours || brokeOff) this.#context.report(error, requestId)
     const target = exchange?.target ?? targetOrNothing(request, this.hostBucketOf(request))
     refuse(
       failure,

@@ -1,0 +1,105 @@
+import { OPERATIONS } from '@forebay/gateway/api/s3/operations'
+import { mayDo } from '@forebay/gateway/authentication/authorise'
+import { OPERATION_NAMES, type OperationName } from '@forebay/s3/operation'
+import { signRequest } from '@forebay/s3/sigv4/sign'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { S3Node, USERS } from './s3-node.ts'
+
+/** One request for each operation; `team-a` exists. */
+const EXAMPLES: Readonly<
+  Record<OperationName, { readonly line: readonly [string, string]; readonly source?: string }>
+> = {
+  ListBuckets: { line: ['GET', '/'] },
+  CreateBucket: { line: ['PUT', '/team-created'] },
+  HeadBucket: { line: ['HEAD', '/team-a'] },
+  DeleteBucket: { line: ['DELETE', '/team-a'] },
+  GetBucketLocation: { line: ['GET', '/team-a?location'] },
+  ListObjects: { line: ['GET', '/team-a'] },
+  ListObjectsV2: { line: ['GET', '/team-a?list-type=2'] },
+  ListMultipartUploads: { line: ['GET', '/team-a?uploads'] },
+  DeleteObjects: { line: ['POST', '/team-a?delete'] },
+  GetObject: { line: ['GET', '/team-a/k'] },
+  HeadObject: { line: ['HEAD', '/team-a/k'] },
+  GetObjectAttributes: { line: ['GET', '/team-a/k?attributes'] },
+  PutObject: { line: ['PUT', '/team-a/k'] },
+  CopyObject: { line: ['PUT', '/team-a/k'], source: 'team-a/s' },
+  DeleteObject: { line: ['DELETE', '/team-a/k'] },
+  CreateMultipartUpload: { line: ['POST', '/team-a/k?uploads'] },
+  UploadPart: { line: ['PUT', '/team-a/k?partNumber=1&uploadId=u'] },
+  UploadPartCopy: { line: ['PUT', '/team-a/k?partNumber=1&uploadId=u'], source: 'team-a/s' },
+  CompleteMultipartUpload: { line: ['POST', '/team-a/k?uploadId=u'] },
+  AbortMultipartUpload: { line: ['DELETE', '/team-a/k?uploadId=u'] },
+  ListParts: { line: ['GET', '/team-a/k?uploadId=u'] },
+}
+
+const DENIED = /^HTTP\/1\.1 403 /
+
+describe.each(OPERATION_NAMES)('%s', (name) => {
+  let node: S3Node
+
+  beforeAll(async () => {
+    node = await S3Node.start('users')
+    await node.table.create({
+      provider: 'ais',
+      namespace: { uuid: '', name: '' },
+      name: 'team-a',
+    })
+  })
+  afterAll(() => node.close())
+
+  const send = async (keys: { accessKey: string; secretKey: string } | undefined) => {
+    const { line, source } = EXAMPLES[name]
+    const [method, target] = line
+    const headers: Record<string, string> = { host: '127.0.0.1', 'content-length': '0' }
+    if (source !== undefined) headers['x-amz-copy-source'] = source
+    if (keys !== undefined) {
+      const signature = signRequest({
+        method,
+        target,
+        headers,
+        payload: 'UNSIGNED-PAYLOAD',
+        credentials: { accessKeyId: keys.accessKey, secretAccessKey: keys.secretKey },
+        region: 'us-east-1',
+        date: new Date(),
+      })
+      Object.assign(headers, signature)
+    }
+    const lines = Object.entries(headers).map(([header, value]) => `${header}: ${value}`)
+    const { text } = await node.exchange(
+      `${[`${method} ${target} HTTP/1.1`, ...lines].join('\r\n')}\r\n\r\n`,
+      { quietMs: 50 },
+    )
+    expect(text).toMatch(/^HTTP\/1\.1 \d/)
+    return text
+  }
+
+  test('is refused to nobody, to a wrong key and to a wrong secret', async () => {
+    expect(await send(undefined)).toMatch(DENIED)
+    expect(await send({ accessKey: 'AKUNKNOWN', secretKey: 'x' })).toMatch(DENIED)
+    expect(await send({ accessKey: 'AKROOT', secretKey: 'wrong' })).toMatch(DENIED)
+  })
+
+  test.each(USERS)('is open to $id exactly as the table says', async (user) => {
+    const { on, needs } = OPERATIONS[name]
+    const names = on === 'service' ? undefined : ['team-a']
+    const text = await send(user)
+    if (mayDo({ kind: 'user', user }, needs, names)) expect(text).not.toMatch(DENIED)
+    else expect(text).toMatch(DENIED)
+  })
+})
+
+test('what each policy may do', () => {
+  const needed = (permission: string) =>
+    OPERATION_NAMES.filter((name) => OPERATIONS[name].needs === permission)
+  expect(needed('admin')).toEqual(['CreateBucket', 'DeleteBucket'])
+  expect(needed('read')).toEqual(['GetObject', 'HeadObject', 'GetObjectAttributes'])
+  expect(needed('list')).toEqual([
+    'ListBuckets',
+    'HeadBucket',
+    'GetBucketLocation',
+    'ListObjects',
+    'ListObjectsV2',
+    'ListMultipartUploads',
+    'ListParts',
+  ])
+})
