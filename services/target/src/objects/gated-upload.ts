@@ -20,6 +20,7 @@ export class GatedUpload implements UploadBody {
   readonly #fd: number
   #receivedBytes = 0
   #opened = false
+  #tailSent = false
   #failure: unknown
   #waiting: (() => void)[] = []
 
@@ -41,9 +42,9 @@ export class GatedUpload implements UploadBody {
     this.#wake()
   }
 
-  /** True once the backend may have got the last byte. */
-  get opened(): boolean {
-    return this.#opened
+  /** True once bytes of the tail were handed out: the backend may have got the last one. */
+  get mayBeCommitted(): boolean {
+    return this.#tailSent
   }
 
   /** The body is not to be committed. */
@@ -54,6 +55,7 @@ export class GatedUpload implements UploadBody {
 
   async *chunks(): AsyncIterable<Buffer> {
     let offset = 0
+    if (this.lengthBytes === 0) this.#tailSent = true
     while (offset < this.lengthBytes) {
       if (this.#failure !== undefined) throw this.#failure
       const limit = this.#limit()
@@ -66,6 +68,7 @@ export class GatedUpload implements UploadBody {
       if (bytesRead === 0)
         throw new Failure('disk-error', 'a work file is shorter than what was written')
       offset += bytesRead
+      if (offset > this.lengthBytes - WITHHELD_TAIL_BYTES) this.#tailSent = true
       yield buffer.subarray(0, bytesRead)
     }
   }

@@ -65,15 +65,8 @@ function chooseParts(
   upload: UploadDescription,
 ): readonly ObjectRecord[] {
   if (request.parts.length === 0) throw new Failure('xml-malformed', 'the list of parts is empty')
-  let previous = 0
+  checkAscending(request)
   const records = request.parts.map((part, index) => {
-    if (part.partNumber <= previous) {
-      throw new Failure(
-        'part-order-invalid',
-        'the list of parts is not in ascending order of part numbers',
-      )
-    }
-    previous = part.partNumber
     const record = context.store.get(SYSTEM_BUCKET_ID, partKey(request.uploadId, part.partNumber))
     if (
       record === undefined ||
@@ -103,6 +96,19 @@ function chooseParts(
   }
   checkConsecutive(request, upload)
   return records
+}
+
+function checkAscending(request: CompleteRequest): void {
+  let previous = 0
+  for (const { partNumber } of request.parts) {
+    if (partNumber <= previous) {
+      throw new Failure(
+        'part-order-invalid',
+        'the list of parts is not in ascending order of part numbers',
+      )
+    }
+    previous = partNumber
+  }
 }
 
 /** Composite checksums are of parts 1, 2, 3 ... (S3 API). */

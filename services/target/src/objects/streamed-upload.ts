@@ -7,6 +7,9 @@ import { GatedUpload, WITHHELD_TAIL_BYTES } from './gated-upload.ts'
 /** Shorter bodies go to the backend in one piece when they are complete, bytes. */
 const EARLY_START_BYTES = 4 * WITHHELD_TAIL_BYTES
 
+/** Connections that one body may break before its tail, the first included. */
+const UPLOAD_ATTEMPTS = 3
+
 /** Sends the body behind `gate` to the backend; `md5Hex` where it is known before the body goes out. */
 export type StartUpload = (gate: GatedUpload, md5Hex: string | undefined) => Promise<WriteResult>
 
@@ -21,7 +24,6 @@ export class StreamedUpload {
   readonly #stop = new AbortController()
   #gate: GatedUpload | undefined
   #early: Promise<WriteResult> | undefined
-  #brokeBeforeTheTail = false
 
   constructor(work: WorkFile, lengthBytes: number | undefined, start: StartUpload) {
     this.#work = work
@@ -52,13 +54,22 @@ export class StreamedUpload {
   /** Lets the tail go, or uploads everything when nothing is there yet; the backend's answer. */
   async commit(received: ReceivedBody): Promise<WriteResult> {
     const { sizeBytes, digests } = received
-    if (this.#early !== undefined && this.#gate !== undefined && !this.#brokeBeforeTheTail) {
-      this.#gate.open()
-      return this.#early
+    let gate = this.#gate
+    let upload = this.#early
+    for (let attempt = 1; ; attempt++) {
+      if (gate === undefined || upload === undefined) {
+        gate = new GatedUpload(this.#work.fd, sizeBytes)
+        upload = this.#start(gate, digests.get('md5'))
+      }
+      gate.open()
+      try {
+        return await upload
+      } catch (error) {
+        // While no byte of the tail has gone out, nothing can have been committed.
+        if (gate.mayBeCommitted || !isBroken(error) || attempt >= UPLOAD_ATTEMPTS) throw error
+        gate = undefined
+      }
     }
-    const gate = new GatedUpload(this.#work.fd, sizeBytes)
-    gate.open()
-    return this.#start(gate, digests.get('md5'))
   }
 
   #startEarly(lengthBytes: number): void {
@@ -66,12 +77,12 @@ export class StreamedUpload {
     this.#gate = gate
     this.#early = this.#start(gate, undefined)
     this.#early.catch((error: unknown) => {
-      if (gate.opened) return
-      // Nothing was committed. A refusal ends the request now; a broken connection is tried again
-      // when the whole body is here.
-      this.#brokeBeforeTheTail = true
-      const again = isFailure(error, 'backend-unreachable', 'backend-timeout', 'backend-throttled')
-      if (!again) this.#stop.abort(error)
+      // A refusal ends the request now; a broken connection is tried again when the body is here.
+      if (!gate.mayBeCommitted && !isBroken(error)) this.#stop.abort(error)
     })
   }
+}
+
+function isBroken(error: unknown): boolean {
+  return isFailure(error, 'backend-unreachable', 'backend-timeout', 'backend-throttled')
 }
