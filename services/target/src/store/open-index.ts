@@ -2,27 +2,36 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { dirname, join } from 'node:path'
 import { Failure } from '@forebay/base/failure'
 import { encodeName, type IndexDatabases, openIndexDatabases } from './index-db.ts'
+import { isSaneIndexFile } from './index-file.ts'
 import { listSegments, POSITION_UNIT } from './journal-read.ts'
 import { type Mountpath, OWN } from './mountpath.ts'
 import { appliedPosition, INDEX_FORMAT } from './record-index.ts'
 import type { StoreObserver } from './store-context.ts'
 
-/** Left in the index directory while it is being opened: a crash in between means that it is not to be trusted. */
+/**
+ * Left in the index directory while it is being opened: a crash in between means
+ * that it is not to be trusted.
+ */
 const OPENING = 'opening'
+
+export interface OpenedIndex {
+  readonly databases: IndexDatabases
+  /** The index is empty and is to be built from the whole journals. */
+  readonly rebuild: boolean
+}
 
 /**
  * The index environment, a fresh one when the old cannot be used: unreadable, of another format or
  * cluster, older than the journals still know, or fatal to the process that opened it last (a mapped
  * file that was cut short ends the process with SIGBUS).
  *
- * @returns `rebuild`: the index is empty and is to be built from the whole journals
  * @throws Failure `format-newer`
  */
 export async function openIndex(
   directory: string,
   mountpaths: readonly Mountpath[],
   { clusterId, observer }: { readonly clusterId: string; readonly observer: StoreObserver },
-): Promise<{ readonly databases: IndexDatabases; readonly rebuild: boolean }> {
+): Promise<OpenedIndex> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const opening = join(directory, OPENING)
   let reason = existsSync(opening) ? 'the last start ended while opening it' : undefined
@@ -51,6 +60,9 @@ export async function signIndex(databases: IndexDatabases, clusterId: string): P
 
 function tryOpen(directory: string): IndexDatabases | undefined {
   try {
+    if (!isSaneIndexFile(directory)) return undefined
+    // Readers of processes that are gone; the directory is ours alone.
+    rmSync(join(directory, 'lock.mdb'), { force: true })
     return openIndexDatabases(directory)
   } catch {
     // Whatever lmdb has against the file, the journals know everything that is in it.

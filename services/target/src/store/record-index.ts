@@ -195,6 +195,11 @@ export class RecordIndex {
     await this.#databases.root.batch(() => this.#issue([]))
   }
 
+  /** Forgets decoded records: what is suspect has changed. */
+  clearCache(): void {
+    this.#cache.clear()
+  }
+
   /** Resolves when every write asked for is in the file. @throws Failure when one did not get there */
   async settled(): Promise<void> {
     while (this.#queue.length > 0 || this.#running.size > 0) {

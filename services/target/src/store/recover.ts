@@ -51,6 +51,7 @@ export async function recover(
   await signIndex(databases, clusterId)
   await databases.root.flushed
   for (const drive of context.drives) await beginState(context, drive)
+  context.index.clearCache()
   for (const { drive, from } of starts) drive.journal.applied(from)
   await context.index.persistPositions()
   for (const { trash, mountpath } of context.drives) {
