@@ -21,6 +21,7 @@ import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-
 import type { Target } from '@forebay/target/objects/target'
 import type { LocalObjectStore } from '@forebay/target/store/local-store'
 import { openStore } from '@forebay/target/store/open-store'
+import { lockDirectory } from '@forebay/target/store/process-lock'
 import { BackendPool } from './backend-pool.ts'
 import { openDoors } from './doors.ts'
 import { Listeners } from './listeners.ts'
@@ -66,6 +67,9 @@ async function open(opening: Opening): Promise<RunningNode> {
   const { loaded, settings, logger, closers } = opening
   const clock = systemClock
   await mkdir(settings.dataDir, { recursive: true })
+  // Two nodes on one directory would each overwrite the other's bucket table.
+  const lock = await lockDirectory(settings.dataDir)
+  closers.push(() => lock.release())
   const identity = await openIdentity(settings.dataDir, clock)
   const metrics = new Metrics({ version: VERSION })
   const observer = createObjectObserver(metrics, logger)
@@ -105,6 +109,10 @@ async function open(opening: Opening): Promise<RunningNode> {
     nodeId: identity.nodeId,
     sendfile: settings.datapath.sendfile,
     whenAbandoned: settings.cold.whenAbandoned,
+    cacheDefaults: {
+      revalidate: { kind: 'after', ttlMs: settings.cache.revalidateTtlMs },
+      staleIfErrorMs: settings.cache.staleIfErrorMs,
+    },
   })
   const accessLog = await openAccessLog(settings, logger)
   if (accessLog !== undefined) closers.push(() => accessLog.close())

@@ -3,7 +3,7 @@ import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { KeyedLock } from '@forebay/base/keyed-lock'
 import { type BucketRecord, formatBucket } from '@forebay/model/bucket'
-import { type BucketProperties, resolveProperties } from '@forebay/model/bucket-properties'
+import type { BucketProperties } from '@forebay/model/bucket-properties'
 import type { CacheStatus } from '@forebay/peer/target-port'
 import type { ObjectStore } from '../store/contract.ts'
 import type { Questions } from './ask-backend.ts'
@@ -34,6 +34,8 @@ export interface ObjectContext {
   readonly unsettled: UnsettledKeys
   readonly fills: FillTable
   readonly questions: Questions
+  /** The bucket's properties with the node's and the kind's defaults. */
+  propertiesOf(bucket: BucketRecord): BucketProperties
   readonly clock: Clock
   readonly observer: ObjectObserver
   readonly sendfile: 'auto' | 'off'
@@ -57,17 +59,6 @@ export function raiseKey(context: ObjectContext, keyId: string): void {
   context.questions.forget(keyId)
 }
 
-const resolved = new WeakMap<BucketRecord, BucketProperties>()
-
-/** The bucket's properties with defaults; computed once per row. */
-export function propertiesOf(bucket: BucketRecord): BucketProperties {
-  const known = resolved.get(bucket)
-  if (known !== undefined) return known
-  const properties = resolveProperties(bucket.backend, bucket.properties)
-  resolved.set(bucket, properties)
-  return properties
-}
-
 /**
  * The write half of a bucket's backend.
  *
@@ -85,8 +76,8 @@ export function mutationsOf(context: ObjectContext, bucket: BucketRecord): Mutat
 }
 
 /** @throws Failure `bucket-read-only` where the bucket refuses writes. */
-export function checkWritable(bucket: BucketRecord): void {
-  if (propertiesOf(bucket).cache === 'read-only') {
+export function checkWritable(context: ObjectContext, bucket: BucketRecord): void {
+  if (context.propertiesOf(bucket).cache === 'read-only') {
     throw new Failure('bucket-read-only', `${formatBucket(bucket.ref)} is read-only`, {
       hint: 'set the bucket property cache to read-write',
     })

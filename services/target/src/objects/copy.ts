@@ -16,7 +16,7 @@ export async function copyObject(
   context: ObjectContext,
   request: CopyRequest,
 ): Promise<WriteAnswer> {
-  checkWritable(request.bucket)
+  checkWritable(context, request.bucket)
   if (copiesInside(context, request.source.bucket, request.bucket))
     return copyAtBackend(context, request)
   return copyThrough(context, request)

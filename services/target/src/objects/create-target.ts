@@ -2,6 +2,7 @@ import type { Backend } from '@forebay/backend-port/backend'
 import type { Clock } from '@forebay/base/clock'
 import type { KeyedLock } from '@forebay/base/keyed-lock'
 import type { BucketRecord } from '@forebay/model/bucket'
+import { type BucketProperties, resolveProperties } from '@forebay/model/bucket-properties'
 import type { ObjectStore } from '../store/contract.ts'
 import { Questions } from './ask-backend.ts'
 import type { ObjectContext, ObjectObserver } from './context.ts'
@@ -21,6 +22,8 @@ export interface TargetOptions {
   readonly nodeId: string
   readonly sendfile: 'auto' | 'off'
   readonly whenAbandoned: 'stop' | 'finish'
+  /** The node's defaults for buckets with a backend. */
+  readonly cacheDefaults?: Pick<BucketProperties, 'revalidate' | 'staleIfErrorMs'> | undefined
 }
 
 /** A target over an open store. */
@@ -32,10 +35,25 @@ export function createTarget(options: TargetOptions): Target {
 export function createObjectContext(options: TargetOptions): ObjectContext {
   return {
     ...options,
+    propertiesOf: rememberProperties(options.cacheDefaults),
     generations: new Generations(),
     overlaps: new OverlapWatch(),
     unsettled: new UnsettledKeys(options.store, options.clock),
     fills: new FillTable(),
     questions: new Questions(),
+  }
+}
+
+/** Resolves each row of the bucket table once. */
+function rememberProperties(
+  defaults: TargetOptions['cacheDefaults'],
+): (bucket: BucketRecord) => BucketProperties {
+  const resolved = new WeakMap<BucketRecord, BucketProperties>()
+  return (bucket) => {
+    const known = resolved.get(bucket)
+    if (known !== undefined) return known
+    const properties = resolveProperties(bucket.backend, { ...defaults, ...bucket.properties })
+    resolved.set(bucket, properties)
+    return properties
   }
 }

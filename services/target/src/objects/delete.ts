@@ -3,14 +3,7 @@ import { formatBucket } from '@forebay/model/bucket'
 import { isUnconditional } from '@forebay/model/conditions'
 import type { DeleteRequest } from '@forebay/peer/target-port'
 import { commitAtBackend } from './commit-at-backend.ts'
-import {
-  checkWritable,
-  keyIdOf,
-  mutationsOf,
-  type ObjectContext,
-  propertiesOf,
-  raiseKey,
-} from './context.ts'
+import { checkWritable, keyIdOf, mutationsOf, type ObjectContext, raiseKey } from './context.ts'
 import { checkConditions } from './write.ts'
 
 /** Deletes an object, at the backend first. An object that is not there is no failure. */
@@ -19,7 +12,7 @@ export async function deleteObject(
   request: DeleteRequest,
 ): Promise<{ readonly existed: boolean | undefined }> {
   const { bucket, key, conditions, signal } = request
-  checkWritable(bucket)
+  checkWritable(context, bucket)
   if (bucket.backend === undefined) return deleteNative(context, request)
   const mutations = mutationsOf(context, bucket)
   const ticket = context.overlaps.begin(keyIdOf(bucket, key))
@@ -43,7 +36,11 @@ async function deleteNative(
   const { bucket, key } = request
   return context.locks.hold(keyIdOf(bucket, key), async () => {
     if (!isUnconditional(request.conditions)) checkConditions(context, request)
-    const options = { sync: propertiesOf(bucket).syncWrites, settle: false, why: 'delete' as const }
+    const options = {
+      sync: context.propertiesOf(bucket).syncWrites,
+      settle: false,
+      why: 'delete' as const,
+    }
     return { existed: await context.store.remove(bucket.id, key, options) }
   })
 }

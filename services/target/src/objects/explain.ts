@@ -2,7 +2,7 @@ import type { Pin } from '@forebay/model/version'
 import type { Explanation, ReadRequest } from '@forebay/peer/target-port'
 import type { ObjectRecord } from '../store/contract.ts'
 import { BlockMap } from './block-map.ts'
-import { keyIdOf, type ObjectContext, propertiesOf } from './context.ts'
+import { keyIdOf, type ObjectContext } from './context.ts'
 import { ageSeconds, freshForMs } from './freshness.ts'
 
 /** What the cache knows about a key and what the next read would do; asks nobody. */
@@ -18,7 +18,7 @@ export function explainObject(context: ObjectContext, request: ReadRequest): Exp
       ? 0
       : native
         ? Number.POSITIVE_INFINITY
-        : freshForMs(record, propertiesOf(bucket), now)
+        : freshForMs(record, context.propertiesOf(bucket), now)
   const base = {
     unsettled,
     fresh: record !== undefined && !unsettled && freshMs > 0,

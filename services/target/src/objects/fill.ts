@@ -10,7 +10,7 @@ import type { Pin } from '@forebay/model/version'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
 import { BlockMap } from './block-map.ts'
 import { changedMeanwhile } from './changed-meanwhile.ts'
-import { keyIdOf, type ObjectContext, propertiesOf } from './context.ts'
+import { keyIdOf, type ObjectContext } from './context.ts'
 import { expectedDigest } from './expected-digest.ts'
 import { digestFile } from './file-digest.ts'
 import type { GenerationToken } from './generations.ts'
@@ -85,7 +85,7 @@ export class Fill implements FetchHost {
   #stopping = false
 
   constructor(context: ObjectContext, parts: FillParts, onEnd: (fill: Fill) => void) {
-    const properties = propertiesOf(parts.bucket)
+    const properties = context.propertiesOf(parts.bucket)
     this.#context = context
     this.#backend = context.backendOf(parts.bucket)
     this.#parts = parts
@@ -470,7 +470,7 @@ export class Fill implements FetchHost {
 
   /** True when the entry may be kept in parts. */
   #isSparse(): boolean {
-    const { sparseThresholdBytes } = propertiesOf(this.#parts.bucket)
+    const { sparseThresholdBytes } = this.#context.propertiesOf(this.#parts.bucket)
     return this.pin.kind !== 'none' && this.attributes.sizeBytes > sparseThresholdBytes
   }
 

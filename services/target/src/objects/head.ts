@@ -5,7 +5,7 @@ import type { ObjectRecord } from '../store/contract.ts'
 import { abortable } from './abortable.ts'
 import { askBackend } from './ask-backend.ts'
 import { BlockMap } from './block-map.ts'
-import { keyIdOf, type ObjectContext, propertiesOf } from './context.ts'
+import { keyIdOf, type ObjectContext } from './context.ts'
 import { freshForMs, mayServeStale } from './freshness.ts'
 import { judge } from './read.ts'
 
@@ -25,7 +25,7 @@ export async function headObject(
       : answer(context, request, fromRecord(record, 'hit'))
   }
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
-  const properties = propertiesOf(bucket)
+  const properties = context.propertiesOf(bucket)
   const current = !unsettled && request.latest !== true && properties.cache !== 'bypass'
   if (record !== undefined && current && freshForMs(record, properties, context.clock.now()) > 0) {
     const status = record.blocks === undefined ? 'hit' : 'partial'

@@ -9,7 +9,7 @@ import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { ObjectAttributes, StoredPart } from '@forebay/model/object'
 import type { CompleteRequest, WriteAnswer } from '@forebay/peer/target-port'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
-import { keyIdOf, type ObjectContext, propertiesOf } from './context.ts'
+import { keyIdOf, type ObjectContext } from './context.ts'
 import { removeParts, storeDescription, uploadLock } from './multipart-native.ts'
 import { findUpload, noSuchUpload, partKey, type UploadDescription } from './multipart-record.ts'
 import { SYSTEM_BUCKET_ID } from './system-bucket.ts'
@@ -258,7 +258,7 @@ async function publish(
 ): Promise<void> {
   const { bucket, key, uploadId } = request
   const { upload, work, attributes, contentXxh64 } = made
-  const sync = propertiesOf(bucket).syncWrites
+  const sync = context.propertiesOf(bucket).syncWrites
   const { etag } = attributes
   const atMs = context.clock.now()
   await context.locks.hold(keyIdOf(bucket, key), async () => {

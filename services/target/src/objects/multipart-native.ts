@@ -11,7 +11,7 @@ import type {
 } from '@forebay/peer/target-port'
 import { type ReceivedBody, receiveToFile } from '../bodies/receive.ts'
 import type { WorkFile } from '../store/contract.ts'
-import { keyIdOf, type ObjectContext, propertiesOf } from './context.ts'
+import { keyIdOf, type ObjectContext } from './context.ts'
 import {
   describe,
   descriptionKey,
@@ -31,7 +31,7 @@ export async function createNativeUpload(
   request: CreateUploadRequest,
 ): Promise<{ readonly uploadId: string }> {
   const uploadId = `${context.nodeId}.${crypto.randomBytes(16).toString('hex')}`
-  await storeDescription(context, propertiesOf(request.bucket).syncWrites, {
+  await storeDescription(context, context.propertiesOf(request.bucket).syncWrites, {
     uploadId,
     bucketId: request.bucket.id,
     key: request.key,
@@ -107,7 +107,7 @@ export async function writeNativePart(
     const attributes = partAttributes(context, received, upload.checksumAlgorithm)
     await context.locks.hold(uploadLock(uploadId), async () => {
       openUpload(context, address)
-      const sync = propertiesOf(bucket).syncWrites
+      const sync = context.propertiesOf(bucket).syncWrites
       await commitSystemObject(
         context,
         { key, work, sync },
@@ -181,7 +181,7 @@ export async function abortNativeUpload(
     await removeUpload(
       context,
       { bucketId: bucket.id, key, uploadId },
-      propertiesOf(bucket).syncWrites,
+      context.propertiesOf(bucket).syncWrites,
     )
   })
 }

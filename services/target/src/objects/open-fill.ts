@@ -4,7 +4,7 @@ import type { ObjectAddress } from '@forebay/peer/target-port'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
 import type { Asked } from './ask-backend.ts'
 import { changedMeanwhile } from './changed-meanwhile.ts'
-import { keyIdOf, type ObjectContext, propertiesOf } from './context.ts'
+import { keyIdOf, type ObjectContext } from './context.ts'
 import { Fill, type FillParts } from './fill.ts'
 import type { Opened } from './fill-table.ts'
 
@@ -68,7 +68,7 @@ export async function openSparse(
   const token = context.generations.begin(keyIdOf(bucket, key))
   let work: WorkFile | undefined
   try {
-    work = await context.store.createWork(bucket, key, propertiesOf(bucket).blockBytes)
+    work = await context.store.createWork(bucket, key, context.propertiesOf(bucket).blockBytes)
     fs.ftruncateSync(work.fd, known.attributes.sizeBytes)
     const { attributes, pin, askedMs, settles } = known
     const fill = register(context, { bucket, key, attributes, pin, askedMs, work, token, settles })

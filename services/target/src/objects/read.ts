@@ -16,7 +16,7 @@ import { createFileBody, createFollowingBody } from '../bodies/send-range.ts'
 import type { ObjectRecord } from '../store/contract.ts'
 import { abortable } from './abortable.ts'
 import { type Asked, askBackend } from './ask-backend.ts'
-import { keyIdOf, type ObjectContext, propertiesOf, raiseKey } from './context.ts'
+import { keyIdOf, type ObjectContext, raiseKey } from './context.ts'
 import type { Fill } from './fill.ts'
 import type { Opened } from './fill-table.ts'
 import { ageSeconds, freshForMs, mayServeStale } from './freshness.ts'
@@ -43,7 +43,7 @@ export async function readObject(
 ): Promise<ReadAnswer> {
   const { bucket } = request
   if (bucket.backend === undefined) return readNative(context, request)
-  if (propertiesOf(bucket).cache === 'bypass')
+  if (context.propertiesOf(bucket).cache === 'bypass')
     return count(context, request, await passThrough(context, request))
   for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
     try {
@@ -88,7 +88,7 @@ async function readCached(
   const { bucket, key } = request
   const record = context.store.get(bucket.id, key)
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
-  const properties = propertiesOf(bucket)
+  const properties = context.propertiesOf(bucket)
   const current = !unsettled && request.latest !== true
   if (record !== undefined && current && freshForMs(record, properties, context.clock.now()) > 0) {
     return serveRecord(context, request, { record, status: 'hit' })
@@ -167,7 +167,8 @@ async function askOrStale(
     if (!unreachable || unsettled || request.latest === true || record?.blocks !== undefined)
       throw error
     if (record === undefined) throw error
-    if (!mayServeStale(record, propertiesOf(request.bucket), context.clock.now())) throw error
+    if (!mayServeStale(record, context.propertiesOf(request.bucket), context.clock.now()))
+      throw error
     return { kind: 'stale', record }
   }
 }
@@ -262,7 +263,7 @@ function open(
   const sparse =
     wanted.kind === 'range' &&
     wanted.range.lengthBytes < known.attributes.sizeBytes &&
-    known.attributes.sizeBytes > propertiesOf(request.bucket).sparseThresholdBytes &&
+    known.attributes.sizeBytes > context.propertiesOf(request.bucket).sparseThresholdBytes &&
     known.pin.kind !== 'none' &&
     capabilities.rangedRead &&
     capabilities.pinnedRead

@@ -82,7 +82,7 @@ export class Target implements TargetPort {
   }
 
   async createUpload(request: CreateUploadRequest): Promise<{ readonly uploadId: string }> {
-    checkWritable(request.bucket)
+    checkWritable(this.#context, request.bucket)
     return this.#isNative(request.bucket)
       ? createNativeUpload(this.#context, request)
       : createBackendUpload(this.#context, request)

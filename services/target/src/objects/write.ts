@@ -15,14 +15,7 @@ import type { WriteAnswer, WriteRequest } from '@forebay/peer/target-port'
 import { type ReceivedBody, receiveToFile } from '../bodies/receive.ts'
 import type { WorkFile } from '../store/contract.ts'
 import { commitAtBackend, pinWritten, writtenValidators } from './commit-at-backend.ts'
-import {
-  checkWritable,
-  keyIdOf,
-  mutationsOf,
-  type ObjectContext,
-  propertiesOf,
-  raiseKey,
-} from './context.ts'
+import { checkWritable, keyIdOf, mutationsOf, type ObjectContext, raiseKey } from './context.ts'
 import type { GatedUpload } from './gated-upload.ts'
 import type { OverlapTicket } from './overlap.ts'
 import { StreamedUpload } from './streamed-upload.ts'
@@ -35,7 +28,7 @@ export async function writeObject(
   context: ObjectContext,
   request: WriteRequest,
 ): Promise<WriteAnswer> {
-  checkWritable(request.bucket)
+  checkWritable(context, request.bucket)
   const { bucket, key, body } = request
   const work = await context.store.createWork(
     bucket,
@@ -71,7 +64,7 @@ async function writeNative(
       pin: { kind: 'none' } as const,
       validatedMs: attributes.lastModifiedMs,
     }
-    const sync = propertiesOf(bucket).syncWrites
+    const sync = context.propertiesOf(bucket).syncWrites
     await context.store.commit({ bucket, key, work }, record, { sync, settle: false })
     return { attributes }
   })
@@ -188,7 +181,7 @@ async function installWritten(
   const { bucket, key } = request
   const { work, attributes, received, settle } = written
   const pin = await pinWritten(context, request, written)
-  const cached = pin !== undefined && propertiesOf(bucket).cache === 'read-write'
+  const cached = pin !== undefined && context.propertiesOf(bucket).cache === 'read-write'
   try {
     if (!cached) {
       await context.store.remove(bucket.id, key, { sync: false, settle, why: 'stale' })
@@ -201,7 +194,7 @@ async function installWritten(
       validatedMs: context.clock.now(),
     }
     await context.store.commit({ bucket, key, work }, record, {
-      sync: propertiesOf(bucket).syncWrites,
+      sync: context.propertiesOf(bucket).syncWrites,
       settle,
     })
   } catch (error) {
