@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { Failure } from '@forebay/base/failure'
 import { socketDescriptor, undeliveredBytes } from '../os/socket.ts'
 
@@ -120,18 +119,15 @@ export class ClientConnection {
   }
 
   dispose(): void {
-    if (!this.#watching) return
-    this.#response.off('close', this.#leave)
-    closeListeners.get(this.#response.req.socket)?.delete(this.#leave)
+    if (this.#watching) this.#response.off('close', this.#leave)
   }
 
   /** Listeners are costly; a body that leaves in one go needs none. */
   #watch(): void {
     if (this.#watching) return
     this.#watching = true
+    // Emitted also for a response that waits behind an earlier one (pipelining).
     this.#response.once('close', this.#leave)
-    // A response that waits behind an earlier one (pipelining) does not hear of the close itself.
-    if (this.#response.socket === null) onSocketClose(this.#response.req.socket, this.#leave)
   }
 
   /** Progress is a write that finished, or bytes of an unfinished one that left this machine. */
@@ -166,20 +162,4 @@ export class ClientConnection {
     this.#controller?.abort(this.#failure)
     this.#wake?.()
   }
-}
-
-/** One real listener a socket, however many pipelined responses wait on it. */
-const closeListeners = new WeakMap<Socket, Set<() => void>>()
-
-function onSocketClose(socket: Socket, listener: () => void): void {
-  let listeners = closeListeners.get(socket)
-  if (listeners === undefined) {
-    const created = new Set<() => void>()
-    listeners = created
-    closeListeners.set(socket, created)
-    socket.once('close', () => {
-      for (const each of created) each()
-    })
-  }
-  listeners.add(listener)
 }

@@ -15,6 +15,8 @@ class Growing {
   readonly #bytes: Buffer
   readonly #steps: number[]
   grantedBytes = 0
+  /** True while a follower waits for bytes that will never come. */
+  isWaiting = false
   aborted: unknown
 
   constructor(fd: number, bytes: Buffer, steps: readonly number[]) {
@@ -28,6 +30,7 @@ class Growing {
     const step = this.#steps.shift()
     if (step === 0) throw new Failure('backend-unreachable', 'the origin left')
     if (step === undefined) {
+      this.isWaiting = true
       await once(signal, 'abort')
       this.aborted = signal.reason
       throw signal.reason
@@ -110,7 +113,8 @@ describe.each(['auto', 'off'] as const)('sendfile %s', (sendfile) => {
     }
     body = () => createFollowingBody({ source, offset: 0, lengthBytes: MIB, sendfile, onClose })
     const client = await server.dial('/')
-    await until(() => source.grantedBytes === 301_000)
+    client.resume()
+    await until(() => source.isWaiting)
     client.destroy()
     await until(() => server.outcomes.length === 1)
     expect(await server.outcomes[0]).toMatchObject({ code: 'client-gone' })

@@ -253,14 +253,9 @@ describe('a file sink', () => {
     await sink.settle()
   })
 
-  test.each([0, 2 ** 40])('goes on after a partial write (dirty pages: %d)', (dirtyBytes) => {
+  test.each([0, 2 ** 40])('keeps count of a partial write (dirty pages: %d)', (dirtyBytes) => {
     // A limit on the size of files makes the system take a part, and refuse only the rest.
-    const sink = new URL('./file-sink.ts', import.meta.url)
-    const policy = new URL('./write-policy.ts', import.meta.url)
-    const script = `
-      const { openSync } = await import('node:fs')
-      const { FileSink } = await import('${sink}')
-      const { WritePolicy } = await import('${policy}')
+    const output = underSizeLimit(`
       const readDirtyPages = () => ({ dirtyBytes: ${dirtyBytes}, thresholdBytes: 2 ** 40 })
       const fd = openSync('${files.path()}', 'w')
       const sink = new FileSink({ fd, policy: new WritePolicy({ readDirtyPages }) })
@@ -269,9 +264,47 @@ describe('a file sink', () => {
         await sink.flush()
       } catch (error) {
         process.stdout.write(error.code + ' ' + sink.writtenBytes)
-      }`
-    const command = 'ulimit -f 100; exec "$0" --input-type=module -e "$1"'
-    const output = execFileSync('bash', ['-c', command, process.execPath, script])
-    expect(output.toString()).toBe(`disk-error ${100 * 1024}`)
+      }`)
+    expect(output).toBe(`disk-error ${LIMIT_BYTES}`)
+  })
+
+  test('goes on after a partial write with the very next byte', () => {
+    const path = files.path()
+    const output = underSizeLimit(`
+      const { execFileSync } = await import('node:child_process')
+      let runs = 0
+      // The limit goes after the first write, so that the rest is taken.
+      class Lifting extends DiskGate {
+        run(operation, options) {
+          runs += 1
+          if (runs === 2) execFileSync('prlimit', ['--fsize=unlimited:', '--pid', process.pid])
+          return super.run(operation, options)
+        }
+      }
+      const readDirtyPages = () => ({ dirtyBytes: 2 ** 40, thresholdBytes: 2 ** 40 })
+      const policy = new WritePolicy({ readDirtyPages })
+      const sink = new FileSink({ fd: openSync('${path}', 'w'), policy, gate: new Lifting() })
+      for (let i = 0; i < 8; i += 1) await sink.write(Buffer.alloc(40_000, i + 1))
+      await sink.flush()
+      process.stdout.write(runs + ' ' + sink.writtenBytes)`)
+    expect(output).toMatch(/^[23] 320000$/)
+    const chunks = Array.from({ length: 8 }, (_, index) => Buffer.alloc(40_000, index + 1))
+    expect(contentOf(files.open(path, 'r')).equals(Buffer.concat(chunks))).toBe(true)
   })
 })
+
+const LIMIT_BYTES = 100 * 1024
+
+/** Output of a script that runs where files may grow to `LIMIT_BYTES` at first. */
+function underSizeLimit(script: string): string {
+  const url = (name: string): string => new URL(name, import.meta.url).href
+  const imports = `
+    import { openSync } from 'node:fs'
+    import { FileSink } from '${url('./file-sink.ts')}'
+    import { WritePolicy } from '${url('./write-policy.ts')}'
+    import { DiskGate } from '${url('../os/disk-gate.ts')}'
+  `
+  const command = `ulimit -S -f ${LIMIT_BYTES / 1024}; exec "$0" --input-type=module -e "$1"`
+  const args = ['-c', command, process.execPath, imports + script]
+  return execFileSync('bash', args).toString()
+}

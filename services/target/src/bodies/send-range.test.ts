@@ -3,6 +3,7 @@ import { ftruncateSync } from 'node:fs'
 import fc from 'fast-check'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { detectSendfile } from '../os/detect-sendfile.ts'
+import { DISK_OPERATIONS_MAX, diskGateOf } from '../os/disk-gate.ts'
 import { createFileBody, type FileBodyOptions } from './send-range.ts'
 import {
   BodyServer,
@@ -238,6 +239,25 @@ test('what is not in memory is read aside, and leaves directly the next time', a
   expect(taken).toBeGreaterThan(0)
   expect((await server.get('/')).equals(Buffer.alloc(3 * MIB))).toBe(true)
   expect(buffers.takenCount).toBe(taken)
+})
+
+test('a client that leaves while its body waits for a busy disk gives everything back', async () => {
+  const fd = files.cold(MIB)
+  const lease = countedLease(fd)
+  const buffers = new CountedBuffers()
+  const server = await serve(() => ({ lease, lengthBytes: MIB, buffers }))
+  const busy = Promise.withResolvers<void>()
+  const held = Array.from({ length: DISK_OPERATIONS_MAX }, () =>
+    diskGateOf(fd).run(() => busy.promise),
+  )
+  const client = await server.dial('/')
+  await until(() => buffers.lentCount === 1)
+  client.destroy()
+  expect(await server.outcomes[0]).toMatchObject({ code: 'client-gone' })
+  expect(buffers.lentCount).toBe(0)
+  expect(lease.releasedCount).toBe(1)
+  busy.resolve()
+  await Promise.all(held)
 })
 
 test('a file cut while it is sent ends the connection', async () => {
