@@ -39,6 +39,9 @@ export class V1IncomingBody implements IncomingBody {
     const { stallTimeoutMs } = this.#options
     return new Promise((resolve, reject) => {
       let timer: NodeJS.Timeout | undefined
+      /** The writes that were not done when they were asked for, in order. */
+      let pending: Promise<void> | undefined
+      let ended = false
       const settle = (error?: unknown): void => {
         clearTimeout(timer)
         signal.removeEventListener('abort', leave)
@@ -49,20 +52,33 @@ export class V1IncomingBody implements IncomingBody {
           reject(error)
         }
       }
-      const end = (): void => settle()
+      const end = (): void => {
+        ended = true
+        if (pending === undefined) settle()
+      }
       const leave = (): void => settle(signal.reason)
-      const broken = (cause?: unknown): void =>
+      const broken = (cause?: unknown): void => {
+        if (ended) return
         settle(new Failure('body-incomplete', 'the object body broke off', { cause }))
+      }
       const take = (chunk: Buffer): void => {
         timer?.refresh()
-        const waiting = writeOrFail(write, chunk)
+        // A paused stream may still hand over what it had begun to, and its end.
+        const waiting =
+          pending === undefined ? writeOrFail(write, chunk) : pending.then(() => write(chunk))
         if (waiting === undefined) return
+        pending = waiting
         raw.pause()
-        waiting.then(() => raw.resume(), settle)
+        waiting.then(() => {
+          if (pending !== waiting) return
+          pending = undefined
+          if (ended) settle()
+          else raw.resume()
+        }, settle)
       }
       timer = setTimeout(() => {
         // While the disk is slower than the client, it is not the client that stalls.
-        if (raw.isPaused()) timer?.refresh()
+        if (pending !== undefined) timer?.refresh()
         else settle(new Failure('request-timeout', `no byte came for ${stallTimeoutMs} ms`))
       }, stallTimeoutMs)
       if (signal.aborted) leave()
