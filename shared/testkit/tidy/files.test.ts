@@ -1,4 +1,3 @@
-import { basename } from 'node:path'
 import { expect, test } from 'vitest'
 import { findLines, listFiles, listManifests, readText } from './repository.ts'
 
@@ -49,14 +48,3 @@ test('no workspace is an empty shell', () => {
     .filter(({ folder }) => !code.some((path) => path.startsWith(`${folder}/`)))
   expect(shells.map(({ folder }) => folder)).toEqual([])
 })
-
-test('every test file of the product stands beside the file it tests, or tells a whole flow', () => {
-  const lonely = files
-    .filter((path) => /^(shared|backends|services)\/[^/]+\/src\/.*\.test\.ts$/.test(path))
-    .filter((path) => !files.some((other) => other !== path && sameFolder(other, path)))
-  expect(lonely.map((path) => basename(path))).toEqual([])
-})
-
-function sameFolder(a: string, b: string): boolean {
-  return a.slice(0, a.lastIndexOf('/')) === b.slice(0, b.lastIndexOf('/'))
-}
