@@ -68,6 +68,8 @@ export class Evictor {
     // At least one victim even under the low mark: somebody waits for room.
     const wanted = Math.max(1, drive.space.excessBytes)
     while (freed < wanted && !this.#closed) {
+      // The sweep reads the file: what was just stored may be the only thing that can go.
+      await this.#context.index.settled()
       const victims = await this.#choose(drive)
       let freedNow = 0
       for (const victim of victims) {
