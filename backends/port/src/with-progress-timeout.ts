@@ -70,16 +70,16 @@ export function withProgressTimeout(backend: Backend, timeouts: ProgressTimeouts
   }
 }
 
-/** Aborts its signal when a wait lasts too long. One timer, however many chunks. */
+/** Aborts its signal when a wait lasts too long. One timer for many chunks: a later deadline is seen when it fires. */
 class Watchdog {
   readonly #timeouts: ProgressTimeouts
   readonly #name: string
   readonly #expired = new AbortController()
-  readonly #stopped = new AbortController()
+  #stopped = false
   /** Monotonic time at which the wait is over; `undefined` while the store waits for us. */
   #deadlineMs: number | undefined
   #limitMs = 0
-  #running = false
+  #timer: { readonly wakesMs: number; readonly cancel: AbortController } | undefined
 
   constructor(timeouts: ProgressTimeouts, name: string) {
     this.#timeouts = timeouts
@@ -91,9 +91,10 @@ class Watchdog {
   }
 
   wait(ms: number): void {
+    if (this.#stopped) return
     this.#limitMs = ms
     this.#deadlineMs = this.#timeouts.clock.monotonic() + ms
-    if (!this.#running) this.#watch()
+    if (this.#timer === undefined || this.#deadlineMs < this.#timer.wakesMs) this.#arm()
   }
 
   pause(): void {
@@ -101,28 +102,28 @@ class Watchdog {
   }
 
   stop(): void {
-    this.#stopped.abort()
+    this.#stopped = true
+    this.#timer?.cancel.abort()
   }
 
-  #watch(): void {
-    const { clock } = this.#timeouts
-    if (this.#stopped.signal.aborted) return
-    this.#running = true
+  #arm(): void {
+    this.#timer?.cancel.abort()
+    this.#timer = undefined
     const deadlineMs = this.#deadlineMs
-    // Paused: the next wait starts the timer anew.
-    if (deadlineMs === undefined) {
-      this.#running = false
-      return
-    }
+    // Paused: the next wait arms the timer anew.
+    if (deadlineMs === undefined || this.#stopped) return
+    const { clock } = this.#timeouts
     const leftMs = deadlineMs - clock.monotonic()
     if (leftMs <= 0) {
       const message = `${this.#name} made no progress in ${this.#limitMs} ms`
       this.#expired.abort(new Failure('backend-timeout', message))
       return
     }
-    clock.sleep(leftMs, this.#stopped.signal).then(
-      () => this.#watch(),
-      // The request ended: nothing is left to watch.
+    const cancel = new AbortController()
+    this.#timer = { wakesMs: deadlineMs, cancel }
+    clock.sleep(leftMs, cancel.signal).then(
+      () => this.#arm(),
+      // Cancelled: another timer runs, or the request ended.
       () => undefined,
     )
   }

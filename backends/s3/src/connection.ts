@@ -126,6 +126,7 @@ export async function sendRequest(
   request: ObjectRequest,
 ): Promise<WireAnswer> {
   const { method, upload, signal } = request
+  const classify = (error: unknown): unknown => classifyThrown(error, describe(request), signal)
   try {
     const credentials = await connection.sdk.config.credentials()
     const { origin, host, target } = addressOf(connection, request)
@@ -150,10 +151,11 @@ export async function sendRequest(
       headers: signed,
       upload,
       signal,
+      classify,
     })
   } catch (error) {
     if (upload?.failure !== undefined) throw upload.failure.error
-    throw classifyThrown(error, describe(request), signal)
+    throw classify(error)
   }
 }
 

@@ -12,6 +12,8 @@ export interface WireRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly upload?: UploadStream | undefined
   readonly signal: AbortSignal
+  /** The failure that an error of the connection means. */
+  classify(error: unknown): unknown
 }
 
 export interface WireAnswer {
@@ -35,7 +37,7 @@ export function headerOf(headers: AnswerHeaders, name: string): string | undefin
  * An upload whose source throws ends the connection before the announced end, so the store never
  * sees a whole body; the promise then rejects with what the source threw.
  *
- * @throws the signal's reason, the upload's own error, or what undici throws
+ * @throws the signal's reason, the upload's own error, or what `classify` made of undici's
  */
 export function exchange(dispatcher: Dispatcher, request: WireRequest): Promise<WireAnswer> {
   const { signal, upload } = request
@@ -112,8 +114,8 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
     this.#release()
-    const { signal, upload } = this.#request
-    const reason = signal.aborted ? signal.reason : (upload?.failure?.error ?? error)
+    const { upload } = this.#request
+    const reason = upload?.failure?.error ?? this.#request.classify(error)
     this.#body?.breakOff(reason)
     this.#outcome.reject(reason)
   }
