@@ -102,12 +102,14 @@ function addNodeCommands(
     .command('fsck')
     .description('check the disks of a node that is not running')
     .option('--rebuild', 'rebuild the index from the journals, without asking any store')
+    .option('--verify', 'read every byte and compare checksums')
     .option('--config <file>', 'read settings from this file')
     .option('--data <dir>', 'data directory of the node')
     .option('--mountpath <dir>', 'a mountpath of the node; repeatable', collect)
     .action(
       async (options: {
         rebuild?: boolean
+        verify?: boolean
         config?: string
         data?: string
         mountpath?: string[]

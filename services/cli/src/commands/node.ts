@@ -78,7 +78,8 @@ async function localSettings(run: Run, options: ConfigOptions): Promise<readonly
   return describeSettings(await loadSettings({ flags, environment, readFile: readIfThere }))
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
+/** The text of a file; `undefined` when there is none. */
+export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
