@@ -127,7 +127,11 @@ export class FrontDoor {
   #enterNative(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
     const { authenticator, native, refuseNative } = this.#options
     try {
-      rememberIdentity(request, authenticator.authenticateNative(request).identity)
+      const { identity, payload } = authenticator.authenticateNative(request)
+      if (payload.kind !== 'unsigned' && payload.kind !== 'hash') {
+        throw new Failure('not-implemented', 'aws-chunked bodies are for the S3 door only')
+      }
+      rememberIdentity(request, identity)
     } catch (error) {
       // A body that was never asked for would be read as the next request.
       if (awaitsContinue) response.setHeader('Connection', 'close')

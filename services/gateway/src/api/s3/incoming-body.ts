@@ -136,6 +136,7 @@ function readMessage(message: IncomingMessage, reading: Reading): Promise<void> 
   if (message.readableEnded) return Promise.resolve()
   return new Promise((resolve, reject) => {
     let busy = false
+    let ended = false
     const settle = (error?: unknown): void => {
       clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
@@ -164,12 +165,21 @@ function readMessage(message: IncomingMessage, reading: Reading): Promise<void> 
       waiting.then(() => {
         busy = false
         timer.refresh()
-        message.resume()
+        if (ended) settle()
+        else message.resume()
       }, settle)
     }
-    const onEnd = (): void => settle()
-    const onError = (cause: unknown): void => settle(brokenOff(cause))
-    const onClose = (): void => settle(brokenOff(undefined))
+    const onEnd = (): void => {
+      // A paused message can end all the same: the last chunk is not written yet.
+      ended = true
+      if (!busy) settle()
+    }
+    const onError = (cause: unknown): void => {
+      if (!ended) settle(brokenOff(cause))
+    }
+    const onClose = (): void => {
+      if (!ended) settle(brokenOff(undefined))
+    }
     const onAbort = (): void => settle(signal.reason)
     const timer = setTimeout(() => {
       // While our disk is slower than the client, it is not the client that stalls.
