@@ -1,0 +1,100 @@
+/**
+ * `npm run bench -- [measurement] [options]`. Without a measurement: Forebay, nginx and versitygw
+ * side by side.
+ */
+import { parseArgs } from 'node:util'
+import { withBench } from './bench-context.ts'
+import { CASE_KINDS, type CaseKind, compare, OBJECT_SETS } from './compare.ts'
+import { formatSummaries, formatVerdicts, judge, summarize, writeReport } from './report.ts'
+import { parseSize } from './statistics.ts'
+
+const USAGE = `usage: npm run bench -- [measurement] [options]
+
+measurements
+  compare      (default) Forebay, nginx and versitygw side by side
+  signature    what verifying a signature adds to a GET of 4 KiB
+
+options
+  --rounds N        rounds that count (default 7)
+  --seconds S       length of one run (default 1)
+  --sizes LIST      of 4k,64k,1m,16m,1g
+  --only LIST       of get,head,put,list
+  --quick           3 rounds of 0.5 s, without 1 GiB
+  --folder DIR      where servers keep their data (default: the system's temporary folder)
+`
+
+const OPTIONS = {
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  sizes: { type: 'string' },
+  only: { type: 'string' },
+  quick: { type: 'boolean' },
+  folder: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
+
+type Flags = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
+
+async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: OPTIONS,
+    allowPositionals: true,
+  })
+  const measurement = positionals[0] ?? 'compare'
+  if (values.help === true) {
+    process.stdout.write(USAGE)
+    return 0
+  }
+  switch (measurement) {
+    case 'compare':
+      await runCompare(values)
+      return 0
+    default:
+      process.stderr.write(`bench: there is no measurement "${measurement}"\n\n${USAGE}`)
+      return 2
+  }
+}
+
+async function runCompare(flags: Flags): Promise<void> {
+  const quick = flags.quick === true
+  const sizes =
+    flags.sizes?.split(',').map(parseSize) ??
+    OBJECT_SETS.map(({ sizeBytes }) => sizeBytes).filter((size) => !quick || size < 1024 ** 3)
+  const options = {
+    rounds: numberOf('rounds', flags.rounds, quick ? 3 : 7),
+    seconds: numberOf('seconds', flags.seconds, quick ? 0.5 : 1),
+    sizes,
+    only: kindsOf(flags.only),
+  }
+  const results = await withBench(flags.folder, (context) => compare(context, options))
+  const summaries = results.map(summarize)
+  const verdicts = judge(summaries)
+  const path = await writeReport('compare', { options, summaries, verdicts, results })
+  process.stdout.write(
+    `${formatSummaries(summaries)}\n\n${formatVerdicts(verdicts)}\n\nreport: ${path}\n`,
+  )
+}
+
+function kindsOf(text: string | undefined): readonly CaseKind[] {
+  if (text === undefined) return CASE_KINDS
+  return text.split(',').map((word) => {
+    const kind = CASE_KINDS.find((known) => known === word)
+    if (kind === undefined) throw new Error(`--only takes ${CASE_KINDS.join(', ')}, not "${word}"`)
+    return kind
+  })
+}
+
+function numberOf(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback
+  const value = Number(text)
+  if (!Number.isFinite(value) || value <= 0) throw new Error(`--${name} takes a number above 0`)
+  return value
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}
