@@ -63,6 +63,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
   evict: { look: text(8), before: 'old', after: undefined },
   blocks: { look: blocksOf, before: [true, false, false], after: [true, true, false] },
   'last-block': { look: blocksOf, before: [true, true, false], after: 10_000 },
+  // Once journalled a drop is finished by the next start, so there is no old state to find.
+  drop: {
+    look: (store) => [text(7)(store), store.isEmpty(7)],
+    before: [],
+    after: [undefined, true],
+  },
   mark: { look: (store) => store.isUnsettled(8, 'k'), before: false, after: true },
   compact: {
     look: (store) => [read(store, 7, 'k'), read(store, 7, 'gone'), store.isUnsettled(8, 'marked')],
@@ -71,7 +77,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
 }
 
-const { commit, remove, blocks, unsettled, evict, compact } = STORE_FAILPOINTS
+const { commit, remove, blocks, drop, unsettled, evict, compact } = STORE_FAILPOINTS
 const CASES: readonly (readonly [scenario: string, points: readonly string[]])[] = [
   ['put', commit],
   ['overwrite', commit],
@@ -83,6 +89,7 @@ const CASES: readonly (readonly [scenario: string, points: readonly string[]])[]
   ['evict', [...evict, ...remove]],
   ['blocks', blocks],
   ['last-block', ['blocks:begun', ...commit.slice(2)]],
+  ['drop', drop],
   ['mark', unsettled],
   ['compact', compact],
 ]
@@ -116,6 +123,14 @@ for (const [scenario, points] of CASES) {
     await store.close()
   })
 }
+
+test('a bucket that was being dropped leaves no files behind', async () => {
+  const root = temporaryDirectory()
+  await die(root, 'drop', 'drop:indexed=kill')
+  const { store } = await openTestStore([root])
+  await store.close()
+  expect(readdirSync(join(root, 'ais/@'))).toEqual([])
+})
 
 test('a sparse object goes on after a kill in the middle of a block', async () => {
   const root = temporaryDirectory()

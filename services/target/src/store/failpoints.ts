@@ -14,7 +14,9 @@ export const STORE_FAILPOINTS = {
   remove: ['remove:begun', 'remove:journalled', 'remove:unlinked', 'remove:indexed'],
   blocks: ['blocks:begun', 'blocks:journalled', 'blocks:indexed'],
   unsettled: ['unsettled:begun', 'unsettled:journalled', 'unsettled:indexed'],
+  drop: ['drop:journalled', 'drop:indexed'],
   evict: ['evict:chosen', 'evict:locked'],
   compact: ['compact:rotated', 'compact:written', 'compact:published', 'compact:removed'],
+  journal: ['journal:write', 'journal:sync'],
   mark: ['mark:synced', 'mark:written'],
 } as const

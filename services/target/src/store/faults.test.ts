@@ -68,6 +68,33 @@ test.each(['commit:begun', 'commit:data-synced', 'commit:journalled'])(
   },
 )
 
+test.each(['journal:write', 'journal:sync'])(
+  'an error at %s fails the write, leaves the old version, and the next write succeeds',
+  async (point) => {
+    const root = temporaryDirectory()
+    const first = await openTestStore([root])
+    await put(first.store, { bucket: NATIVE, key: 'k', text: 'old' })
+    const before = segments(root).length
+    armFailpoints(`${point}=throw@1`)
+    await expect(put(first.store, { bucket: NATIVE, key: 'k', text: 'lost' })).rejects.toThrow(
+      /EIO/,
+    )
+    armFailpoints('')
+    expect(read(first.store, 7, 'k')).toBe('old')
+    await put(first.store, { bucket: NATIVE, key: 'other', text: 'new' })
+    // A descriptor whose sync failed is not written or synced again: the journal goes on in a new segment.
+    expect(segments(root).length).toBe(before + (point === 'journal:sync' ? 1 : 0))
+    await first.store.close()
+    for (const rebuild of [false, true]) {
+      if (rebuild) rmSync(join(root, '.forebay/index'), { recursive: true })
+      const { store } = await openTestStore([root])
+      expect(read(store, 7, 'k')).toBe('old')
+      expect(read(store, 7, 'other')).toBe('new')
+      await store.close()
+    }
+  },
+)
+
 test.each(['commit:renamed', 'commit:directory-synced', 'commit:indexed'])(
   'an error at %s is reported, and the new version stands whole',
   async (point) => {
@@ -224,7 +251,7 @@ test.each(Object.keys(BROKEN_FILES))(
   },
 )
 
-test.each(['missing', 'random bytes', 'empty', 'an older copy'])(
+test.each(['missing', 'random bytes', 'empty', 'cut short', 'an older copy'])(
   'an index that is %s is built again from the journals',
   async (what) => {
     const root = temporaryDirectory()
@@ -238,6 +265,7 @@ test.each(['missing', 'random bytes', 'empty', 'an older copy'])(
     await first.store.close()
     if (what === 'missing') rmSync(index, { recursive: true })
     if (what === 'random bytes') writeFileSync(join(index, 'data.mdb'), Buffer.alloc(65_536, 0xa5))
+    if (what === 'cut short') truncateSync(join(index, 'data.mdb'), 12_288)
     if (what === 'empty') writeFileSync(join(index, 'data.mdb'), '')
     if (what === 'an older copy') {
       execFileSync('cp', ['-r', index, join(root, 'copy')])

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { appendFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { formatDigest64, xxh64 } from '@forebay/base/digest'
 import { expect, test } from 'vitest'
@@ -44,8 +44,8 @@ test('every kind of damage is found and named', async () => {
   const native = join(root, 'ais/@/native.7')
   rmSync(join(native, 'a'))
   appendFileSync(join(native, 'b'), 'x')
-  rmSync(join(native, 'dir/c'))
-  writeFileSync(join(native, 'dir/c'), 'c')
+  writeFileSync(join(native, 'other'), 'c')
+  renameSync(join(native, 'other'), join(native, 'dir/c'))
   writeFileSync(join(native, 'nobody'), 'x')
   writeFileSync(join(root, 'aws/@/cached.8/checked'), 'chucked')
   writeFileSync(join(root, '.forebay/work/left-over'), 'x')

@@ -1,10 +1,11 @@
 import { Buffer } from 'node:buffer'
-import { close, fdatasync, ftruncateSync, openSync, writeSync, writev } from 'node:fs'
+import { close, fdatasync, ftruncateSync, openSync, statSync, writeSync, writev } from 'node:fs'
 import { promisify } from 'node:util'
+import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
 import { syncDirectory } from './directory-sync.ts'
 import { encodeFrame, JOURNAL_FORMAT, type JournalEntry } from './journal-format.ts'
-import { type JournalPosition, POSITION_UNIT, segmentPath } from './journal-read.ts'
+import { type JournalPosition, listSegments, POSITION_UNIT, segmentPath } from './journal-read.ts'
 
 const writevAsync = promisify(writev)
 const fdatasyncAsync = promisify(fdatasync)
@@ -52,13 +53,17 @@ export class Journal {
   #closed = false
   /** A sync failed: what the segment holds may be lost, so a snapshot is due. */
   damaged = false
-  /** Bytes appended since the last snapshot. */
-  bytesSinceSnapshot = 0
+  /** Bytes of all segments since the last snapshot. */
+  bytesSinceSnapshot: number
   /** Positions that the index does not have yet, in order of position. */
   readonly #pending = new Set<JournalPosition>()
 
   private constructor(directory: string, segment: Segment) {
     this.#directory = directory
+    this.bytesSinceSnapshot = listSegments(directory).reduce(
+      (sum, { path }) => sum + statSync(path).size,
+      0,
+    )
     this.#segment = segment
   }
 
@@ -159,6 +164,7 @@ export class Journal {
       this.#pending.add(append.position)
     }
     try {
+      await failpoint('journal:write')
       await writeFully(
         segment.fd,
         batch.map(({ frame }) => frame),
@@ -193,10 +199,13 @@ export class Journal {
   }
 
   async #syncAll(): Promise<void> {
+    // Never to the end within the call: the caller stores the promise that the end forgets.
+    await Promise.resolve()
     while (this.#unsynced.length > 0) {
       const batch = this.#unsynced.splice(0)
       const segment = this.#segment
       try {
+        await failpoint('journal:sync')
         await fdatasyncAsync(segment.fd)
         for (const append of batch) append.resolve(append.position)
       } catch (cause) {

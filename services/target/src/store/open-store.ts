@@ -9,6 +9,7 @@ import { DriveSpace, WATERMARKS_DEFAULT, type Watermarks } from '../space/space.
 import { keepCompact } from './compaction.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { FdCache } from './fd-cache.ts'
+import type { IndexDatabases } from './index-db.ts'
 import { Journal } from './journal.ts'
 import { listSegments } from './journal-read.ts'
 import { LocalObjectStore } from './local-store.ts'
@@ -76,9 +77,31 @@ async function openOn(
   if (first === undefined) throw new Failure('setting-invalid', 'a target needs a mountpath')
   const indexDirectory = options.indexDir ?? join(first.root, RESERVED_NAME, 'index')
   const { databases, rebuild } = await openIndex(indexDirectory, mountpaths, options)
+  const drives: Drive[] = []
+  try {
+    return await openWith({ databases, rebuild, indexDirectory, mountpaths, drives }, options)
+  } catch (error) {
+    await Promise.allSettled(drives.map(({ journal }) => journal.close()))
+    await databases.root.close()
+    throw error
+  }
+}
+
+interface Parts {
+  readonly databases: IndexDatabases
+  readonly rebuild: boolean
+  readonly indexDirectory: string
+  readonly mountpaths: readonly Mountpath[]
+  /** Filled as they are opened, so that a failure can close them. */
+  readonly drives: Drive[]
+}
+
+async function openWith(
+  { databases, rebuild, indexDirectory, mountpaths, drives }: Parts,
+  options: StoreOptions,
+): Promise<LocalObjectStore> {
   // Drives and index need each other: space counts what the index counts.
   const late: { index?: RecordIndex; evictor?: Evictor } = {}
-  const drives: Drive[] = []
   for (const mountpath of mountpaths) {
     drives.push(await openDrive(mountpath, options, late))
   }

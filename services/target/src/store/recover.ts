@@ -3,7 +3,7 @@ import { readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Failure } from '@forebay/base/failure'
-import { removeBucketRecords } from './drop-bucket.ts'
+import { finishDrop } from './drop-bucket.ts'
 import { encodeName } from './index-db.ts'
 import { JOURNAL_FORMAT } from './journal-format.ts'
 import { type JournalPosition, listSegments, POSITION_UNIT, scanSegment } from './journal-read.ts'
@@ -45,7 +45,7 @@ export async function recover(
   context.sequence.startAt(nextSequence(context, replay.lastSequence))
   const torn = await dropTorn(context)
   torn.push(...(await replay.resolve(context.index)))
-  for (const bucketId of replay.droppedBuckets) await removeBucketRecords(context, bucketId)
+  for (const bucketId of replay.droppedBuckets) await finishDrop(context, bucketId)
   await noteTorn(context, torn)
   await context.index.settled()
   await signIndex(databases, clusterId)

@@ -93,13 +93,6 @@ export class LocalWorkFile implements WorkFile {
     this.drive.space.release(this.#reservedBytes)
     this.#reservedBytes = 0
   }
-
-  /** That much of the reservation counts as used now. */
-  releaseSome(bytes: number): void {
-    const some = Math.min(bytes, this.#reservedBytes)
-    this.#reservedBytes -= some
-    this.drive.space.release(some)
-  }
 }
 
 let workCount = 0

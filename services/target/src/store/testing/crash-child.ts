@@ -73,6 +73,10 @@ const SCENARIOS: Readonly<Record<string, (opened: Opened) => Promise<Act>>> = {
     async ({ store }) =>
     () =>
       store.markUnsettled(8, 'k'),
+  drop: async ({ store }) => {
+    await put(store, { bucket: NATIVE, key: 'k', text: 'old' })
+    return () => store.dropBucket(NATIVE)
+  },
   compact: async ({ store }) => {
     await put(store, { bucket: NATIVE, key: 'gone', text: 'gone' })
     await put(store, { bucket: NATIVE, key: 'k', text: 'old' })
