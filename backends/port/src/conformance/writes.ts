@@ -101,18 +101,26 @@ export const WRITE_SCENARIOS: readonly Scenario[] = [
     async play(store) {
       await store.put('k', testBytes(100))
       const verdict = new Error('checksum of the client is wrong')
+      const stated = [
+        {},
+        { contentMd5Hex: '0'.repeat(32) },
+        { checksums: [{ algorithm: 'sha256', kind: 'whole', hex: '0'.repeat(64) }] },
+      ] as const
       for (const lengthBytes of [0, 1000, LARGE_BYTES]) {
-        const body: UploadBody = {
-          lengthBytes,
-          repeatable: false,
-          async *chunks() {
-            if (lengthBytes > 0) yield testBytes(lengthBytes - 1, 2)
-            await new Promise((resolve) => setTimeout(resolve, 10))
-            throw verdict
-          },
+        for (const digests of stated) {
+          const body: UploadBody = {
+            lengthBytes,
+            repeatable: false,
+            async *chunks() {
+              if (lengthBytes > 0) yield testBytes(lengthBytes - 1, 2)
+              await new Promise((resolve) => setTimeout(resolve, 10))
+              throw verdict
+            },
+          }
+          const options = { ...plainWrite('k'), ...digests }
+          await assert.rejects(mutationsOf(store).write(options, body), verdict)
+          assertSameBytes(await bytesNow(store.backend, 'k'), testBytes(100))
         }
-        await assert.rejects(mutationsOf(store).write(plainWrite('k'), body), verdict)
-        assertSameBytes(await bytesNow(store.backend, 'k'), testBytes(100))
       }
     },
   },
