@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { BucketTable } from '@forebay/control/bucket-table'
 import type { BackendBinding, BucketRecord, BucketRef } from '@forebay/model/bucket'
 import type { TargetPort } from '@forebay/peer/target-port'
+import type { Answered } from '../s3/context.ts'
 
 /** What a caller must be allowed: `admin` manages buckets and the node. */
 export type V1Need = 'read' | 'list' | 'write' | 'admin'
@@ -84,6 +85,10 @@ export interface V1Context {
   metrics(): Promise<string>
   /** Longest pause of a client that sends a body, ms. */
   readonly readStallTimeoutMs: number
-  /** Told of failures that are no fault of the caller, and of answers that broke off. */
+  /** Id of the user who makes a request, for the access log; absent in open mode. */
+  userOf?(request: IncomingMessage): string | undefined
+  /** Told of every answered request; `operation` is of a small fixed set. */
+  onAnswer?(answered: Answered): void
+  /** Told of failures that are mistakes or faults of this node, and of answers that broke off. */
   report(error: unknown, requestId: string): void
 }

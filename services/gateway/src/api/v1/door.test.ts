@@ -309,3 +309,36 @@ test('explain, status, config, buckets and metrics answer', async () => {
   expect(await config.json()).toEqual([{ key: 'dataDir', value: '/data', origin: 'default' }])
   expect(await (await call('GET', '/metrics')).text()).toBe('forebay_up 1\n')
 })
+
+test('every answer is told to the access log, under an operation of a fixed set', async () => {
+  await fetch(`${door.url}/v1/objects/b/log`, { method: 'PUT', body: 'abc' })
+  expect(door.answered.at(-1)).toMatchObject({
+    operation: 'v1.put.objects',
+    bucket: 'b',
+    key: 'log',
+    status: 200,
+    bytesIn: 3,
+    errorCode: undefined,
+  })
+  const got = await call('GET', '/v1/objects/b/log?X-Amz-Signature=0123')
+  await got.text()
+  const told = door.answered.at(-1)
+  expect(told).toMatchObject({ operation: 'v1.get.objects', bytesOut: 3, cache: 'hit' })
+  expect(told?.requestId).toBe(got.headers.get('forebay-request-id'))
+  expect(JSON.stringify(told)).not.toContain('0123')
+  await call('GET', '/v1/whatever-strangers-ask')
+  expect(door.answered.at(-1)).toMatchObject({
+    operation: 'v1.get.other',
+    errorCode: 'uri-invalid',
+  })
+})
+
+test('refusals are no faults of the node', async () => {
+  const before = door.reported.length
+  const other = await openTestDoor({ ready: () => false })
+  await fetch(`${other.url}/v1/health?readiness=true`)
+  expect(other.reported).toEqual([])
+  await other.close()
+  await call('GET', '/v1/objects/b/none')
+  expect(door.reported).toHaveLength(before)
+})

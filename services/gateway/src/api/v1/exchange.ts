@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Failure } from '@forebay/base/failure'
+import { Failure, type FailureCode } from '@forebay/base/failure'
 import { newRequestId } from '@forebay/base/ids'
 import type { BucketRef } from '@forebay/model/bucket'
 import { parseQuery, type Query } from '@forebay/s3/query'
@@ -25,6 +25,8 @@ export class Exchange {
   readonly #rawQuery: string
   #query: Query | undefined
   #abort: AbortController | undefined
+  #failure: Failure | undefined
+  readonly #startedMs = performance.now()
 
   constructor(context: V1Context, raw: IncomingMessage, response: ServerResponse) {
     this.context = context
@@ -101,9 +103,9 @@ export class Exchange {
   /** Answers with AIStore's error body; after the head was sent only the connection can say it. */
   fail(error: unknown): void {
     const failure = toFailure(error)
-    if (failure.status >= 500 || this.response.headersSent) {
-      this.context.report(error, this.requestId)
-    }
+    this.#failure = failure
+    const brokeOff = this.response.headersSent && failure.code !== 'client-gone'
+    if (brokeOff || OUR_FAULTS.has(failure.code)) this.context.report(error, this.requestId)
     if (this.response.headersSent) {
       this.response.destroy()
       return
@@ -121,6 +123,36 @@ export class Exchange {
     }
   }
 
+  /** Tells the node that the request was answered, once its last byte was handed over. */
+  finish(): void {
+    if (this.context.onAnswer === undefined) return
+    const { method, raw, response } = this
+    const durationMs = performance.now() - this.#startedMs
+    const cache = response.getHeader('forebay-cache')
+    this.context.onAnswer({
+      requestId: this.requestId,
+      timeMs: Date.now() - durationMs,
+      remoteAddress: raw.socket.remoteAddress ?? '',
+      user: this.context.userOf?.(raw),
+      operation: this.#operation(),
+      bucket: this.bucket?.name,
+      key: this.key,
+      status: response.statusCode,
+      errorCode: this.#failure?.code,
+      bytesIn: Number(raw.headers['content-length'] ?? 0),
+      bytesOut: method === 'HEAD' ? 0 : Number(response.getHeader('content-length') ?? 0),
+      durationMs,
+      cache: typeof cache === 'string' ? cache : undefined,
+    })
+  }
+
+  /** `v1.get.objects`: method and first word of the path; what is not known is `other`. */
+  #operation(): string {
+    const family = this.rawPath.split('/', 3)[2] ?? ''
+    const method = KNOWN_METHODS.has(this.method) ? this.method.toLowerCase() : 'other'
+    return `v1.${method}.${KNOWN_FAMILIES.has(family) ? family : 'other'}`
+  }
+
   #place(): Parameters<typeof encodeError>[1] {
     const { remoteAddress = '', remotePort = 0 } = this.raw.socket
     return {
@@ -135,6 +167,34 @@ export class Exchange {
     }
   }
 }
+
+/** Codes that mean that this node or its code is at fault; the rest is news to the caller only. */
+const OUR_FAULTS: ReadonlySet<FailureCode> = new Set([
+  'internal',
+  'disk-error',
+  'object-corrupt',
+  'setting-invalid',
+  'format-newer',
+])
+
+const KNOWN_METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'PUT',
+  'POST',
+  'PATCH',
+  'DELETE',
+])
+
+/** A label must not grow with what strangers ask for. */
+const KNOWN_FAMILIES: ReadonlySet<string> = new Set([
+  'buckets',
+  'objects',
+  'health',
+  'daemon',
+  'forebay',
+  'cluster',
+])
 
 const VERBS: Readonly<Record<V1Need, string>> = {
   read: 'read',

@@ -33,6 +33,8 @@ export function registerV1(app: FastifyInstance, context: V1Context): void {
             await routeV1(exchange)
           } catch (error) {
             exchange.fail(error)
+          } finally {
+            exchange.finish()
           }
         },
       })

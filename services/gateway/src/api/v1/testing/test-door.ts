@@ -7,6 +7,7 @@ import { systemClock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
 import Fastify, { type FastifyInstance } from 'fastify'
+import type { Answered } from '../../s3/context.ts'
 import type { V1Context, V1Need } from '../context.ts'
 import { registerV1, v1FrameworkErrors } from '../register.ts'
 import { MemoryTarget } from './memory-target.ts'
@@ -18,6 +19,8 @@ export interface TestDoor {
   readonly port: number
   readonly target: MemoryTarget
   readonly buckets: EmbeddedBucketTable
+  /** Every request that was answered, as the access log sees it. */
+  readonly answered: Answered[]
   /** Failures that were reported as the server's own. */
   readonly reported: unknown[]
   close(): Promise<void>
@@ -37,7 +40,8 @@ export async function openTestDoor(options: TestDoorOptions = {}): Promise<TestD
   })
   const target = new MemoryTarget()
   const reported: unknown[] = []
-  const context = contextOf({ options, buckets, target, reported })
+  const answered: Answered[] = []
+  const context = contextOf({ options, buckets, target, reported, answered })
   const app = Fastify({ frameworkErrors: v1FrameworkErrors(context), exposeHeadRoutes: false })
   registerV1(app, context)
   await app.listen({ host: '127.0.0.1', port: 0 })
@@ -49,6 +53,7 @@ export async function openTestDoor(options: TestDoorOptions = {}): Promise<TestD
     port,
     target,
     buckets,
+    answered,
     reported,
     close: async () => {
       app.server.closeAllConnections()
@@ -86,8 +91,9 @@ function contextOf(parts: {
   readonly buckets: EmbeddedBucketTable
   readonly target: MemoryTarget
   readonly reported: unknown[]
+  readonly answered: Answered[]
 }): V1Context {
-  const { options, buckets, target, reported } = parts
+  const { options, buckets, target, reported, answered } = parts
   return {
     nodeId: 'NODE00000001',
     clusterId: 'CLUSTER00001',
@@ -129,6 +135,9 @@ function contextOf(parts: {
     config: () => [{ key: 'dataDir', value: '/data', origin: 'default' }],
     metrics: async () => 'forebay_up 1\n',
     readStallTimeoutMs: 2000,
+    onAnswer: (one) => {
+      answered.push(one)
+    },
     report: (error) => {
       reported.push(error)
     },
