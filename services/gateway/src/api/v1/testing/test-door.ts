@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -6,15 +7,13 @@ import { join } from 'node:path'
 import { systemClock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
-import Fastify, { type FastifyInstance } from 'fastify'
 import type { Answered } from '../../s3/context.ts'
 import type { V1Context, V1Need } from '../context.ts'
-import { registerV1, v1FrameworkErrors } from '../register.ts'
+import { openV1Router } from '../open-router.ts'
 import { MemoryTarget } from './memory-target.ts'
 
 /** A native door on loopback over a target in memory. */
 export interface TestDoor {
-  readonly app: FastifyInstance
   readonly url: string
   readonly port: number
   readonly target: MemoryTarget
@@ -42,13 +41,12 @@ export async function openTestDoor(options: TestDoorOptions = {}): Promise<TestD
   const reported: unknown[] = []
   const answered: Answered[] = []
   const context = contextOf({ options, buckets, target, reported, answered })
-  const app = Fastify({ frameworkErrors: v1FrameworkErrors(context), exposeHeadRoutes: false })
-  registerV1(app, context)
-  await app.listen({ host: '127.0.0.1', port: 0 })
+  const router = await openV1Router(context)
+  const server = createServer(router.handle)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   // Listening on an IP address, a server's address is never a pipe name.
-  const { port } = app.server.address() as AddressInfo
+  const { port } = server.address() as AddressInfo
   return {
-    app,
     url: `http://127.0.0.1:${port}`,
     port,
     target,
@@ -56,8 +54,9 @@ export async function openTestDoor(options: TestDoorOptions = {}): Promise<TestD
     answered,
     reported,
     close: async () => {
-      app.server.closeAllConnections()
-      await app.close()
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+      await router.close()
       await rm(dataDir, { recursive: true })
     },
   }
