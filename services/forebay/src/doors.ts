@@ -1,7 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import { isOwnRequest, VIA_HEADER } from '@forebay/backend-port/via'
 import { systemClock } from '@forebay/base/clock'
 import { Failure, isFailure } from '@forebay/base/failure'
+import { newRequestId } from '@forebay/base/ids'
 import { describeSettings } from '@forebay/config/describe'
 import type { LoadedSettings } from '@forebay/config/load'
 import type { BucketTable } from '@forebay/control/bucket-table'
@@ -10,7 +11,7 @@ import type { Answered, S3Context } from '@forebay/gateway/api/s3/context'
 import { S3Door } from '@forebay/gateway/api/s3/s3-door'
 import type { NodeStatus, V1Context } from '@forebay/gateway/api/v1/context'
 import { Exchange } from '@forebay/gateway/api/v1/exchange'
-import { registerV1, v1FrameworkErrors } from '@forebay/gateway/api/v1/register'
+import { openV1Router } from '@forebay/gateway/api/v1/open-router'
 import { Authenticator } from '@forebay/gateway/authentication/authenticator'
 import { mayDo } from '@forebay/gateway/authentication/authorise'
 import { identityOf } from '@forebay/gateway/authentication/identity'
@@ -21,7 +22,6 @@ import type { Logger } from '@forebay/observe/logger'
 import { type Metrics, renderMetrics } from '@forebay/observe/metrics'
 import type { TargetPort } from '@forebay/peer/target-port'
 import type { LocalObjectStore } from '@forebay/target/store/local-store'
-import fastify from 'fastify'
 import type { BackendPool } from './backend-pool.ts'
 import type { Door } from './listeners.ts'
 import type { CacheTotals } from './observers.ts'
@@ -66,7 +66,7 @@ export async function openDoors(
   })
   const s3 = new S3Door(s3Context(parts, resolver))
   const v1 = v1Context(parts, { resolver, authenticator })
-  const router = await openRouter(v1)
+  const router = await openV1Router(v1)
   const frontDoor = new FrontDoor({
     authenticator,
     s3,
@@ -77,13 +77,34 @@ export async function openDoors(
   return {
     close: router.close,
     door: {
-      onRequest: frontDoor.handle,
+      onRequest: (request, response) => {
+        if (!isOwnRequest(headerOf(request, VIA_HEADER), parts.identity.nodeId))
+          frontDoor.handle(request, response)
+        else
+          s3.refuse(ownRequest(), {
+            request,
+            response,
+            requestId: newRequestId(),
+            awaitsContinue: false,
+          })
+      },
       onCheckContinue: frontDoor.handleContinue,
       onCheckExpectation: frontDoor.handleExpectation,
       onConnect: frontDoor.handleConnect,
       onClientError: frontDoor.handleClientError,
     },
   }
+}
+
+function headerOf(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value.join(',') : value
+}
+
+function ownRequest(): Failure {
+  return new Failure('backend-is-self', 'the backend of this node leads back to this node', {
+    hint: 'set backends.aws.endpoint to the origin',
+  })
 }
 
 function lookupProviders(parts: DoorParts): readonly LookupProvider[] {
@@ -155,6 +176,11 @@ function v1Context(
     mayReadMetrics: (request) => doors.authenticator.mayReadMetrics(request),
     metrics: async () => (await renderMetrics(metrics)).text,
     readStallTimeoutMs: loaded.settings.http.readStallTimeoutMs,
+    userOf: (request) => {
+      const caller = identityOf(request)
+      return caller.kind === 'user' ? caller.user.id : undefined
+    },
+    onAnswer: (answered) => countAnswer(parts, answered),
     report: (error, requestId) => report(logger, error, requestId),
   }
 }
@@ -173,34 +199,5 @@ function statusOf(parts: DoorParts): NodeStatus {
     cache: { ...totals, backendRequests: parts.backendRequests() },
     objectCount,
     unsettledCount,
-  }
-}
-
-/** Fastify as a router only: requests come from our own servers. */
-async function openRouter(context: V1Context): Promise<{
-  handle(request: IncomingMessage, response: ServerResponse): void
-  close(): Promise<void>
-}> {
-  const late: { handle?: (request: IncomingMessage, response: ServerResponse) => void } = {}
-  const app = fastify({
-    logger: false,
-    frameworkErrors: v1FrameworkErrors(context),
-    routerOptions: { maxParamLength: 8192, ignoreDuplicateSlashes: false },
-    serverFactory: (handle) => {
-      late.handle = handle
-      // Never listens: the listeners are opened elsewhere, one per address.
-      return createServer()
-    },
-  })
-  registerV1(app, context)
-  await app.ready()
-  return {
-    handle: (request, response) => {
-      if (late.handle === undefined) throw new Failure('internal', 'the router is not open')
-      late.handle(request, response)
-    },
-    close: async () => {
-      await app.close()
-    },
   }
 }

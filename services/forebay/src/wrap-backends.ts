@@ -1,7 +1,10 @@
 import type { Backend } from '@forebay/backend-port/backend'
+import { COMPOSITION_DEFAULTS, composeBackend } from '@forebay/backend-port/compose'
+import type { MeteredRequest } from '@forebay/backend-port/with-meter'
+import { RETRY_DEFAULTS } from '@forebay/backend-port/with-retry'
 import type { Clock } from '@forebay/base/clock'
 import type { Settings } from '@forebay/config/schema'
-import type { Metrics } from '@forebay/observe/metrics'
+import type { BackendOutcome, BackendTallies, Metrics } from '@forebay/observe/metrics'
 
 export interface WrapOptions {
   readonly settings: Settings
@@ -10,9 +13,75 @@ export interface WrapOptions {
 }
 
 /** Puts limits, deadlines, retries and counting around backends, and knows how many requests there were. */
-export function wrapBackends(_options: WrapOptions): {
+export function wrapBackends(options: WrapOptions): {
   wrap(backend: Backend): Backend
   requestCount(): number
 } {
-  return { wrap: (backend) => backend, requestCount: () => 0 }
+  const { settings, metrics, clock } = options
+  const { limits } = settings.backends
+  let requestCount = 0
+  const tallies = new Map<string, BackendTallies>()
+  const observe = (backend: string, request: MeteredRequest): void => {
+    requestCount += 1
+    const id = `${backend} ${request.operation}`
+    const known = tallies.get(id) ?? metrics.backend(backend, request.operation)
+    tallies.set(id, known)
+    known.outcome(outcomeOf(request.outcome)).add(1)
+    known.receivedBytes.add(request.bytesRead)
+    known.sentBytes.add(request.bytesWritten)
+    known.duration.observe(request.durationMs / 1000)
+  }
+  return {
+    requestCount: () => requestCount,
+    wrap: (backend) =>
+      composeBackend(backend, {
+        ...COMPOSITION_DEFAULTS,
+        clock,
+        random: Math.random,
+        retry: {
+          ...RETRY_DEFAULTS,
+          attemptsMax: limits.retryAttempts,
+          budgetRatio: limits.retryBudget,
+        },
+        concurrency: { requestsMax: limits.concurrency, waitersMax: limits.queueMax },
+        caps: {
+          ...COMPOSITION_DEFAULTS.caps,
+          requestsPerSecond: unlessZero(limits.requestsPerSecond),
+          bytesPerSecond: unlessZero(limits.bytesPerSecond),
+        },
+        timeouts: { answerMs: limits.progressTimeoutMs, chunkMs: limits.progressTimeoutMs },
+        observe: (request) => observe(backend.name, request),
+      }),
+  }
+}
+
+function unlessZero(value: number): number | undefined {
+  return value === 0 ? undefined : value
+}
+
+/** The few words that metrics have for how a request ended. */
+function outcomeOf(outcome: MeteredRequest['outcome']): BackendOutcome {
+  switch (outcome) {
+    case 'ok':
+    case 'found':
+    case 'not-modified':
+      return 'ok'
+    case 'absent':
+    case 'object-not-found':
+    case 'bucket-not-found':
+      return 'absent'
+    case 'backend-throttled':
+      return 'throttled'
+    case 'backend-timeout':
+      return 'timeout'
+    case 'aborted':
+      return 'aborted'
+    case 'backend-unreachable':
+    case 'backend-corrupt':
+    case 'internal':
+    case 'error':
+      return 'failed'
+    default:
+      return 'refused'
+  }
 }

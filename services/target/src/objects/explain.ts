@@ -30,7 +30,7 @@ export function explainObject(context: ObjectContext, request: ReadRequest): Exp
   return {
     state: record.blocks === undefined ? 'whole' : 'partial',
     ...base,
-    mountpath: String(record.location.mountpath),
+    mountpath: context.store.mountpathOf(record),
     path: record.location.path,
     etag: record.attributes.etag,
     pin: formatPin(record.pin),

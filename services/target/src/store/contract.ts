@@ -154,6 +154,8 @@ export interface ObjectStore {
   markUnsettled(bucketId: number, key: string): Promise<void>
   settle(bucketId: number, key: string): Promise<void>
   isUnsettled(bucketId: number, key: string): boolean
+  /** Absolute path of the mountpath that holds the record's file; undefined when it is gone. */
+  mountpathOf(record: ObjectRecord): string | undefined
 
   scan(options: ScanOptions): ScanPage
   isEmpty(bucketId: number): boolean

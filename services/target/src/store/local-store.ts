@@ -95,6 +95,10 @@ export class LocalObjectStore implements ObjectStore {
     return this.context.index.isUnsettled(bucketId, key)
   }
 
+  mountpathOf(record: ObjectRecord): string | undefined {
+    return this.context.driveByNumber.get(record.location.mountpath)?.mountpath.root
+  }
+
   scan(options: ScanOptions): ScanPage {
     return scanPage(this.context.index, options)
   }

@@ -1,7 +1,8 @@
-import { lstatSync, mkdirSync, renameSync, unlinkSync } from 'node:fs'
+import { lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { allocatedBytes } from './commit.ts'
 import type { ObjectRecord } from './contract.ts'
+import { errorCode } from './journal.ts'
 import type { JournalEntry } from './journal-format.ts'
 import { decodeHeader, decodeRecord, encodeRecord, type RecordHeader } from './record-codec.ts'
 import type { EntryName, RecordIndex } from './record-index.ts'
@@ -263,8 +264,18 @@ function makeReady({ put, header, from }: Candidate): boolean {
 }
 
 function isFileOf(path: string, header: RecordHeader): boolean {
-  const stat = lstatSync(path, { throwIfNoEntry: false })
+  const stat = statOrNothing(path)
   return stat?.isFile() === true && stat.ino === header.inode && stat.size === header.sizeBytes
+}
+
+/** Undefined where there is no such name, also when an object stands where a directory would have to be. */
+function statOrNothing(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    if (errorCode(error) === 'ENOTDIR') return undefined
+    throw error
+  }
 }
 
 /** Removes a name if it is still the file that is meant. */

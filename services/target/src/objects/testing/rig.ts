@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMemoryBackend } from '@forebay/backend-memory/memory-backend'
 import { MemoryStore } from '@forebay/backend-memory/memory-store'
+import type { Backend, UploadBody } from '@forebay/backend-port/backend'
 import { type Clock, systemClock } from '@forebay/base/clock'
+import { Failure } from '@forebay/base/failure'
 import { hashBuffer } from '@forebay/base/hash/digester'
 import { KeyedLock } from '@forebay/base/keyed-lock'
 import type { BucketRecord } from '@forebay/model/bucket'
@@ -57,7 +59,7 @@ export function cachedBucket(properties: Partial<BucketProperties> = {}): Bucket
 
 /** A real store in a temporary directory, with a store in memory behind it. */
 export class Rig {
-  readonly directory: string
+  directory: string
   readonly remote: MemoryStore
   readonly clock = new ShiftedClock()
   bucket: BucketRecord
@@ -65,6 +67,8 @@ export class Rig {
   readonly reads: string[] = []
   #context: ObjectContext | undefined
   #target: Target | undefined
+  /** Cut from the backend, as a dead process is. */
+  #life = { dead: false }
 
   private constructor(directory: string, bucket: BucketRecord) {
     this.directory = directory
@@ -91,7 +95,9 @@ export class Rig {
 
   async start(directory: string): Promise<void> {
     const locks = new KeyedLock()
-    const backend = createMemoryBackend(this.remote, 'remote')
+    const life = { dead: false }
+    this.#life = life
+    const backend = mortal(createMemoryBackend(this.remote, 'remote'), life)
     const store = await openStore({
       mountpaths: [{ path: join(directory, 'mp') }],
       clusterId: 'testcluster',
@@ -116,6 +122,37 @@ export class Rig {
       },
     })
     this.#target = new Target(this.#context)
+  }
+
+  /** Starts anew from what a killed process would leave on disk: nothing is closed in order. */
+  async crash(): Promise<void> {
+    await this.crashDuring(() => Promise.resolve(), 0)
+  }
+
+  /**
+   * Begins `work`, and crashes after so many turns of the event loop.
+   *
+   * @returns true when the work had been acknowledged by then
+   */
+  async crashDuring(work: () => Promise<unknown>, turns: number): Promise<boolean> {
+    let acknowledged = false
+    const working = work().then(
+      () => {
+        acknowledged = true
+      },
+      () => undefined,
+    )
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+    const seen = acknowledged
+    this.#life.dead = true
+    const left = mkdtempSync(join(tmpdir(), 'forebay-objects-'))
+    leaveBehind(this.directory, left)
+    await working
+    await this.stop()
+    rmSync(this.directory, { recursive: true, force: true })
+    this.directory = left
+    await this.start(left)
+    return seen && turns > 0
   }
 
   /** Ends the store in order and opens it again. */
@@ -193,6 +230,57 @@ export class Rig {
 
   remove(key: string, bucket = this.bucket) {
     return this.target.delete({ bucket, key, conditions: {}, signal: new AbortController().signal })
+  }
+}
+
+/** Directories whose files the dying process would go on changing in place. */
+const CHANGED_IN_PLACE = /\/\.forebay(\/(journal|index))?$/
+
+/**
+ * What a killed process leaves: objects with their inodes (as links, for the journal names inodes),
+ * journal and index as they are at this instant.
+ */
+function leaveBehind(from: string, to: string): void {
+  mkdirSync(to, { recursive: true })
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const source = join(from, entry.name)
+    const copy = join(to, entry.name)
+    if (entry.isDirectory()) leaveBehind(source, copy)
+    else if (entry.isFile() && CHANGED_IN_PLACE.test(from)) copyFileSync(source, copy)
+    else if (entry.isFile()) linkSync(source, copy)
+  }
+}
+
+/** A backend that a dead process cannot reach: no request begins, no upload goes on. */
+function mortal(backend: Backend, life: { readonly dead: boolean }): Backend {
+  const alive = <T>(work: () => Promise<T>): Promise<T> =>
+    life.dead ? Promise.reject(new Failure('backend-unreachable', 'the process is dead')) : work()
+  const breathing = (body: UploadBody): UploadBody => ({
+    ...body,
+    lengthBytes: body.lengthBytes,
+    repeatable: body.repeatable,
+    chunks: async function* () {
+      for await (const chunk of body.chunks()) {
+        if (life.dead) throw new Failure('backend-unreachable', 'the process is dead')
+        yield chunk
+      }
+      if (life.dead) throw new Failure('backend-unreachable', 'the process is dead')
+    },
+  })
+  const { mutations } = backend
+  return {
+    ...backend,
+    read: (options) => alive(() => backend.read(options)),
+    head: (options) => alive(() => backend.head(options)),
+    list: (options) => alive(() => backend.list(options)),
+    mutations: mutations && {
+      ...mutations,
+      write: (options, body) => alive(() => mutations.write(options, breathing(body))),
+      writePart: (options, body) => alive(() => mutations.writePart(options, breathing(body))),
+      delete: (options) => alive(() => mutations.delete(options)),
+      copy: (options) => alive(() => mutations.copy(options)),
+      completeUpload: (options) => alive(() => mutations.completeUpload(options)),
+    },
   }
 }
 
