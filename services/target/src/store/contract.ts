@@ -128,7 +128,12 @@ export interface ObjectStore {
 
   /** A new work file on the mountpath that owns the key, with `reserveBytes` reserved. */
   createWork(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile>
-  /** Publishes a work file as the key's only version: rule 2. The work file is spent, also on failure. */
+  /**
+   * Publishes a work file as the key's only version: rule 2. The work file is spent, also on failure:
+   * it has no name of its own any more, but `fd` stays open for its readers until `discard`. A record
+   * with `blocks` gets its file's length here. A failure after the rename (`disk-error`) means that
+   * the new version stands and may not outlive a power loss.
+   */
   commit(
     target: { readonly bucket: BucketRecord; readonly key: string; readonly work: WorkFile },
     record: NewRecord,

@@ -75,11 +75,12 @@ async function openOn(
 ): Promise<LocalObjectStore> {
   const [first] = mountpaths
   if (first === undefined) throw new Failure('setting-invalid', 'a target needs a mountpath')
-  const indexDirectory = options.indexDir ?? join(first.root, RESERVED_NAME, 'index')
+  const own = join(first.root, RESERVED_NAME)
+  const indexDirectory = options.indexDir ?? join(own, 'index')
   const { databases, rebuild } = await openIndex(indexDirectory, mountpaths, options)
   const drives: Drive[] = []
   try {
-    return await openWith({ databases, rebuild, indexDirectory, mountpaths, drives }, options)
+    return await openWith({ databases, rebuild, own, mountpaths, drives }, options)
   } catch (error) {
     await Promise.allSettled(drives.map(({ journal }) => journal.close()))
     await databases.root.close()
@@ -90,14 +91,15 @@ async function openOn(
 interface Parts {
   readonly databases: IndexDatabases
   readonly rebuild: boolean
-  readonly indexDirectory: string
+  /** The store's directory in the first mountpath. */
+  readonly own: string
   readonly mountpaths: readonly Mountpath[]
   /** Filled as they are opened, so that a failure can close them. */
   readonly drives: Drive[]
 }
 
 async function openWith(
-  { databases, rebuild, indexDirectory, mountpaths, drives }: Parts,
+  { databases, rebuild, own, mountpaths, drives }: Parts,
   options: StoreOptions,
 ): Promise<LocalObjectStore> {
   // Drives and index need each other: space counts what the index counts.
@@ -119,7 +121,7 @@ async function openWith(
   await recover(context, { rebuild, clusterId: options.clusterId })
   for (const drive of drives) drive.trash.empty()
   late.evictor = new Evictor(context)
-  return start(context, late.evictor, join(indexDirectory, 'recency'))
+  return start(context, late.evictor, join(own, 'recency'))
 }
 
 function makeContext(
@@ -174,6 +176,7 @@ async function openDrive(
   }
   return {
     mountpath,
+    digest: mountpath.digest,
     // One number is left free for the snapshot that may follow.
     journal: await Journal.open(directory, last + 1),
     space,

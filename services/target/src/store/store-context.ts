@@ -1,4 +1,5 @@
 import type { Clock } from '@forebay/base/clock'
+import type { Digest64 } from '@forebay/base/digest'
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import { chooseByWeight, hrwDigest, uniqueName } from '@forebay/model/hrw'
@@ -35,6 +36,8 @@ export type StoreEvent =
 /** A mountpath at work. */
 export interface Drive {
   readonly mountpath: Mountpath
+  /** Of the mountpath: what keys are placed by. */
+  readonly digest: Digest64
   readonly journal: Journal
   readonly space: DriveSpace
   readonly trash: Trash
@@ -94,12 +97,9 @@ export class Sequence {
 
 /** The mountpath on which a new version of the key goes. */
 export function driveOf(context: StoreContext, bucket: BucketRecord, key: string): Drive {
-  const [only] = context.drives
-  if (only !== undefined && context.drives.length === 1) return only
-  const candidates = context.drives.map((drive) => ({ digest: drive.mountpath.digest, drive }))
-  const chosen = chooseByWeight(candidates, hrwDigest(uniqueName(bucket.ref, key)))
+  const chosen = chooseByWeight(context.drives, hrwDigest(uniqueName(bucket.ref, key)))
   if (chosen === undefined) throw new Failure('unavailable', 'this target has no mountpath')
-  return chosen.drive
+  return chosen
 }
 
 /** Size on disk of `bytes` in a file of their own. */
