@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { openAsBlob } from 'node:fs'
 import {
   CopyObjectCommand,
+  CreateBucketCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   PutObjectCommand,
@@ -10,14 +11,14 @@ import {
 } from '@aws-sdk/client-s3'
 import { type Client, type Digest, type Endpoint, type ListedKey, REGION } from './client.ts'
 
-/** @aws-sdk/client-s3 on one bucket, and `close` for its connections. */
+/** @aws-sdk/client-s3 on one bucket; `close` ends its connections. */
 export function sdkClient({
   endpoint,
   bucket,
 }: {
   readonly endpoint: Endpoint
   readonly bucket: string
-}): Client & { readonly close: () => void } {
+}): Client & { readonly close: () => void; readonly createBucket: () => Promise<void> } {
   const s3 = new S3Client({
     endpoint: endpoint.url,
     region: REGION,
@@ -27,6 +28,9 @@ export function sdkClient({
   return {
     name: '@aws-sdk/client-s3',
     close: () => s3.destroy(),
+    createBucket: async () => {
+      await s3.send(new CreateBucketCommand({ Bucket: bucket }))
+    },
     list: async (prefix) => {
       const found: ListedKey[] = []
       for await (const page of paginateListObjectsV2(

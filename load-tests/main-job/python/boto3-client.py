@@ -38,17 +38,7 @@ def connect(settings):
     def remove(key):
         s3.delete_object(Bucket=bucket, Key=key)
 
-    def create_bucket():
-        s3.create_bucket(Bucket=bucket)
-
-    return {
-        "list": list_keys,
-        "read": read,
-        "write": write,
-        "copy": copy,
-        "remove": remove,
-        "create-bucket": create_bucket,
-    }
+    return {"list": list_keys, "read": read, "write": write, "copy": copy, "remove": remove}
 
 
 job.run(connect)
