@@ -91,6 +91,12 @@ export const CATALOGUE = {
     type: 'ErrBucketName',
     retry: false,
   },
+  'location-invalid': {
+    status: 400,
+    s3: 'InvalidLocationConstraint',
+    type: 'ErrBadRequest',
+    retry: false,
+  },
   'bucket-not-found': { status: 404, s3: 'NoSuchBucket', type: 'ErrBckNotFound', retry: false },
   'bucket-exists': {
     status: 409,

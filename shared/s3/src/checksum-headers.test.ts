@@ -47,6 +47,7 @@ test.each([
   [{ 'x-amz-trailer': 'x-amz-checksum-crc32, x-amz-checksum-sha1' }, 'bad-request'],
   [{ 'x-amz-trailer': 'x-amz-checksum-crc32', 'x-amz-checksum-crc32': 'NhCmhg==' }, 'bad-request'],
   [{ 'x-amz-sdk-checksum-algorithm': 'CRC32' }, 'bad-request'],
+  [{ 'x-amz-sdk-checksum-algorithm': 'SHA1', 'x-amz-checksum-crc32': 'NhCmhg==' }, 'bad-request'],
   [{ 'x-amz-sdk-checksum-algorithm': '__proto__' }, 'bad-request'],
 ] as const)('%j is refused', (headers, code) => {
   expect(() => parseStatedDigests(headers, true)).toThrow(

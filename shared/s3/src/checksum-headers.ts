@@ -101,6 +101,9 @@ export function parseStatedDigests(headers: RequestHeaders, trailers: boolean): 
       'x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found',
     )
   }
+  if (named !== undefined && named !== (checksum?.algorithm ?? trailer)) {
+    throw new Failure('bad-request', 'value for x-amz-sdk-checksum-algorithm header is invalid')
+  }
   const md5 = headers['content-md5']
   return {
     checksum,

@@ -5,8 +5,10 @@ import { errorHeaders, renderError, s3CodeOf } from './error-document.ts'
 const context = { requestId: 'R1', hostId: 'H1', resource: '/b/k', bucket: 'b', key: 'a<b' }
 
 test('a failure names code, message, what it is about, and the request', () => {
-  expect(renderError(new Failure('object-not-found', 'there is no such key'), context)).toBe(
-    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code><Message>There is no such key</Message><Resource>/b/k</Resource><BucketName>b</BucketName><Key>a&lt;b</Key><RequestId>R1</RequestId><HostId>H1</HostId></Error>',
+  expect(
+    renderError(new Failure('object-not-found', 'the specified key does not exist'), context),
+  ).toBe(
+    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message><Resource>/b/k</Resource><BucketName>b</BucketName><Key>a&lt;b</Key><RequestId>R1</RequestId><HostId>H1</HostId></Error>',
   )
 })
 
@@ -32,4 +34,14 @@ test('a refusal for now says when to come back', () => {
     3,
   ])
   expect(errorHeaders(new Failure('access-denied', 'x'))).toEqual([])
+})
+
+test('the message is what S3 says, and our own words are a hint', () => {
+  const failure = new Failure('bucket-name-invalid', 'it is too short', { hint: 'Take three.' })
+  expect(renderError(failure, context)).toContain(
+    '<Message>The specified bucket is not valid.</Message><Hint>It is too short. Take three.</Hint>',
+  )
+  expect(renderError(new Failure('argument-invalid', 'n is no number'), context)).toContain(
+    '<Message>N is no number.</Message><Resource>',
+  )
 })

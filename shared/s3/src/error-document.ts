@@ -1,4 +1,4 @@
-import { CATALOGUE, type Failure } from '@forebay/base/failure'
+import { CATALOGUE, type Failure, type FailureCode } from '@forebay/base/failure'
 import { XML_DECLARATION, xmlElement } from './xml-write.ts'
 
 /** What a failure is about; all of it goes into the answer. */
@@ -26,6 +26,54 @@ const FACT_ELEMENTS: Readonly<Record<string, string>> = {
   key: 'Key',
 }
 
+/**
+ * What S3 itself says, word for word: clients compare it, and people search for it. What we know
+ * besides stands in `Hint`.
+ */
+const S3_MESSAGES: Partial<Readonly<Record<FailureCode, string>>> = {
+  'access-denied': 'Access Denied',
+  'access-key-unknown': 'The AWS Access Key Id you provided does not exist in our records.',
+  'signature-mismatch':
+    'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
+  'request-time-skewed':
+    "The difference between the request time and the server's time is too large.",
+  'request-expired': 'Request has expired.',
+  'token-invalid': 'The provided token is malformed or otherwise invalid.',
+  'uri-invalid': "Couldn't parse the specified URI.",
+  'xml-malformed':
+    'The XML you provided was not well-formed or did not validate against our published schema',
+  'metadata-too-large': 'Your metadata headers exceed the maximum allowed metadata size',
+  'method-not-allowed': 'The specified method is not allowed against this resource.',
+  'not-implemented': 'A header you provided implies functionality that is not implemented.',
+  'bucket-name-invalid': 'The specified bucket is not valid.',
+  'bucket-not-found': 'The specified bucket does not exist.',
+  'bucket-exists':
+    'Your previous request to create the named bucket succeeded and you already own it.',
+  'bucket-not-empty': 'The bucket you tried to delete is not empty.',
+  'key-too-long': 'Your key is too long.',
+  'object-not-found': 'The specified key does not exist.',
+  'version-not-found': 'The specified version does not exist.',
+  'precondition-failed': 'At least one of the pre-conditions you specified did not hold.',
+  'range-not-satisfiable': 'The requested range is not satisfiable',
+  'part-number-invalid': 'The requested partnumber is not satisfiable.',
+  'digest-invalid': 'The Content-Md5 you specified is not valid.',
+  'payload-hash-mismatch':
+    "The provided 'x-amz-content-sha256' header does not match what was computed.",
+  'body-incomplete':
+    'You did not provide the number of bytes specified by the Content-Length HTTP header.',
+  'length-required': 'You must provide the Content-Length HTTP header.',
+  'entity-too-large': 'Your proposed upload exceeds the maximum allowed object size.',
+  'entity-too-small': 'Your proposed upload is smaller than the minimum allowed object size.',
+  'storage-class-invalid': 'The storage class you specified is not valid',
+  'upload-not-found':
+    'The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
+  'part-invalid':
+    "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+  'part-order-invalid':
+    'The list of parts was not in ascending order. Parts must be ordered by part number.',
+  'slow-down': 'Please reduce your request rate.',
+}
+
 /** Failures whose cause lies behind us: their messages are for the log. */
 const HIDDEN = new Set(['internal', 'disk-error', 'setting-invalid', 'format-newer'])
 
@@ -39,6 +87,7 @@ export function renderError(failure: Failure, context: ErrorContext): string {
   let content =
     xmlElement('Code', s3CodeOf(failure)) +
     xmlElement('Message', messageOf(failure)) +
+    xmlElement('Hint', hintOf(failure)) +
     xmlElement('Resource', context.resource)
   for (const [fact, element] of Object.entries(FACT_ELEMENTS)) {
     content += xmlElement(element, failure.facts[fact])
@@ -65,6 +114,20 @@ export function errorHeaders(failure: Failure): (string | number)[] {
 
 function messageOf(failure: Failure): string {
   if (HIDDEN.has(failure.code)) return 'We encountered an internal error. Please try again.'
-  const sentence = failure.message.charAt(0).toUpperCase() + failure.message.slice(1)
-  return failure.hint === undefined ? sentence : `${sentence}. ${failure.hint}`
+  return S3_MESSAGES[failure.code] ?? asSentence(failure.message)
+}
+
+/** What to do about it, or what exactly is wrong where S3's own words do not say it. */
+function hintOf(failure: Failure): string | undefined {
+  if (HIDDEN.has(failure.code)) return undefined
+  const said = S3_MESSAGES[failure.code]
+  const own = asSentence(failure.message)
+  const detail = said === undefined || said === own || `${said}.` === own ? undefined : own
+  if (detail === undefined) return failure.hint
+  return failure.hint === undefined ? detail : `${detail} ${failure.hint}`
+}
+
+function asSentence(message: string): string {
+  const sentence = message.charAt(0).toUpperCase() + message.slice(1)
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`
 }

@@ -12,7 +12,7 @@ type AttributeName = (typeof NAMES)[number]
  * The attributes that GetObjectAttributes is asked for; SDKs separate them by commas with and without
  * spaces, or repeat the header.
  *
- * @throws Failure `argument-invalid` for none, and for a name that S3 does not know
+ * @throws Failure `bad-request` for none, `argument-invalid` for a name that S3 does not know
  */
 export function parseObjectAttributes(headers: RequestHeaders): ReadonlySet<AttributeName> {
   const wanted = new Set<AttributeName>()
@@ -25,7 +25,7 @@ export function parseObjectAttributes(headers: RequestHeaders): ReadonlySet<Attr
     wanted.add(name)
   }
   if (wanted.size === 0) {
-    throw new Failure('argument-invalid', 'x-amz-object-attributes names no attribute')
+    throw new Failure('bad-request', 'x-amz-object-attributes names no attribute')
   }
   return wanted
 }

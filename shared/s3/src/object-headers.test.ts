@@ -20,6 +20,12 @@ test('metadata named __proto__ and constructor are data', () => {
   expect(flat).toEqual(['x-amz-meta-__proto__', 'a', 'x-amz-meta-constructor', 'b'])
 })
 
+test('repeated metadata is joined by a bare comma, and nothing else changes', () => {
+  const headers = { 'x-amz-meta-a': '1, 2', 'x-amz-meta-b': 'x, y' }
+  const distinct = () => ({ 'x-amz-meta-a': ['1', '2'], 'x-amz-meta-b': ['x, y'] })
+  expect({ ...parseMetadata(headers, distinct) }).toEqual({ a: '1,2', b: 'x, y' })
+})
+
 test('the last good and the first bad size of metadata', () => {
   const value = 'v'.repeat(METADATA_BYTES_MAX - 1)
   expect(parseMetadata({ 'x-amz-meta-a': value })['a']).toHaveLength(METADATA_BYTES_MAX - 1)

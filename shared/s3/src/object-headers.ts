@@ -40,14 +40,19 @@ export function parseStoredHeaders(headers: RequestHeaders): StoredHeaders {
  * The user metadata of a request: names in lower case without their prefix, values as sent (one
  * character per byte). The object has no prototype: `__proto__` is a name like any other.
  *
+ * @param distinct the values of repeated headers apart: S3 joins them by a bare comma, Node does not
  * @throws Failure `metadata-too-large`
  */
-export function parseMetadata(headers: RequestHeaders): UserMetadata {
+export function parseMetadata(
+  headers: RequestHeaders,
+  distinct?: () => Readonly<NodeJS.Dict<string[]>>,
+): UserMetadata {
   let metadata: Record<string, string> | undefined
   let sizeBytes = 0
   for (const name in headers) {
     if (!name.startsWith(META_PREFIX)) continue
-    const value = header(headers, name) ?? ''
+    let value = header(headers, name) ?? ''
+    if (value.includes(', ')) value = distinct?.()[name]?.join(',') ?? value
     sizeBytes += name.length - META_PREFIX.length + value.length
     if (sizeBytes > METADATA_BYTES_MAX) {
       throw new Failure(

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { refuseUnsupportedHeaders } from './unsupported-headers.ts'
+import { checkExpectedOwner, refuseUnsupportedHeaders } from './unsupported-headers.ts'
 
 test.each([
   'x-amz-server-side-encryption',
@@ -9,7 +9,6 @@ test.each([
   'x-amz-tagging',
   'x-amz-grant-read',
   'x-amz-website-redirect-location',
-  'x-amz-expected-bucket-owner',
   'x-amz-mfa',
   'x-amz-write-offset-bytes',
   'x-amz-if-match-size',
@@ -28,4 +27,12 @@ test('headers that state what holds anyway pass', () => {
   })
   expect(() => refuseUnsupportedHeaders({ 'x-amz-acl': 'public-read' })).toThrow('access control')
   expect(() => refuseUnsupportedHeaders({ 'x-amz-tagging-directive': 'REPLACE' })).toThrow()
+})
+
+test('who expects another owner is refused', () => {
+  checkExpectedOwner({}, 'o')
+  checkExpectedOwner({ 'x-amz-expected-bucket-owner': 'o' }, 'o')
+  for (const name of ['x-amz-expected-bucket-owner', 'x-amz-source-expected-bucket-owner']) {
+    expect(() => checkExpectedOwner({ [name]: 'other' }, 'o')).toThrow('does not belong')
+  }
 })

@@ -13,10 +13,7 @@ const REFUSED = [
   'x-amz-tagging',
   'x-amz-grant-',
   'x-amz-website-redirect-location',
-  'x-amz-expected-bucket-owner',
-  'x-amz-source-expected-bucket-owner',
   'x-amz-mfa',
-  'x-amz-bypass-governance-retention',
   'x-amz-write-offset-bytes',
   'x-amz-if-match-',
   'x-amz-rename-source',
@@ -26,7 +23,6 @@ const REFUSED = [
 const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   'x-amz-tagging-directive': ['COPY'],
   'x-amz-bucket-object-lock-enabled': ['false', 'False'],
-  'x-amz-bypass-governance-retention': ['false', 'False'],
 }
 
 /** Access lists that mean: the owner alone. */
@@ -35,6 +31,22 @@ const PRIVATE_ACLS: ReadonlySet<string> = new Set([
   'bucket-owner-full-control',
   'bucket-owner-read',
 ])
+
+/** Headers by which a caller makes sure whose bucket it uses. */
+const EXPECTED_OWNERS = ['x-amz-expected-bucket-owner', 'x-amz-source-expected-bucket-owner']
+
+/**
+ * Refuses callers who expect buckets to belong to somebody else.
+ *
+ * @throws Failure `access-denied`
+ */
+export function checkExpectedOwner(headers: RequestHeaders, ownerId: string): void {
+  for (const name of EXPECTED_OWNERS) {
+    if (headers[name] !== undefined && header(headers, name) !== ownerId) {
+      throw new Failure('access-denied', `the bucket does not belong to whom ${name} names`)
+    }
+  }
+}
 
 /**
  * Refuses headers that ask for something that is not implemented: encryption keys, locks, tags,

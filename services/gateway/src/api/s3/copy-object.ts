@@ -4,7 +4,7 @@ import { parseAlgorithm } from '@forebay/s3/checksum-headers'
 import { parseSourceConditions, parseWriteConditions } from '@forebay/s3/conditions'
 import { parseCopySource } from '@forebay/s3/copy-source'
 import { renderCopy } from '@forebay/s3/documents'
-import { parseMetadata, parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
+import { parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
 import { header } from '@forebay/s3/request-headers'
 import type { Exchange, FlatHeaders } from './exchange.ts'
 
@@ -52,6 +52,6 @@ function parseReplacement(exchange: Exchange): CopyRequest['replace'] {
   }
   return {
     headers: parseStoredHeaders(exchange.headers),
-    metadata: parseMetadata(exchange.headers),
+    metadata: exchange.parseMetadata(),
   }
 }

@@ -12,7 +12,7 @@ export async function createBucket(exchange: Exchange): Promise<void> {
   const wanted = parseBucketConfiguration(await readDocument(exchange))
   if (wanted !== undefined && wanted !== region) {
     throw new Failure(
-      'argument-invalid',
+      'location-invalid',
       `the specified location-constraint is not valid: this is region ${region}`,
     )
   }
@@ -21,5 +21,10 @@ export async function createBucket(exchange: Exchange): Promise<void> {
   }
   await table.create({ provider: 'ais', namespace: { uuid: '', name: '' }, name })
   resolver.forget(name)
-  exchange.sendEmpty(200, ['Location', `/${percentEncode(name)}`])
+  exchange.sendEmpty(200, [
+    'Location',
+    `/${percentEncode(name)}`,
+    'x-amz-bucket-arn',
+    `arn:aws:s3:::${name}`,
+  ])
 }

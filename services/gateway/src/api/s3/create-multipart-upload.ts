@@ -7,7 +7,7 @@ import {
   parseChecksumKind,
 } from '@forebay/s3/checksum-headers'
 import { renderUploadCreated } from '@forebay/s3/documents'
-import { parseMetadata, parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
+import { parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
 import { header } from '@forebay/s3/request-headers'
 import type { Exchange, FlatHeaders } from './exchange.ts'
 
@@ -23,7 +23,7 @@ export async function createMultipartUpload(
   const { uploadId } = await exchange.context.target.createUpload({
     ...address,
     headers: parseStoredHeaders(headers),
-    metadata: parseMetadata(headers),
+    metadata: exchange.parseMetadata(),
     storageClass: parseStorageClass(headers),
     checksumAlgorithm,
     checksumKind,

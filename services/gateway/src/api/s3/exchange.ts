@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
+import type { UserMetadata } from '@forebay/model/object'
+import { parseMetadata } from '@forebay/s3/object-headers'
 import type { OperationName } from '@forebay/s3/operation'
 import type { RequestHeaders } from '@forebay/s3/request-headers'
 import type { RequestTarget } from '@forebay/s3/request-target'
@@ -90,6 +92,11 @@ export class Exchange {
     const { resolver } = this.context
     const request = { name, permission, identity: this.authenticated.identity }
     return resolver.known(request) ?? (await resolver.resolve(request, this.signal))
+  }
+
+  /** The user metadata that the request states. @throws Failure `metadata-too-large` */
+  parseMetadata(): UserMetadata {
+    return parseMetadata(this.headers, () => this.request.headersDistinct)
   }
 
   /** The name of the bucket in the request. */

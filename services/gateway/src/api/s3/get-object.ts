@@ -2,6 +2,7 @@ import type { ObjectAddress, ReadAnswer, ReadRequest } from '@forebay/peer/targe
 import type { Exchange } from './exchange.ts'
 import {
   foundHeaders,
+  foundStatus,
   ifRangeHolds,
   notModifiedHeaders,
   parseRead,
@@ -51,7 +52,7 @@ function sendFound(
     const headers = foundHeaders(exchange, answer)
     exchange.bytesOut = body.lengthBytes
     whole = body.take()
-    response.writeHead(answer.range === undefined ? 200 : 206, headers)
+    response.writeHead(foundStatus(answer.range), headers)
   } catch (error) {
     if (whole === undefined) body.close()
     throw error

@@ -2,6 +2,7 @@ import type { ObjectAddress } from '@forebay/peer/target-port'
 import type { Exchange } from './exchange.ts'
 import {
   foundHeaders,
+  foundStatus,
   ifRangeHolds,
   notModifiedHeaders,
   parseRead,
@@ -25,7 +26,7 @@ export async function headObject(exchange: Exchange, address: ObjectAddress): Pr
     case 'found': {
       const headers = foundHeaders(exchange, answer)
       headers.push('Forebay-Cached-Bytes', answer.cachedBytes)
-      exchange.response.writeHead(answer.range === undefined ? 200 : 206, headers)
+      exchange.response.writeHead(foundStatus(answer.range), headers)
       exchange.response.end()
       return
     }

@@ -2,7 +2,7 @@ import type { BucketRecord } from '@forebay/model/bucket'
 import { compareKeys } from '@forebay/model/key'
 import type { ListAnswer } from '@forebay/peer/target-port'
 import { renderListV1 } from '@forebay/s3/list-documents'
-import { type ListParameters, parseListParameters } from '@forebay/s3/list-parameters'
+import { parseListParameters } from '@forebay/s3/list-parameters'
 import type { Exchange } from './exchange.ts'
 
 const NOTHING: ListAnswer = { objects: [], commonPrefixes: [], nextToken: undefined }
@@ -28,7 +28,7 @@ export async function listObjects(exchange: Exchange, bucket: BucketRecord): Pro
       ...parameters,
       bucket: exchange.bucketName,
       marker,
-      nextMarker: nextMarker(parameters, answer),
+      nextMarker: nextMarker(answer),
       truncated: answer.nextToken !== undefined,
       answer,
       owner: exchange.context.owner,
@@ -36,9 +36,9 @@ export async function listObjects(exchange: Exchange, bucket: BucketRecord): Pro
   )
 }
 
-/** Said only with a delimiter (S3 API): otherwise the last key is the next marker. */
-function nextMarker(parameters: ListParameters, answer: ListAnswer): string | undefined {
-  if (answer.nextToken === undefined || parameters.delimiter === undefined) return undefined
+/** S3 says it with a delimiter only; without one it is the last key, as clients take it to be. */
+function nextMarker(answer: ListAnswer): string | undefined {
+  if (answer.nextToken === undefined) return undefined
   const key = answer.objects.at(-1)?.key
   const prefix = answer.commonPrefixes.at(-1)
   if (key === undefined || prefix === undefined) return key ?? prefix

@@ -1,7 +1,7 @@
 import type { ObjectAddress } from '@forebay/peer/target-port'
 import { pushChecksums } from '@forebay/s3/checksum-headers'
 import { parseWriteConditions } from '@forebay/s3/conditions'
-import { parseMetadata, parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
+import { parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
 import type { Exchange, FlatHeaders } from './exchange.ts'
 import { openObjectBody } from './open-body.ts'
 
@@ -13,7 +13,7 @@ export async function putObject(exchange: Exchange, address: ObjectAddress): Pro
     bucket: address.bucket,
     key: address.key,
     headers: parseStoredHeaders(headers),
-    metadata: parseMetadata(headers),
+    metadata: exchange.parseMetadata(),
     conditions: parseWriteConditions(headers),
     storageClass: parseStorageClass(headers),
     stated: stated.checksum === undefined ? [] : [stated.checksum],
@@ -26,6 +26,7 @@ export async function putObject(exchange: Exchange, address: ObjectAddress): Pro
     const { attributes, versionId } = await exchange.context.target.write(request)
     const flat: FlatHeaders = ['ETag', `"${attributes.etag}"`]
     pushChecksums(flat, attributes.checksums)
+    flat.push('x-amz-object-size', attributes.sizeBytes)
     if (versionId !== undefined) flat.push('x-amz-version-id', versionId)
     exchange.sendEmpty(200, flat)
   } finally {

@@ -35,7 +35,10 @@ export function parseRead(exchange: Exchange, address: ObjectAddress): ReadReque
   const partNumber = query.size === 0 ? undefined : wholeNumber(query, 'partNumber')
   if (partNumber !== undefined) {
     if (partNumber < 1 || partNumber > PARTS_MAX) {
-      throw new Failure('argument-invalid', `partNumber must be between 1 and ${PARTS_MAX}`)
+      throw new Failure(
+        'argument-invalid',
+        `part number must be an integer between 1 and ${PARTS_MAX}, inclusive`,
+      )
     }
     if (range !== undefined) {
       throw new Failure(
@@ -105,13 +108,19 @@ export function foundHeaders(exchange: Exchange, found: FoundObject): FlatHeader
   } else {
     pushOverridden(flat, exchange, headers)
   }
-  if (range !== undefined) {
+  // A part of no bytes has no range that could be written down.
+  if (range !== undefined && foundStatus(range) === 206) {
     const last = range.offset + range.lengthBytes - 1
     flat.push('Content-Range', `bytes ${range.offset}-${last}/${attributes.sizeBytes}`)
   }
   pushMetadata(flat, attributes.metadata)
   pushRest(flat, exchange, found)
   return flat
+}
+
+/** 206 for a part of the bytes; a part of no bytes has no range, so it is a 200. */
+export function foundStatus(range: ByteRange | undefined): 200 | 206 {
+  return range === undefined || range.lengthBytes === 0 ? 200 : 206
 }
 
 /** The headers of a 304: what a cache needs to keep its copy (RFC 9110 §15.4.5). */

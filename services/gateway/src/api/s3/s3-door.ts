@@ -3,7 +3,7 @@ import type { Failure } from '@forebay/base/failure'
 import { matchOperation, type OperationName } from '@forebay/s3/operation'
 import { type RequestHeaders, withHoistedHeaders } from '@forebay/s3/request-headers'
 import { bucketOfHost, parseRequestTarget, type RequestTarget } from '@forebay/s3/request-target'
-import { refuseUnsupportedHeaders } from '@forebay/s3/unsupported-headers'
+import { checkExpectedOwner, refuseUnsupportedHeaders } from '@forebay/s3/unsupported-headers'
 import type { Authenticated } from '../../authentication/authenticator.ts'
 import { requirePermission } from '../../authentication/authorise.ts'
 import type { S3Context } from './context.ts'
@@ -54,6 +54,7 @@ export class S3Door {
     const method = request.method ?? ''
     const operation = matchOperation(method, target, headers)
     checkHeaders(operation, headers)
+    checkExpectedOwner(headers, this.#context.owner.id)
     return new Exchange(this.#context, arrival, { authenticated, target, headers, operation })
   }
 
@@ -141,8 +142,7 @@ async function dispatch(exchange: Exchange): Promise<void> {
 function checkHeaders(operation: OperationName, headers: RequestHeaders): void {
   if (
     (operation === 'GetObject' || operation === 'HeadObject') &&
-    headers['x-amz-server-side-encryption-customer-algorithm'] === undefined &&
-    headers['x-amz-expected-bucket-owner'] === undefined
+    headers['x-amz-server-side-encryption-customer-algorithm'] === undefined
   ) {
     return
   }
