@@ -162,6 +162,17 @@ test('a store in use refuses a second one', async () => {
   await (await openTestStore([root])).store.close()
 })
 
+test('an index apart from the mountpaths is taken by one store only', async () => {
+  const [one, two, indexDir] = [temporaryDirectory(), temporaryDirectory(), temporaryDirectory()]
+  const { store } = await openTestStore([one], { indexDir })
+  await put(store, { bucket: NATIVE, key: 'k', text: 'x' })
+  await expect(openTestStore([two], { indexDir })).rejects.toThrow(/in use by another process/)
+  await store.close()
+  const again = await openTestStore([one], { indexDir })
+  expect(read(again.store, 7, 'k')).toBe('x')
+  await again.store.close()
+})
+
 test('a mountpath of another cluster or of a newer format is refused', async () => {
   const root = temporaryDirectory()
   await (await openTestStore([root])).store.close()

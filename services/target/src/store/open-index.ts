@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Failure } from '@forebay/base/failure'
 import { encodeName, type IndexDatabases, openIndexDatabases } from './index-db.ts'
 import { isSaneIndexFile } from './index-file.ts'
@@ -46,10 +46,9 @@ export async function openIndex(
     await databases?.root.close()
   }
   observer.event('index-rebuilt', { reason: reason ?? 'unreadable' })
-  const aside = `${directory}.unusable-${Date.now()}`
-  renameSync(directory, aside)
-  rmSync(aside, { recursive: true, force: true })
-  mkdirSync(dirname(directory), { recursive: true })
+  // File by file: the directory holds the lock of this process where it is apart from the mountpaths.
+  for (const name of ['data.mdb', 'lock.mdb', OPENING])
+    rmSync(join(directory, name), { force: true })
   return { databases: openIndexDatabases(directory), rebuild: true }
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
@@ -17,11 +17,12 @@ import { type Mountpath, OWN, openMountpath } from './mountpath.ts'
 import { isUncleanBoot, readState } from './mountpath-state.ts'
 import { RESERVED_NAME } from './naming.ts'
 import { openIndex } from './open-index.ts'
+import { lockDirectory, type ProcessLock } from './process-lock.ts'
 import { RecordIndex } from './record-index.ts'
 import { recover, sweepPartialFiles } from './recover.ts'
 import { replaceFile } from './replace-file.ts'
 import { type Drive, Sequence, type StoreContext, type StoreObserver } from './store-context.ts'
-import { keepSyncMarks, writeSyncMark } from './sync-mark.ts'
+import { keepSyncMarks, SYNC_MARK_INTERVAL_MS, writeSyncMark } from './sync-mark.ts'
 import { Trash } from './trash.ts'
 
 export interface StoreOptions {
@@ -41,6 +42,8 @@ export interface StoreOptions {
   readonly watermarks?: Watermarks | undefined
   /** Ceiling of each mountpath; without it the file system's size holds. */
   readonly capacityBytes?: number | undefined
+  /** How often everything is brought to disk, ms. Default `SYNC_MARK_INTERVAL_MS`. */
+  readonly syncIntervalMs?: number | undefined
   readonly limits?:
     | {
         readonly openFilesMax?: number | undefined
@@ -77,15 +80,29 @@ async function openOn(
   if (first === undefined) throw new Failure('setting-invalid', 'a target needs a mountpath')
   const own = join(first.root, RESERVED_NAME)
   const indexDirectory = options.indexDir ?? join(own, 'index')
-  const { databases, rebuild } = await openIndex(indexDirectory, mountpaths, options)
+  const indexLock = await lockApart(options.indexDir)
+  const { databases, rebuild } = await openIndex(indexDirectory, mountpaths, options).catch(
+    async (error: unknown) => {
+      await indexLock?.release()
+      throw error
+    },
+  )
   const drives: Drive[] = []
   try {
-    return await openWith({ databases, rebuild, own, mountpaths, drives }, options)
+    return await openWith({ databases, rebuild, own, indexLock, mountpaths, drives }, options)
   } catch (error) {
     await Promise.allSettled(drives.map(({ journal }) => journal.close()))
     await databases.root.close()
+    await indexLock?.release()
     throw error
   }
+}
+
+/** An index apart from the mountpaths needs a lock of its own: two nodes must not share one. */
+async function lockApart(indexDirectory: string | undefined): Promise<ProcessLock | undefined> {
+  if (indexDirectory === undefined) return undefined
+  mkdirSync(indexDirectory, { recursive: true, mode: 0o700 })
+  return lockDirectory(indexDirectory)
 }
 
 interface Parts {
@@ -93,13 +110,14 @@ interface Parts {
   readonly rebuild: boolean
   /** The store's directory in the first mountpath. */
   readonly own: string
+  readonly indexLock: ProcessLock | undefined
   readonly mountpaths: readonly Mountpath[]
   /** Filled as they are opened, so that a failure can close them. */
   readonly drives: Drive[]
 }
 
 async function openWith(
-  { databases, rebuild, own, mountpaths, drives }: Parts,
+  { databases, rebuild, own, indexLock, mountpaths, drives }: Parts,
   options: StoreOptions,
 ): Promise<LocalObjectStore> {
   // Drives and index need each other: space counts what the index counts.
@@ -121,7 +139,7 @@ async function openWith(
   await recover(context, { rebuild, clusterId: options.clusterId })
   for (const drive of drives) drive.trash.empty()
   late.evictor = new Evictor(context)
-  return start(context, late.evictor, join(own, 'recency'))
+  return start(context, late.evictor, { recencyPath: join(own, 'recency'), indexLock })
 }
 
 function makeContext(
@@ -188,14 +206,21 @@ async function openDrive(
   }
 }
 
-function start(context: StoreContext, evictor: Evictor, recencyPath: string): LocalObjectStore {
+function start(
+  context: StoreContext,
+  evictor: Evictor,
+  {
+    recencyPath,
+    indexLock,
+  }: { readonly recencyPath: string; readonly indexLock: ProcessLock | undefined },
+): LocalObjectStore {
   loadRecency(context, recencyPath)
   const stop = new AbortController()
   const work = [
     sweepPartialFiles(context).catch((error: unknown) =>
       context.observer.event('file-left-behind', { path: OWN.partial, code: String(error) }),
     ),
-    keepSyncMarks(context, stop.signal),
+    keepSyncMarks(context, options.syncIntervalMs, stop.signal),
     keepCompact(context, stop.signal),
     keepRecency(context, recencyPath, stop.signal),
   ]
@@ -203,7 +228,8 @@ function start(context: StoreContext, evictor: Evictor, recencyPath: string): Lo
     stop.abort(new Failure('unavailable', 'the store is closing'))
     await Promise.all(work)
     await evictor.close()
-    await context.index.settled()
+    // A broken index was reported to the writers; the journals have what it lacks.
+    await context.index.settled().catch(() => undefined)
     await replaceFile(recencyPath, context.policy.save())
     context.files.close()
     for (const drive of context.drives) {
@@ -212,6 +238,7 @@ function start(context: StoreContext, evictor: Evictor, recencyPath: string): Lo
       await writeSyncMark(context, drive, true)
     }
     await context.index.close()
+    await indexLock?.release()
     for (const { mountpath } of context.drives) await mountpath.close()
   })
 }

@@ -8,10 +8,14 @@ import type { Drive, StoreContext } from './store-context.ts'
 export const SYNC_MARK_INTERVAL_MS = 30_000
 
 /** How often a mark is due while something is unsynced; ends with the signal. */
-export async function keepSyncMarks(context: StoreContext, signal: AbortSignal): Promise<void> {
+export async function keepSyncMarks(
+  context: StoreContext,
+  intervalMs: number,
+  signal: AbortSignal,
+): Promise<void> {
   for (;;) {
     try {
-      await context.clock.sleep(SYNC_MARK_INTERVAL_MS, signal)
+      await context.clock.sleep(intervalMs, signal)
     } catch {
       // The store closes; it writes a last mark itself.
       return
