@@ -6,6 +6,7 @@ import { secretsOf } from '@forebay/config/describe'
 import { type Environment, failpointPlan, readEnvironment } from '@forebay/config/environment'
 import { parseSettingFlags, SETTING_FLAGS } from '@forebay/config/flags'
 import { loadSettings } from '@forebay/config/load'
+import { sizeThreadPool } from '@forebay/config/thread-pool'
 import { createLogger, flushLogger, type Logger } from '@forebay/observe/logger'
 import { registerSecret } from '@forebay/observe/secrets'
 import { renderBanner } from './banner.ts'
@@ -21,6 +22,7 @@ const EXIT_CONFIG = 78
  */
 export async function runNode(argv: readonly string[]): Promise<number> {
   const startedMs = performance.now()
+  sizeThreadPool()
   const environment = readEnvironment()
   try {
     const [command, ...rest] = argv

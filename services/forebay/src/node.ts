@@ -109,6 +109,8 @@ async function open(opening: Opening): Promise<RunningNode> {
     nodeId: identity.nodeId,
     sendfile: settings.datapath.sendfile,
     whenAbandoned: settings.cold.whenAbandoned,
+    fillsMax: settings.cold.fillsMax,
+    writeStallTimeoutMs: settings.http.writeStallTimeoutMs,
     cacheDefaults: {
       revalidate: { kind: 'after', ttlMs: settings.cache.revalidateTtlMs },
       staleIfErrorMs: settings.cache.staleIfErrorMs,
@@ -161,6 +163,7 @@ function openObjects(
     lockKey: (bucketId, key) => locks.acquire(`${bucketId}/${key}`),
     watermarks: watermarksOf(settings),
     capacityBytes: settings.space.capacityBytes,
+    syncIntervalMs: settings.store.syncIntervalMs,
     limits: { openFilesMax: settings.datapath.openFilesMax },
   })
 }

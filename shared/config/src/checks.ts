@@ -72,10 +72,8 @@ function checkMountpaths(mountpaths: readonly string[]): void {
 }
 
 function checkWatermarks(space: Settings['space']): void {
-  const { cleanupWatermarkPercent, lowWatermarkPercent, highWatermarkPercent, outOfSpacePercent } =
-    space
+  const { lowWatermarkPercent, highWatermarkPercent, outOfSpacePercent } = space
   const order = [
-    ['space.cleanupWatermark', cleanupWatermarkPercent],
     ['space.lowWatermark', lowWatermarkPercent],
     ['space.highWatermark', highWatermarkPercent],
     ['space.outOfSpace', outOfSpacePercent],

@@ -108,12 +108,6 @@ export const SCHEMA = {
       default: false,
       doc: 'Allow open mode on addresses that other machines reach. The flag --insecure sets it.',
     }),
-    clockSkew: duration({
-      default: 15 * MINUTE_MS,
-      min: 1000,
-      max: HOUR_MS,
-      doc: 'How far the time of a signed request may be from ours (S3: 15 minutes).',
-    }),
   },
   s3: {
     region: text({
@@ -249,12 +243,6 @@ export const SCHEMA = {
     }),
   },
   space: {
-    cleanupWatermark: percent({
-      min: 1,
-      max: 99,
-      default: 65,
-      doc: 'Share of a disk from which left-over files are removed.',
-    }),
     lowWatermark: percent({
       min: 1,
       max: 99,
@@ -298,11 +286,6 @@ export const SCHEMA = {
       max: 1_000_000,
       default: 4096,
       doc: 'Descriptors of objects kept open for the next read.',
-    }),
-    memoryBudget: bytes({
-      default: 256 * 1024 ** 2,
-      min: 16 * 1024 ** 2,
-      doc: 'Buffers of all bodies under way; transfers wait when it is used up.',
     }),
   },
   http: {

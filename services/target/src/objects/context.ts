@@ -41,6 +41,10 @@ export interface ObjectContext {
   readonly sendfile: 'auto' | 'off'
   /** What becomes of the fetch of a large object when its last reader leaves. */
   readonly whenAbandoned: 'stop' | 'finish'
+  /** Fills at the same time; what is asked for beyond is read past the cache. */
+  readonly fillsMax: number
+  /** Longest time without progress of a client that reads, ms. */
+  readonly writeStallTimeoutMs: number
   /** Goes into ids that must find their way back to this node. */
   readonly nodeId: string
 }

@@ -22,6 +22,8 @@ export interface TargetOptions {
   readonly nodeId: string
   readonly sendfile: 'auto' | 'off'
   readonly whenAbandoned: 'stop' | 'finish'
+  readonly fillsMax: number
+  readonly writeStallTimeoutMs: number
   /** The node's defaults for buckets with a backend. */
   readonly cacheDefaults?: Pick<BucketProperties, 'revalidate' | 'staleIfErrorMs'> | undefined
 }

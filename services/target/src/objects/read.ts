@@ -12,6 +12,7 @@ import type {
   ReadAnswer as DoorAnswer,
   ReadRequest,
 } from '@forebay/peer/target-port'
+import { STALL_BYTES_MIN } from '../bodies/send-limits.ts'
 import { createFileBody, createFollowingBody } from '../bodies/send-range.ts'
 import type { ObjectRecord } from '../store/contract.ts'
 import { abortable } from './abortable.ts'
@@ -252,11 +253,18 @@ async function openAndAnswer(
   return answerFromFill(context, request, { fill: opened.fill, status: 'miss' })
 }
 
-function open(
+/** @throws Failure `slow-down` when too many fills run: the read goes past the cache */
+function checkFills(context: ObjectContext): void {
+  if (context.fills.activeCount < context.fillsMax) return
+  throw new Failure('slow-down', `${context.fillsMax} objects are being fetched already`)
+}
+
+async function open(
   context: ObjectContext,
   request: ReadRequest,
   known: Known | undefined,
 ): Promise<Opened> {
+  checkFills(context)
   if (known === undefined) return openWhole(context, request, undefined)
   const { capabilities } = context.backendOf(request.bucket)
   const wanted = wantedRange(request, known.attributes)
@@ -321,7 +329,13 @@ function answerFromRecord(
   const offset = range?.offset ?? 0
   const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
   context.observer.served(formatBucket(request.bucket.ref), 'cache', lengthBytes)
-  const sender = createFileBody({ lease, offset, lengthBytes, sendfile: context.sendfile })
+  const sender = createFileBody({
+    lease,
+    offset,
+    lengthBytes,
+    sendfile: context.sendfile,
+    limits: stallLimits(context),
+  })
   const end = offset + lengthBytes
   const body = readable(sender, { fd: lease.fd, offset, waitFor: (at) => end - at })
   return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }
@@ -355,9 +369,20 @@ async function answerFromFill(
     fd: fill.fd,
     waitFor: (at: number, signal: AbortSignal) => fill.waitFor(at, end - at, signal),
   }
-  const sender = createFollowingBody({ source, offset, lengthBytes, onClose: () => fill.leave() })
+  const limits = stallLimits(context)
+  const sender = createFollowingBody({
+    source,
+    offset,
+    lengthBytes,
+    limits,
+    onClose: () => fill.leave(),
+  })
   const body = readable(sender, { ...source, offset })
   return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }
+}
+
+function stallLimits(context: ObjectContext) {
+  return { stallTimeoutMs: context.writeStallTimeoutMs, stallBytesMin: STALL_BYTES_MIN }
 }
 
 function toRange(wanted: Exclude<WantedRange, { kind: 'unsatisfiable' }>) {

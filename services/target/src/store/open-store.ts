@@ -139,7 +139,11 @@ async function openWith(
   await recover(context, { rebuild, clusterId: options.clusterId })
   for (const drive of drives) drive.trash.empty()
   late.evictor = new Evictor(context)
-  return start(context, late.evictor, { recencyPath: join(own, 'recency'), indexLock })
+  return start(context, late.evictor, {
+    recencyPath: join(own, 'recency'),
+    indexLock,
+    syncIntervalMs: options.syncIntervalMs ?? SYNC_MARK_INTERVAL_MS,
+  })
 }
 
 function makeContext(
@@ -212,7 +216,12 @@ function start(
   {
     recencyPath,
     indexLock,
-  }: { readonly recencyPath: string; readonly indexLock: ProcessLock | undefined },
+    syncIntervalMs,
+  }: {
+    readonly recencyPath: string
+    readonly indexLock: ProcessLock | undefined
+    readonly syncIntervalMs: number
+  },
 ): LocalObjectStore {
   loadRecency(context, recencyPath)
   const stop = new AbortController()
@@ -220,7 +229,7 @@ function start(
     sweepPartialFiles(context).catch((error: unknown) =>
       context.observer.event('file-left-behind', { path: OWN.partial, code: String(error) }),
     ),
-    keepSyncMarks(context, options.syncIntervalMs, stop.signal),
+    keepSyncMarks(context, syncIntervalMs, stop.signal),
     keepCompact(context, stop.signal),
     keepRecency(context, recencyPath, stop.signal),
   ]

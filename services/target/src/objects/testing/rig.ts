@@ -114,6 +114,8 @@ export class Rig {
       nodeId: 'testnode',
       sendfile: 'off',
       whenAbandoned: 'stop',
+      fillsMax: 1000,
+      writeStallTimeoutMs: 60_000,
       observer: {
         read: (_, status) => this.reads.push(status),
         served: () => undefined,
