@@ -110,6 +110,8 @@ export class S3Node {
       nodeId: 'node',
       sendfile: 'off',
       whenAbandoned: 'stop',
+      fillsMax: 100,
+      writeStallTimeoutMs: 5000,
       observer: {
         read: () => undefined,
         served: () => undefined,
