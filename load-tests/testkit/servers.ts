@@ -21,6 +21,8 @@ export type Server = {
   readonly pid: number
   /** What it has printed so far, both streams, the oldest dropped. */
   readonly logs: () => string
+  /** Resolves when the process is gone, however it ended: its exit status, null after a signal. */
+  readonly exited: Promise<number | null>
   /** Ends it politely, by SIGTERM; returns its exit status. Throws when it had to be killed. */
   readonly stop: (signal?: 'SIGTERM' | 'SIGINT') => Promise<number | null>
   /** Ends it as a power cut would end the process: SIGKILL. */
@@ -160,6 +162,7 @@ export async function startServer(recipe: ServerRecipe): Promise<Server> {
     port: recipe.port,
     pid: child.pid ?? 0,
     logs,
+    exited,
     stop: async (signal = 'SIGTERM') => {
       child.kill(signal)
       const timer = setTimeout(endWithUs, STOP_TIMEOUT_MS)

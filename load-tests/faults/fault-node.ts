@@ -1,0 +1,95 @@
+import { cp, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Server, startForebay } from '../testkit/servers.ts'
+import { S3Client } from './s3-client.ts'
+
+/** The origin's bucket and its name here: bound at the first use. */
+export const REMOTE = 'remote'
+
+/** A native bucket; every write of it is on disk before it is acknowledged. */
+export const NATIVE = 'native'
+
+/** Longest wait for a process that is about to die by itself, ms. */
+const DEATH_WAIT_MS = 20_000
+
+/** A running node and a client of it. */
+export type Running = { readonly server: Server; readonly client: S3Client }
+
+/** One data directory whose node is started, killed and started again. */
+export class FaultNode {
+  readonly dataDir: string
+  readonly #originUrl: string
+  readonly #credentials: { readonly accessKey: string; readonly secretKey: string }
+  readonly #args: readonly string[]
+  #running: Running | undefined
+
+  constructor(options: {
+    readonly dataDir: string
+    readonly originUrl: string
+    readonly credentials?: { readonly accessKey: string; readonly secretKey: string }
+    /** `--set` arguments and the like. */
+    readonly args?: readonly string[]
+  }) {
+    this.dataDir = options.dataDir
+    this.#originUrl = options.originUrl
+    this.#credentials = options.credentials ?? { accessKey: 'any-key', secretKey: 'any-secret' }
+    this.#args = options.args ?? []
+  }
+
+  /** Starts it; the one before must have ended. @param failpoints a plan, as `armFailpoints` reads it */
+  async start(failpoints = ''): Promise<Running> {
+    const { accessKey, secretKey } = this.#credentials
+    const server = await startForebay({
+      dataDir: this.dataDir,
+      config: { backends: { aws: { endpoint: this.#originUrl } }, cache: { revalidateTtl: '2h' } },
+      args: this.#args,
+      env: {
+        AWS_ACCESS_KEY_ID: accessKey,
+        AWS_SECRET_ACCESS_KEY: secretKey,
+        AWS_DEFAULT_REGION: 'us-east-1',
+        FOREBAY_FAILPOINTS: failpoints === '' ? undefined : failpoints,
+      },
+    })
+    this.#running = { server, client: new S3Client(server.url) }
+    return this.#running
+  }
+
+  /** Waits until it has died by itself; false when it lives on, which ends it too. */
+  async died(): Promise<boolean> {
+    const running = this.#running
+    if (running === undefined) return false
+    const alive = Promise.withResolvers<'alive'>()
+    const timer = setTimeout(() => alive.resolve('alive'), DEATH_WAIT_MS)
+    const outcome = await Promise.race([running.server.exited, alive.promise])
+    clearTimeout(timer)
+    await this.kill()
+    return outcome === null
+  }
+
+  /** SIGKILL; nothing happens when it is not running. */
+  async kill(): Promise<void> {
+    const running = this.#running
+    this.#running = undefined
+    await running?.server.kill9()
+    await running?.client.close()
+  }
+
+  /** SIGTERM. @returns the exit status */
+  async stop(): Promise<number | null> {
+    const running = this.#running
+    this.#running = undefined
+    const status = (await running?.server.stop()) ?? null
+    await running?.client.close()
+    return status
+  }
+
+  /** Names of work files: there are none while nothing is written. */
+  workFiles(): Promise<readonly string[]> {
+    return readdir(join(this.dataDir, 'mountpath', '.forebay', 'work'))
+  }
+
+  /** Copies what a stopped node has kept. */
+  async copyTo(dataDir: string): Promise<void> {
+    await cp(this.dataDir, dataDir, { recursive: true })
+  }
+}
