@@ -124,6 +124,29 @@ for (const [scenario, points] of CASES) {
   })
 }
 
+test.each(['put', 'overwrite', 'last-block'])(
+  '%s is done from the journal record on: the work file of a dead process gets its name',
+  async (scenario) => {
+    const root = temporaryDirectory()
+    await die(root, scenario, 'commit:journalled=kill')
+    const { store } = await openTestStore([root])
+    expect(CHECKS[scenario]?.look(store)).toEqual(CHECKS[scenario]?.after)
+    await store.close()
+  },
+)
+
+test.each(['delete', 'settling-delete'])(
+  '%s is done from the tombstone on, although the file is there and the index is lost',
+  async (scenario) => {
+    const root = temporaryDirectory()
+    await die(root, scenario, 'remove:journalled=kill')
+    rmSync(join(root, '.forebay/index'), { recursive: true })
+    const { store } = await openTestStore([root])
+    expect(CHECKS[scenario]?.look(store)).toEqual(CHECKS[scenario]?.after)
+    await store.close()
+  },
+)
+
 test('a bucket that was being dropped leaves no files behind', async () => {
   const root = temporaryDirectory()
   await die(root, 'drop', 'drop:indexed=kill')

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { armFailpoints } from '@forebay/base/failpoint'
+import { armFailpoints, failpointPassed } from '@forebay/base/failpoint'
 import { isFailure } from '@forebay/base/failure'
 import { afterEach, expect, test } from 'vitest'
 import { compact } from './compaction.ts'
@@ -113,21 +113,36 @@ test.each(['commit:renamed', 'commit:directory-synced', 'commit:indexed'])(
 )
 
 test('a reader between rename and installation has the bytes of the version it looked up', async () => {
-  const { store } = await openTestStore([temporaryDirectory()])
-  await put(store, { bucket: NATIVE, key: 'k', text: 'old' })
-  armFailpoints('commit:renamed=delay:100')
+  const root = temporaryDirectory()
+  const first = await openTestStore([root])
+  await put(first.store, { bucket: NATIVE, key: 'k', text: 'old' })
+  await first.store.close()
+  // Opened again, so that no descriptor of the old version is at hand.
+  const { store } = await openTestStore([root])
+  armFailpoints('commit:renamed=delay:300')
   const writing = put(store, { bucket: NATIVE, key: 'k', text: 'new' })
-  const seen = new Set<string | undefined>()
-  let done = false
-  void writing.finally(() => {
-    done = true
-  })
-  while (!done) {
-    seen.add(read(store, 7, 'k'))
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-  expect([...seen].sort()).not.toContain('corrupt')
+  await expect.poll(() => failpointPassed('commit:renamed')).toBe(1)
+  expect(read(store, 7, 'k')).toBe('old')
+  await writing
   expect(read(store, 7, 'k')).toBe('new')
+  await store.close()
+})
+
+test('a put that was void does not settle its key', async () => {
+  const root = temporaryDirectory()
+  const first = await openTestStore([root])
+  await first.store.markUnsettled(8, 'k')
+  armFailpoints('commit:journalled=throw')
+  const settling = { sync: false, settle: true }
+  await expect(
+    put(first.store, { bucket: CACHED, key: 'k', text: 'x' }, settling),
+  ).rejects.toThrow()
+  armFailpoints('')
+  expect(first.store.isUnsettled(8, 'k')).toBe(true)
+  await first.store.close()
+  rmSync(join(root, '.forebay/index'), { recursive: true })
+  const { store } = await openTestStore([root])
+  expect(store.isUnsettled(8, 'k')).toBe(true)
   await store.close()
 })
 
