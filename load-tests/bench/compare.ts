@@ -211,6 +211,12 @@ function listCase({ forebay, versitygw }: Contenders): Case {
   }
 }
 
+/** Round 0 warms caches and compilers and is not counted. */
+function warmUp({ sizeBytes, kind }: Case): { readonly count: number } {
+  if (kind === 'list') return { count: 200 }
+  return { count: sizeBytes < MIB ? 10_000 : Math.ceil((512 * MIB) / sizeBytes) }
+}
+
 async function runCase(
   context: BenchContext,
   next: Case,
@@ -230,8 +236,7 @@ async function runCase(
         port: run.contender.server.port,
         requests: run.path,
         connections: next.connections,
-        // Round 0 warms caches and compilers and is not counted.
-        seconds: round === 0 ? options.seconds / 2 : options.seconds,
+        ...(round === 0 ? warmUp(next) : { seconds: options.seconds }),
         bodyBytes: run.bodyBytes,
         expectBytes: run.expectBytes,
         signal: context.signal,

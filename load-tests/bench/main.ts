@@ -4,8 +4,19 @@
  */
 import { parseArgs } from 'node:util'
 import { withBench } from './bench-context.ts'
+import { type Figure, measureCold } from './cold.ts'
 import { CASE_KINDS, type CaseKind, compare, OBJECT_SETS } from './compare.ts'
-import { formatSummaries, formatVerdicts, judge, summarize, writeReport } from './report.ts'
+import { measureListing } from './listing.ts'
+import { measureMemory, measureSoak } from './memory.ts'
+import {
+  formatFigures,
+  formatSummaries,
+  formatVerdicts,
+  judge,
+  summarize,
+  writeReport,
+} from './report.ts'
+import { measureSignature, signatureFigures } from './signature.ts'
 import { parseSize } from './statistics.ts'
 
 const USAGE = `usage: npm run bench -- [measurement] [options]
@@ -13,13 +24,22 @@ const USAGE = `usage: npm run bench -- [measurement] [options]
 measurements
   compare      (default) Forebay, nginx and versitygw side by side
   signature    what verifying a signature adds to a GET of 4 KiB
+  cold         objects that are not in the cache yet, from a limited origin
+  listing      pages of a large bucket
+  memory       memory and loop delay under 100 large transfers at once
+  soak         the same over a long time
 
 options
   --rounds N        rounds that count (default 7)
   --seconds S       length of one run (default 1)
   --sizes LIST      of 4k,64k,1m,16m,1g
   --only LIST       of get,head,put,list
-  --quick           3 rounds of 0.5 s, without 1 GiB
+  --quick           3 rounds of 0.5 s, without 1 GiB; smaller amounts of everything else
+  --requests N      signature: requests in all (default 100000)
+  --keys N          listing: keys of the bucket (default 1000000)
+  --get-size S      memory: size of the objects read (default 1g)
+  --put-size S      memory: size of the objects written (default 256m)
+  --minutes N       soak: how long (default 60)
   --folder DIR      where servers keep their data (default: the system's temporary folder)
 `
 
@@ -29,6 +49,11 @@ const OPTIONS = {
   sizes: { type: 'string' },
   only: { type: 'string' },
   quick: { type: 'boolean' },
+  requests: { type: 'string' },
+  keys: { type: 'string' },
+  'get-size': { type: 'string' },
+  'put-size': { type: 'string' },
+  minutes: { type: 'string' },
   folder: { type: 'string' },
   help: { type: 'boolean' },
 } as const
@@ -49,6 +74,13 @@ async function main(args: readonly string[]): Promise<number> {
   switch (measurement) {
     case 'compare':
       await runCompare(values)
+      return 0
+    case 'signature':
+    case 'cold':
+    case 'listing':
+    case 'memory':
+    case 'soak':
+      await runFigures(measurement, values)
       return 0
     default:
       process.stderr.write(`bench: there is no measurement "${measurement}"\n\n${USAGE}`)
@@ -74,6 +106,45 @@ async function runCompare(flags: Flags): Promise<void> {
   process.stdout.write(
     `${formatSummaries(summaries)}\n\n${formatVerdicts(verdicts)}\n\nreport: ${path}\n`,
   )
+}
+
+/** Measurements that end in a list of figures. */
+type FigureMeasurement = 'signature' | 'cold' | 'listing' | 'memory' | 'soak'
+
+async function runFigures(measurement: FigureMeasurement, flags: Flags): Promise<void> {
+  const figures = await measureFigures(measurement, flags)
+  const path = await writeReport(measurement, { flags, figures })
+  process.stdout.write(`${formatFigures(figures)}\n\nreport: ${path}\n`)
+}
+
+function measureFigures(measurement: FigureMeasurement, flags: Flags): Promise<readonly Figure[]> {
+  const quick = flags.quick === true
+  const size = (text: string | undefined, usual: string, short: string): number =>
+    parseSize(text ?? (quick ? short : usual))
+  return withBench(flags.folder, async (context) => {
+    switch (measurement) {
+      case 'signature': {
+        const rounds = numberOf('rounds', flags.rounds, 7)
+        const requests = numberOf('requests', flags.requests, quick ? 20_000 : 100_000)
+        return signatureFigures(await measureSignature(context, { rounds, requests }))
+      }
+      case 'cold':
+        return measureCold(context)
+      case 'listing':
+        return measureListing(context, {
+          keys: numberOf('keys', flags.keys, quick ? 20_000 : 1_000_000),
+        })
+      case 'memory':
+        return measureMemory(context, {
+          getBytes: size(flags['get-size'], '1g', '64m'),
+          putBytes: size(flags['put-size'], '256m', '8m'),
+        })
+      case 'soak':
+        return measureSoak(context, { minutes: numberOf('minutes', flags.minutes, quick ? 1 : 60) })
+      default:
+        throw new Error(`unknown measurement ${measurement satisfies never}`)
+    }
+  })
 }
 
 function kindsOf(text: string | undefined): readonly CaseKind[] {

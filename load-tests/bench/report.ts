@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus, release } from 'node:os'
 import { join } from 'node:path'
+import type { Figure } from './cold.ts'
 import type { CaseResult } from './compare.ts'
 import type { Measurement } from './load.ts'
 import { formatNumber, formatTable, median, minimum } from './statistics.ts'
@@ -145,6 +146,17 @@ export function formatVerdicts(verdicts: readonly Verdict[]): string {
     row.bar === undefined ? '' : row.ratio <= row.bar ? 'met' : 'MISSED',
   ])
   return formatTable([['case', 'minima compared', 'forebay', 'other', 'ratio', 'bar', ''], ...rows])
+}
+
+export function formatFigures(figures: readonly Figure[]): string {
+  const rows = figures.map(({ what, value, unit, bar, met }) => [
+    what,
+    unit,
+    formatNumber(value),
+    bar ?? '',
+    met === undefined ? '' : met ? 'met' : 'MISSED',
+  ])
+  return formatTable([['figure', 'unit', 'value', 'bar', ''], ...rows])
 }
 
 /** Writes a report as JSON and returns its path. */

@@ -1,0 +1,294 @@
+/**
+ * Objects that are not in the cache yet: how long until the first byte, how fast the rest, and how
+ * much the origin is asked for. The origin is versitygw, behind a relay that limits each connection
+ * and counts.
+ */
+import { mkdir, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startForebay } from '../testkit/servers.ts'
+import type { BenchContext } from './bench-context.ts'
+import {
+  BENCH_KEYS,
+  type Contender,
+  createBucket,
+  fill,
+  prepare,
+  startPlainVersitygw,
+} from './contenders.ts'
+import { pinTree } from './cpu-time.ts'
+import { type LoadResult, runLoad, SERVER_CORE } from './load.ts'
+import { REGION, type Request, targetsOf } from './requests.ts'
+import { median } from './statistics.ts'
+import { startThrottle, type Throttle } from './throttle.ts'
+
+const MIB = 1024 ** 2
+const GIB = 1024 ** 3
+const BUCKET = 'origin'
+
+/** Limit of each connection to the origin. */
+const ORIGIN_BYTES_PER_SECOND = 100 * MIB
+
+const SMALL = { folder: 'first-byte', sizeBytes: 4 * MIB, count: 20 }
+const LARGE = { folder: 'whole', sizeBytes: 256 * MIB, count: 3 }
+const SHARED = { folder: 'shared', sizeBytes: 64 * MIB, count: 1 }
+const READERS = 500
+const HUGE_BYTES = 10 * GIB
+const BLOCK_BYTES = 4 * MIB
+
+/** Heads of answers, and the XML of look-ups, that the relay counts beside the bodies. */
+const OVERHEAD_BYTES_MAX = 64 * 1024
+
+/** What AIStore reached for a cold object of 1 GiB on this class of machine, and what twice that is. */
+export const AISTORE_COLD_MIB_PER_SECOND = 171
+
+/** A figure with its bar, where it has one. */
+export type Figure = {
+  readonly what: string
+  readonly value: number
+  readonly unit: string
+  readonly bar?: string
+  readonly met?: boolean
+}
+
+export async function measureCold(context: BenchContext): Promise<readonly Figure[]> {
+  const origin = await startPlainVersitygw(context)
+  await createBucket(origin, BUCKET)
+  context.say('storing the objects at the origin ...')
+  for (const set of [SMALL, LARGE, SHARED]) await fill(context, origin, { ...set, bucket: BUCKET })
+  const unlimitedBytes = GIB
+  await fill(context, origin, {
+    folder: 'fast',
+    sizeBytes: unlimitedBytes,
+    count: 1,
+    bucket: BUCKET,
+  })
+  await makeSparseObject(context)
+  const throttle = await startThrottle({
+    originPort: origin.server.port,
+    bytesPerSecond: ORIGIN_BYTES_PER_SECOND,
+  })
+  try {
+    const limited = await startForebayBefore(context, { name: 'forebay', endpoint: throttle.url })
+    const through = relayed(origin, throttle)
+    return [
+      ...(await measureFirstByte(context, through, limited)),
+      ...(await measureWhole(context, through, limited)),
+      ...(await measureRange(context, limited, throttle)),
+      ...(await measureReaders(context, limited, throttle)),
+      ...(await measureUnlimited(context, origin)),
+    ]
+  } finally {
+    await throttle.close()
+  }
+}
+
+/** Forebay in front of an origin, with that origin's credentials. */
+async function startForebayBefore(
+  context: BenchContext,
+  options: { readonly name: string; readonly endpoint: string },
+): Promise<Contender> {
+  const server = await context.own(
+    startForebay({
+      dataDir: join(context.folder, options.name),
+      config: { backends: { aws: { endpoint: options.endpoint, region: REGION } } },
+      env: {
+        AWS_ACCESS_KEY_ID: BENCH_KEYS.accessKey,
+        AWS_SECRET_ACCESS_KEY: BENCH_KEYS.secretKey,
+      },
+      signal: context.signal,
+    }),
+  )
+  await pinTree(server.pid, SERVER_CORE)
+  return { name: options.name, server, credentials: undefined }
+}
+
+/** The origin as it is seen through the relay. */
+function relayed(origin: Contender, throttle: Throttle): Contender {
+  const server = { ...origin.server, port: throttle.port, url: throttle.url }
+  return { ...origin, name: 'relayed', server }
+}
+
+/** The first object of a bucket also brings the bucket in: it is read before anything is timed. */
+async function measureFirstByte(
+  context: BenchContext,
+  origin: Contender,
+  forebay: Contender,
+): Promise<readonly Figure[]> {
+  const targets = targetsOf(BUCKET, SMALL.folder, SMALL.count)
+  await read(context, forebay, { name: 'warm', targets: targetsOf(BUCKET, LARGE.folder, 1) })
+  await read(context, origin, { name: 'warm', targets })
+  const direct = await read(context, origin, { name: 'first', targets })
+  const cold = await read(context, forebay, { name: 'first', targets })
+  const warm = await read(context, forebay, { name: 'first', targets })
+  const addedMs = (cold.firstByteP50Us - direct.firstByteP50Us) / 1000
+  return [
+    ms('first byte, origin directly (median of 20)', direct.firstByteP50Us),
+    ms('first byte, absent object (median of 20)', cold.firstByteP50Us),
+    ms('first byte, present object (median of 20)', warm.firstByteP50Us),
+    { what: 'first byte, added', value: addedMs, unit: 'ms', bar: '<= 30', met: addedMs <= 30 },
+  ]
+}
+
+async function measureWhole(
+  context: BenchContext,
+  origin: Contender,
+  forebay: Contender,
+): Promise<readonly Figure[]> {
+  const direct: number[] = []
+  const cold: number[] = []
+  // The first one is in the cache by now.
+  for (const target of targetsOf(BUCKET, LARGE.folder, LARGE.count).slice(1)) {
+    direct.push(rateOf(await read(context, origin, { name: 'whole', targets: [target] })))
+    cold.push(rateOf(await read(context, forebay, { name: 'whole', targets: [target] })))
+  }
+  const share = median(cold) / median(direct)
+  return [
+    { what: 'whole 256 MiB, origin limited, directly', value: median(direct), unit: 'MiB/s' },
+    { what: 'whole 256 MiB, origin limited, absent object', value: median(cold), unit: 'MiB/s' },
+    { what: 'whole, share of direct', value: share, unit: 'x', bar: '>= 0.9', met: share >= 0.9 },
+  ]
+}
+
+async function measureRange(
+  context: BenchContext,
+  forebay: Contender,
+  throttle: Throttle,
+): Promise<readonly Figure[]> {
+  throttle.reset()
+  // Across the border of two blocks, deep in the object.
+  const from = 5 * GIB + 3 * BLOCK_BYTES - MIB / 2
+  const request = {
+    method: 'GET' as const,
+    target: `/${BUCKET}/huge/object`,
+    headers: { range: `bytes=${from}-${from + MIB - 1}` },
+  }
+  const result = await load(context, forebay, { name: 'range', list: [request] })
+  const { bytesDown, requests } = throttle.traffic()
+  const most = 2 * BLOCK_BYTES + OVERHEAD_BYTES_MAX
+  return [
+    ms('1 MiB of an absent 10 GiB object', result.p50Us),
+    {
+      what: `the same, read from the origin (${requestText(requests)})`,
+      value: bytesDown / MIB,
+      unit: 'MiB',
+      bar: '<= 2 blocks of 4 MiB',
+      met: result.bytes === MIB && bytesDown <= most,
+    },
+  ]
+}
+
+async function measureReaders(
+  context: BenchContext,
+  forebay: Contender,
+  throttle: Throttle,
+): Promise<readonly Figure[]> {
+  throttle.reset()
+  const list = targetsOf(BUCKET, SHARED.folder, 1).map((target) => ({
+    method: 'GET' as const,
+    target,
+  }))
+  const part = { name: 'readers', list, connections: READERS, count: READERS }
+  const result = await load(context, forebay, part)
+  const { bytesDown, requests } = throttle.traffic()
+  const once = bytesDown <= SHARED.sizeBytes + OVERHEAD_BYTES_MAX
+  return [
+    {
+      what: `${READERS} readers of one absent 64 MiB object, all bytes`,
+      value: result.bytes / MIB,
+      unit: 'MiB',
+      bar: `= ${(READERS * SHARED.sizeBytes) / MIB}`,
+      met: result.bytes === READERS * SHARED.sizeBytes,
+    },
+    {
+      what: `the same, read from the origin (${requestText(requests)})`,
+      value: bytesDown / MIB,
+      unit: 'MiB',
+      bar: 'once',
+      met: once,
+    },
+  ]
+}
+
+/** 1 GiB from an origin that is not limited; a fresh node each time, since there is one object. */
+async function measureUnlimited(
+  context: BenchContext,
+  origin: Contender,
+): Promise<readonly Figure[]> {
+  const targets = targetsOf(BUCKET, 'fast', 1)
+  const direct = rateOf(await read(context, origin, { name: 'fast', targets }))
+  const rates: number[] = []
+  for (const attempt of [1, 2, 3]) {
+    const name = `forebay-fast-${attempt}`
+    const forebay = await startForebayBefore(context, { name, endpoint: origin.server.url })
+    rates.push(rateOf(await read(context, forebay, { name: 'fast', targets })))
+    await forebay.server.stop()
+  }
+  const best = Math.max(...rates)
+  const wanted = 2 * AISTORE_COLD_MIB_PER_SECOND
+  return [
+    { what: 'whole 1 GiB, origin unlimited, directly', value: direct, unit: 'MiB/s' },
+    { what: 'the same, absent object, median of 3', value: median(rates), unit: 'MiB/s' },
+    {
+      what: 'the same, best of 3',
+      value: best,
+      unit: 'MiB/s',
+      bar: `>= ${wanted}`,
+      met: best >= wanted,
+    },
+  ]
+}
+
+/** 10 GiB of nothing, placed where the origin keeps its objects; old enough to be pinned by time. */
+async function makeSparseObject(context: BenchContext): Promise<void> {
+  const folder = join(context.folder, 'versitygw', BUCKET, 'huge')
+  await mkdir(folder, { recursive: true })
+  const file = await open(join(folder, 'object'), 'w')
+  await file.truncate(HUGE_BYTES)
+  const anHourAgo = new Date(Date.now() - 3_600_000)
+  await file.utimes(anHourAgo, anHourAgo)
+  await file.close()
+}
+
+function read(
+  context: BenchContext,
+  contender: Contender,
+  part: { readonly name: string; readonly targets: readonly string[] },
+): Promise<LoadResult> {
+  const list = part.targets.map((target) => ({ method: 'GET' as const, target }))
+  return load(context, contender, { name: part.name, list })
+}
+
+async function load(
+  context: BenchContext,
+  contender: Contender,
+  part: {
+    readonly name: string
+    readonly list: readonly Request[]
+    readonly connections?: number
+    readonly count?: number
+  },
+): Promise<LoadResult> {
+  context.say(`cold: ${part.name} at ${contender.name}`)
+  return runLoad({
+    client: context.client,
+    port: contender.server.port,
+    requests: await prepare(context, contender, part),
+    connections: part.connections ?? 1,
+    count: part.count ?? part.list.length,
+    signal: context.signal,
+  })
+}
+
+function rateOf(result: LoadResult): number {
+  return result.bytes / MIB / result.seconds
+}
+
+function ms(what: string, us: number): Figure {
+  return { what, value: us / 1000, unit: 'ms' }
+}
+
+function requestText(requests: Readonly<Record<string, number>>): string {
+  return Object.entries(requests)
+    .map(([method, count]) => `${count} ${method}`)
+    .join(', ')
+}
