@@ -16,6 +16,16 @@ const FACT_ELEMENTS: Readonly<Record<string, string>> = {
   condition: 'Condition',
   region: 'Region',
   argumentName: 'ArgumentName',
+  argumentValue: 'ArgumentValue',
+  awsAccessKeyId: 'AWSAccessKeyId',
+  calculatedDigest: 'CalculatedDigest',
+  contentMd5: 'Content-MD5',
+  expectedDigest: 'ExpectedDigest',
+  expires: 'Expires',
+  headersNotSigned: 'HeadersNotSigned',
+  maxSizeAllowed: 'MaxSizeAllowed',
+  serverTime: 'ServerTime',
+  xAmzExpires: 'X-Amz-Expires',
   method: 'Method',
   resourceType: 'ResourceType',
   actualObjectSize: 'ActualObjectSize',
@@ -31,7 +41,7 @@ const FACT_ELEMENTS: Readonly<Record<string, string>> = {
  * besides stands in `Hint`.
  */
 const S3_MESSAGES: Partial<Readonly<Record<FailureCode, string>>> = {
-  'access-denied': 'Access Denied',
+  'access-denied': 'Access Denied.',
   'access-key-unknown': 'The AWS Access Key Id you provided does not exist in our records.',
   'signature-mismatch':
     'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
@@ -41,7 +51,7 @@ const S3_MESSAGES: Partial<Readonly<Record<FailureCode, string>>> = {
   'token-invalid': 'The provided token is malformed or otherwise invalid.',
   'uri-invalid': "Couldn't parse the specified URI.",
   'xml-malformed':
-    'The XML you provided was not well-formed or did not validate against our published schema',
+    'The XML you provided was not well-formed or did not validate against our published schema.',
   'metadata-too-large': 'Your metadata headers exceed the maximum allowed metadata size',
   'method-not-allowed': 'The specified method is not allowed against this resource.',
   'not-implemented': 'A header you provided implies functionality that is not implemented.',
@@ -60,10 +70,10 @@ const S3_MESSAGES: Partial<Readonly<Record<FailureCode, string>>> = {
   'payload-hash-mismatch':
     "The provided 'x-amz-content-sha256' header does not match what was computed.",
   'body-incomplete':
-    'You did not provide the number of bytes specified by the Content-Length HTTP header.',
+    'You did not provide the number of bytes specified by the Content-Length HTTP header',
   'length-required': 'You must provide the Content-Length HTTP header.',
   'entity-too-large': 'Your proposed upload exceeds the maximum allowed object size.',
-  'entity-too-small': 'Your proposed upload is smaller than the minimum allowed object size.',
+  'entity-too-small': 'Your proposed upload is smaller than the minimum allowed size',
   'storage-class-invalid': 'The storage class you specified is not valid',
   'upload-not-found':
     'The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
@@ -114,12 +124,14 @@ export function errorHeaders(failure: Failure): (string | number)[] {
 
 function messageOf(failure: Failure): string {
   if (HIDDEN.has(failure.code)) return 'We encountered an internal error. Please try again.'
+  if (failure.facts['verbatim'] === true) return failure.message
   return S3_MESSAGES[failure.code] ?? asSentence(failure.message)
 }
 
 /** What to do about it, or what exactly is wrong where S3's own words do not say it. */
 function hintOf(failure: Failure): string | undefined {
   if (HIDDEN.has(failure.code)) return undefined
+  if (failure.facts['verbatim'] === true) return failure.hint
   const said = S3_MESSAGES[failure.code]
   const own = asSentence(failure.message)
   const detail = said === undefined || said === own || `${said}.` === own ? undefined : own

@@ -1,5 +1,6 @@
 /** What a request claims about its signer, read from its Authorization header or its query. */
 import { Failure, type FailureCode } from '@forebay/base/failure'
+import { badArgument, verbatim } from '../verbatim.ts'
 import { ALGORITHM, canonicalHeaderValue, type QueryParameter } from './canonical.ts'
 import { isSha256Hex } from './signing-key.ts'
 import { parseDateHeader, parseTimestamp, type Timestamp } from './timestamp.ts'
@@ -143,27 +144,26 @@ function decoded(name: string, value: string): string {
   }
 }
 
+/** What S3 says of a date that is absent and of one that is none. */
+const DATE_NEEDED = 'AWS authentication requires a valid Date or x-amz-date header.'
+
 function headerClaim(authorization: string, headers: ReadonlyMap<string, string>): Claim {
   const fields = authorizationFields(authorization)
-  const code = 'authorization-malformed'
   const amazonDate = headers.get('x-amz-date')
   const date = headers.get('date')
   if (amazonDate === undefined && date === undefined) {
-    throw new Failure('access-denied', 'a signed request needs an x-amz-date or a Date header')
+    throw verbatim('access-denied', DATE_NEEDED)
   }
   const timestamp =
     amazonDate === undefined ? parseDateHeader(date ?? '') : parseTimestamp(amazonDate)
   if (timestamp === undefined) {
-    throw new Failure(
-      'access-denied',
-      'the date of the request is not of the form 20260131T235959Z',
-    )
+    throw verbatim('access-denied', DATE_NEEDED)
   }
   return {
     mechanism: 'header',
-    ...credential(fields.credential, timestamp, code),
+    ...credential(fields.credential, 'header'),
     signedHeaders: fields.signedHeaders,
-    signature: checkedSignature(fields.signature, code),
+    signature: checkedSignature(fields.signature, 'authorization-malformed'),
     timestamp,
   }
 }
@@ -174,45 +174,61 @@ interface AuthorizationFields {
   readonly signature: string
 }
 
+const FIELDS = ['Credential', 'SignedHeaders', 'Signature'] as const
+
 function authorizationFields(authorization: string): AuthorizationFields {
   if (!authorization.startsWith(`${ALGORITHM} `)) throw unsupportedScheme(authorization)
-  let credential: string | undefined
-  let signedHeaders: string | undefined
-  let signature: string | undefined
-  for (let end = ALGORITHM.length, start = end; end < authorization.length; start = end + 1) {
-    while (authorization.startsWith(' ', start)) start += 1
-    const comma = authorization.indexOf(',', start)
-    end = comma === -1 ? authorization.length : comma
-    const field = authorization.slice(start, end)
-    if (credential === undefined && field.startsWith('Credential=')) credential = field.slice(11)
-    else if (signedHeaders === undefined && field.startsWith('SignedHeaders='))
-      signedHeaders = field.slice(14)
-    else if (signature === undefined && field.startsWith('Signature=')) signature = field.slice(10)
-    else {
-      throw new Failure(
-        'authorization-malformed',
-        'the Authorization header has a part that is unknown or repeated',
-      )
-    }
+  const values: string[] = []
+  const found = authorization.slice(ALGORITHM.length + 1).split(',', FIELDS.length + 1)
+  if (found.length !== FIELDS.length) {
+    throw malformedHeader(
+      'the authorization header requires three components: Credential, SignedHeaders, and Signature.',
+    )
   }
-  if (credential && signedHeaders && signature) return { credential, signedHeaders, signature }
-  throw new Failure(
-    'authorization-malformed',
-    'the Authorization header needs Credential, SignedHeaders and Signature',
-  )
+  for (const [index, name] of FIELDS.entries()) {
+    const field = found[index]?.replace(/^ +/, '') ?? ''
+    const equals = field.indexOf('=')
+    // No value is echoed: it could be the signature.
+    if (equals === -1 || field.includes('=', equals + 1)) {
+      const echo = /^[A-Za-z-]{1,40}$/.test(field) ? ` "${field}"` : ''
+      throw malformedHeader(`the authorization component${echo} is malformed.`)
+    }
+    if (field.slice(0, equals) !== name || equals === field.length - 1) {
+      throw malformedHeader(`missing ${name}.`)
+    }
+    values.push(field.slice(equals + 1))
+  }
+  const [credential = '', signedHeaders = '', signature = ''] = values
+  return { credential, signedHeaders, signature }
+}
+
+function malformedHeader(message: string): Failure {
+  return verbatim('authorization-malformed', `The authorization header is malformed; ${message}`)
 }
 
 function queryClaim(query: ReadonlyMap<string, string>): Claim {
-  const code = 'authorization-query-malformed'
+  for (const name of QUERY_NAMES.values()) {
+    if (name !== 'X-Amz-Security-Token') parameter(query, name)
+  }
   const algorithm = parameter(query, 'X-Amz-Algorithm')
-  if (algorithm !== ALGORITHM) throw malformedQuery(`X-Amz-Algorithm must be ${ALGORITHM}`)
+  if (algorithm === 'AWS4-ECDSA-P256-SHA256') {
+    throw malformedQuery(`X-Amz-Algorithm only supports "${ALGORITHM}"`)
+  }
+  if (algorithm !== ALGORITHM) {
+    throw malformedQuery(`X-Amz-Algorithm only supports "${ALGORITHM} and AWS4-ECDSA-P256-SHA256"`)
+  }
   const timestamp = parseTimestamp(parameter(query, 'X-Amz-Date'))
-  if (timestamp === undefined) throw malformedQuery('X-Amz-Date must be like 20260131T235959Z')
+  if (timestamp === undefined) {
+    throw malformedQuery(`X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`)
+  }
   return {
     mechanism: 'query',
-    ...credential(parameter(query, 'X-Amz-Credential'), timestamp, code),
+    ...credential(parameter(query, 'X-Amz-Credential'), 'query'),
     signedHeaders: parameter(query, 'X-Amz-SignedHeaders'),
-    signature: checkedSignature(parameter(query, 'X-Amz-Signature'), code),
+    signature: checkedSignature(
+      parameter(query, 'X-Amz-Signature'),
+      'authorization-query-malformed',
+    ),
     timestamp,
     expiresSeconds: expires(parameter(query, 'X-Amz-Expires')),
   }
@@ -220,13 +236,22 @@ function queryClaim(query: ReadonlyMap<string, string>): Claim {
 
 function parameter(query: ReadonlyMap<string, string>, name: string): string {
   const value = query.get(name)
-  if (value === undefined || value === '') throw malformedQuery(`${name} is missing`)
-  return value
+  if (value !== undefined && value !== '') return value
+  throw malformedQuery(
+    'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.',
+  )
 }
 
 function expires(text: string): number {
-  const seconds = /^[1-9]\d{0,5}$/.test(text) ? Number(text) : 0
-  if (seconds === 0 || seconds > PRESIGNED_SECONDS_MAX) {
+  if (!/^[+-]?\d{1,18}$/.test(text)) throw malformedQuery('X-Amz-Expires should be a number')
+  const seconds = Number(text)
+  if (seconds < 0) throw malformedQuery('X-Amz-Expires must be non-negative')
+  if (seconds > PRESIGNED_SECONDS_MAX) {
+    throw malformedQuery(
+      `X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than ${PRESIGNED_SECONDS_MAX} seconds`,
+    )
+  }
+  if (!/^[1-9]/.test(text)) {
     throw malformedQuery(`X-Amz-Expires must be 1..${PRESIGNED_SECONDS_MAX} seconds`)
   }
   return seconds
@@ -234,31 +259,39 @@ function expires(text: string): number {
 
 function credential(
   text: string,
-  timestamp: Timestamp,
-  code: FailureCode,
+  mechanism: Claim['mechanism'],
 ): Pick<Claim, 'accessKey' | 'scope' | 'date' | 'region' | 'service'> {
   // From the right: the four parts of the scope have no slash, an access key may.
   const end = text.lastIndexOf('/')
   const afterRegion = text.lastIndexOf('/', end - 1)
   const afterDate = text.lastIndexOf('/', afterRegion - 1)
   const afterKey = text.lastIndexOf('/', afterDate - 1)
-  if (afterKey < 1 || text.slice(end) !== '/aws4_request') {
-    throw new Failure(
-      code,
-      'the credential must have the form accessKey/20260131/region/s3/aws4_request',
+  if (afterKey < 1 || afterDate <= afterKey || afterRegion <= afterDate || end <= afterRegion) {
+    throw malformedCredential(
+      mechanism,
+      'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
     )
   }
-  const date = text.slice(afterKey + 1, afterDate)
-  if (!timestamp.text.startsWith(date) || date.length !== 8) {
-    throw new Failure(code, 'the date of the credential is not the date of the request')
+  if (text.slice(end) !== '/aws4_request') {
+    throw malformedCredential(
+      mechanism,
+      `incorrect terminal "${text.slice(end + 1)}". This endpoint uses "aws4_request".`,
+    )
   }
   return {
     accessKey: text.slice(0, afterKey),
     scope: text.slice(afterKey + 1),
-    date,
+    date: text.slice(afterKey + 1, afterDate),
     region: text.slice(afterDate + 1, afterRegion),
     service: text.slice(afterRegion + 1, end),
   }
+}
+
+/** What is wrong with a credential, in the words of the place where it stands. */
+export function malformedCredential(mechanism: Claim['mechanism'], message: string): Failure {
+  return mechanism === 'header'
+    ? malformedHeader(message)
+    : malformedQuery(`Error parsing the X-Amz-Credential parameter; ${message}`)
 }
 
 function checkedSignature(text: string, code: FailureCode): string {
@@ -267,20 +300,28 @@ function checkedSignature(text: string, code: FailureCode): string {
 }
 
 function unsupportedScheme(authorization: string): Failure {
-  if (authorization.startsWith('AWS ')) return oldSignature()
-  if (authorization.startsWith('AWS4-')) {
-    return new Failure('bad-request', `the only signature algorithm is ${ALGORITHM}`)
+  const [scheme = '', rest] = authorization.split(' ', 2)
+  // The value is not echoed: without its form known, any of it could be a secret.
+  if (rest === undefined) {
+    return badArgument(
+      "Authorization header is invalid -- one and only one ' ' (space) required.",
+      'Authorization',
+      undefined,
+    )
   }
-  return new Failure('argument-invalid', `the Authorization header must use ${ALGORITHM}`)
+  if (scheme === 'AWS') return oldSignature()
+  const known = /^AWS\d-[A-Z0-9-]{1,40}$/.test(scheme)
+  return badArgument('Unsupported Authorization Type', 'Authorization', known ? scheme : undefined)
 }
 
 function oldSignature(): Failure {
-  return new Failure(
+  return verbatim(
     'bad-request',
-    `signature version 2 is not supported: use version 4 (${ALGORITHM})`,
+    `The authorization mechanism you have provided is not supported. Please use ${ALGORITHM}.`,
   )
 }
 
-function malformedQuery(message: string): Failure {
-  return new Failure('authorization-query-malformed', message)
+/** @param message in the words of S3 */
+export function malformedQuery(message: string): Failure {
+  return verbatim('authorization-query-malformed', message)
 }

@@ -140,7 +140,7 @@ test('signature version 2 is refused with a word on what to use', () => {
   for (const request of requests) {
     const refusal = refusalOf(request)
     expect(refusal.code).toBe('bad-request')
-    expect(refusal.message).toContain('version 4')
+    expect(refusal.message).toContain('use AWS4-HMAC-SHA256')
   }
 })
 

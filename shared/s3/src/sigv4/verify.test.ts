@@ -91,7 +91,7 @@ test.each([
 test('a scope of another region is refused, and the expected region named (B07)', () => {
   const refusal = refusalOf(clientSign(PUT, { date: date(), region: 'eu-west-1' }))
   expect(refusal.code).toBe('authorization-malformed')
-  expect(refusal.message).toContain("'us-east-1'")
+  expect(refusal.message).toContain('expecting "us-east-1"')
   const presigned = clientPresign(GET, { date: date(), region: 'eu-west-1' })
   expect(codeOf(presigned)).toBe('authorization-query-malformed')
 })
@@ -121,7 +121,7 @@ test('a request that does not sign its host is refused (B09)', () => {
   const signed = clientSign(PUT, { date: date() })
   const unsigned = changeAuthorization(signed, (text) => text.replace('=host;', '='))
   expect(refusalOf(unsigned).code).toBe('access-denied')
-  expect(refusalOf(unsigned).message).toContain('host')
+  expect(refusalOf(unsigned).facts['headersNotSigned']).toBe('host')
 })
 
 test.each([
@@ -131,7 +131,7 @@ test.each([
 ])('the header %s added after signing is refused by name (B10, B11)', (name, value) => {
   const refusal = refusalOf(withHeader(clientSign(PUT, { date: date() }), name, value))
   expect(refusal.code).toBe('access-denied')
-  expect(refusal.message).toContain(name.toLowerCase())
+  expect(refusal.facts['headersNotSigned']).toBe(name.toLowerCase())
   const presigned = clientPresign(GET, { date: date() })
   expect(codeOf(withHeader(presigned, name, value))).toBe('access-denied')
 })
@@ -280,8 +280,8 @@ test.each([
   ['Bearer abc', 'argument-invalid'],
   ['Basic YTpi', 'argument-invalid'],
   ['aws4-hmac-sha256 Credential=a', 'argument-invalid'],
-  ['AWS4-HMAC-SHA256', 'bad-request'],
-  ['AWS4-ECDSA-P256-SHA256 Credential=a', 'bad-request'],
+  ['AWS4-HMAC-SHA256', 'argument-invalid'],
+  ['AWS4-ECDSA-P256-SHA256 Credential=a', 'argument-invalid'],
   ['AWS AKIAIOSFODNN7EXAMPLE:c2lnbmF0dXJl', 'bad-request'],
 ] as const)('the Authorization header %j is refused, not taken for anonymous', (value, code) => {
   const request = {

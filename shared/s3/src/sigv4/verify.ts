@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
+import { badArgument, verbatim } from '../verbatim.ts'
 import {
   canonicalQuery,
   fullyEncodedPath,
@@ -14,7 +15,14 @@ import {
   stringToSign,
 } from './canonical.ts'
 import { ChunkChain } from './chunk-chain.ts'
-import { type Claim, type HeaderTable, readClaim, readHeaders } from './claim.ts'
+import {
+  type Claim,
+  type HeaderTable,
+  malformedCredential,
+  malformedQuery,
+  readClaim,
+  readHeaders,
+} from './claim.ts'
 import { deriveSigningKey, equalSignatures, SigningKeys, signatureOf } from './signing-key.ts'
 
 /** How far the clock of a client may be off, milliseconds (S3 API: 15 minutes). */
@@ -142,18 +150,31 @@ export class SignatureVerifier {
   }
 
   #checkScope(claim: Claim): void {
-    const code =
-      claim.mechanism === 'header' ? 'authorization-malformed' : 'authorization-query-malformed'
-    if (claim.region !== this.#options.region) {
-      throw new Failure(
-        code,
-        `the request is signed for another region; expecting '${this.#options.region}'`,
-        { facts: { region: this.#options.region } },
+    const { mechanism, service, region, date, timestamp } = claim
+    if (service !== 's3') {
+      throw malformedCredential(
+        mechanism,
+        `incorrect service "${service}". This endpoint belongs to "s3".`,
       )
     }
-    if (claim.service !== 's3') {
-      throw new Failure(code, "the request is signed for another service; expecting 's3'")
+    if (region !== this.#options.region) {
+      throw wrongRegion(mechanism, region, this.#options.region)
     }
+    if (!/^\d{8}$/.test(date)) {
+      throw malformedCredential(
+        mechanism,
+        `incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".`,
+      )
+    }
+    if (timestamp.text.startsWith(date)) return
+    throw mechanism === 'header'
+      ? malformedCredential(
+          mechanism,
+          'Invalid credential date. Date is not the same as X-Amz-Date.',
+        )
+      : malformedQuery(
+          `Invalid credential date "${date}". This date is not the same as X-Amz-Date: "${timestamp.text.slice(0, 8)}".`,
+        )
   }
 
   #checkTime(claim: Claim): void {
@@ -170,7 +191,13 @@ export class SignatureVerifier {
       )
     }
     if (-aheadMs > claim.expiresSeconds * 1000) {
-      throw new Failure('request-expired', 'the presigned URL has expired')
+      throw new Failure('request-expired', 'the presigned URL has expired', {
+        facts: {
+          xAmzExpires: claim.expiresSeconds,
+          expires: isoSeconds(claim.timestamp.ms + claim.expiresSeconds * 1000),
+          serverTime: isoSeconds(now),
+        },
+      })
     }
   }
 
@@ -197,7 +224,9 @@ export class SignatureVerifier {
       accepted = encoded !== undefined && matches(encoded)
     }
     if (secretKey === undefined) {
-      throw new Failure('access-key-unknown', 'there is no such access key')
+      throw new Failure('access-key-unknown', 'there is no such access key', {
+        facts: { awsAccessKeyId: accessKey },
+      })
     }
     if (!accepted) {
       throw new Failure(
@@ -231,12 +260,34 @@ function readSignedHeaders(signedHeaders: string, headers: HeaderTable): string 
     previous = name
     text += `${name}:${value}\n`
   }
-  if (!names.includes('host')) throw new Failure('access-denied', 'the host header must be signed')
+  if (!names.includes('host')) throw notSigned('host')
   for (const name of headers.amazonNames) {
     if (names.includes(name)) continue
-    throw new Failure('access-denied', `the header ${name} is there but not signed`)
+    throw notSigned(name)
   }
   return text
+}
+
+function notSigned(name: string): Failure {
+  return verbatim(
+    'access-denied',
+    'There were headers present in the request which were not signed',
+    { headersNotSigned: name },
+  )
+}
+
+function wrongRegion(mechanism: Claim['mechanism'], region: string, expected: string): Failure {
+  const failure = malformedCredential(
+    mechanism,
+    `the region "${region}" is wrong; expecting "${expected}"`,
+  )
+  return new Failure(failure.code, failure.message, {
+    facts: { ...failure.facts, region: expected },
+  })
+}
+
+function isoSeconds(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
 /** The last line of the canonical request. */
@@ -275,9 +326,10 @@ function modeOf(text: string): PayloadMode {
   if (text.startsWith('STREAMING-AWS4-ECDSA-')) {
     throw new Failure('not-implemented', 'chunks signed with elliptic curves are not supported')
   }
-  throw new Failure(
-    'argument-invalid',
-    'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a STREAMING- value of S3, or a SHA-256 in hexadecimal',
+  throw badArgument(
+    'x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.',
+    'x-amz-content-sha256',
+    text,
   )
 }
 
