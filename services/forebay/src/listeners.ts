@@ -94,11 +94,15 @@ export class Listeners {
       requestTimeout: 0,
       keepAliveTimeout: limits.idleTimeoutMs,
       noDelay: true,
+      // The front door answers for it, in a body that S3 clients understand.
+      requireHostHeader: false,
       connectionsCheckingInterval: Math.min(limits.headersTimeoutMs, 5000),
     }
     const { tls } = listener
     const server = tls === undefined ? http.createServer(options) : this.#createTls(options, tls)
     server.maxConnections = limits.connectionsMax
+    // Node would drop headers past 2,000 in silence; their total size is bounded anyway.
+    server.maxHeadersCount = 0
     return server
   }
 

@@ -15,6 +15,9 @@ import { type RunningNode, startNode } from './node.ts'
 /** Exit status for a start that was refused (as `EX_CONFIG` of sysexits). */
 const EXIT_CONFIG = 78
 
+/** A signal that comes later than this after the first one means: now. */
+const SECOND_SIGNAL_MS = 1000
+
 /**
  * `up`: runs a node in the foreground until a signal.
  *
@@ -63,7 +66,13 @@ async function runUntilSignal(node: RunningNode, logger: Logger): Promise<number
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve(name))
   })
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => process.exit(130))
+  const signalledMs = performance.now()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    // Ctrl-C in a terminal reaches us twice at once: from the terminal and through npm.
+    process.on(name, () => {
+      if (performance.now() - signalledMs > SECOND_SIGNAL_MS) process.exit(130)
+    })
+  }
   logger.info({ signal }, 'stopping: requests under way may finish')
   await node.stop()
   logger.info({}, 'stopped')

@@ -1,18 +1,8 @@
-import fs from 'node:fs'
-import { promisify } from 'node:util'
 import type { BackendBody } from '@forebay/backend-port/backend'
 import type { Digester } from '@forebay/base/hash/digester'
-import { PUMP_SLICE_BYTES } from '@forebay/base/limits'
 import { crc32c } from '@node-rs/crc32'
+import { FileSink } from '../bodies/file-sink.ts'
 import type { BlockMap } from './block-map.ts'
-
-const writevAsync = promisify(fs.writev)
-
-/** A synchronous write that took longer than this blocked on the disk: the next ones go off the loop. */
-const SLOW_WRITE_MS = 10
-
-/** Slow writes that follow a slow one before the loop is trusted with the disk again. */
-const ASYNC_WRITES_AFTER_SLOW = 32
 
 /** What a fetch needs of the fill it works for. */
 export interface FetchHost {
@@ -20,14 +10,14 @@ export interface FetchHost {
   readonly map: BlockMap
   /** True while a reader waits for a byte of `[from, to)`: then they are written at once. */
   isAwaited(from: number, to: number): boolean
-  /** Bytes up to `offset` are in the file. */
+  /** Bytes up to the fetch's `position` are in the file. */
   onWritten(fetch: RangeFetch): void
   onBlock(index: number, crc: number): void
 }
 
 /**
- * One upstream connection on its way into the file: gathers chunks, writes them where they belong,
- * and reports each block that is complete with its crc32c.
+ * One upstream connection on its way into the file: writes chunks where they belong, and reports each
+ * block that is in the file with its crc32c.
  *
  * Bytes: `[start, end)` of the object; `start` is the start of a block. `end` may shrink while it
  * runs, when another fetch takes over the rest.
@@ -40,10 +30,11 @@ export class RangeFetch {
   readonly #host: FetchHost
   readonly #body: BackendBody
   readonly #digester: Digester | undefined
-  #gathered: Buffer[] = []
-  #gatheredBytes = 0
+  readonly #sink: FileSink
+  /** Blocks whose bytes were taken and are not all written yet, in order. */
+  readonly #taken: { readonly index: number; readonly end: number; readonly crc: number }[] = []
+  #takenTo: number
   #crc = 0
-  #asyncWrites = 0
   #cut = false
 
   constructor(
@@ -61,6 +52,12 @@ export class RangeFetch {
     this.start = range.start
     this.end = range.end
     this.position = range.start
+    this.#takenTo = range.start
+    this.#sink = new FileSink({
+      fd: host.fd,
+      offset: range.start,
+      onWritten: (writtenBytes) => this.#account(writtenBytes),
+    })
   }
 
   /** True when the fetch ended early because its end was moved to where it is. */
@@ -68,14 +65,18 @@ export class RangeFetch {
     return this.#cut
   }
 
-  /** Resolves when all bytes up to `end` are in the file; rejects with the body's failure. */
+  /**
+   * Resolves when all bytes up to `end` are in the file; rejects with the body's failure, or the
+   * disk's. Afterwards nothing writes to the file any more.
+   */
   async run(): Promise<void> {
     try {
       await this.#body.pump((chunk) => this.#take(chunk))
+      await this.#sink.flush()
     } catch (error) {
+      await this.#sink.settle()
       if (!this.#cut) throw error
     }
-    if (!this.#cut) await this.#flush()
   }
 
   /** Ends the transfer; what is in the file stays. */
@@ -85,97 +86,52 @@ export class RangeFetch {
 
   #take(chunk: Buffer): void | Promise<void> {
     if (this.#cut) return undefined
-    const room = this.end - this.position - this.#gatheredBytes
+    const room = Math.max(0, this.end - this.#takenTo)
     const wanted = chunk.length > room ? chunk.subarray(0, room) : chunk
-    this.#gathered.push(wanted)
-    this.#gatheredBytes += wanted.length
+    const from = this.#takenTo
+    this.#check(wanted)
     const digesting = this.#digester?.update(wanted)
-    const full = this.#gatheredBytes >= PUMP_SLICE_BYTES
+    const writing = this.#sink.write(wanted)
     if (chunk.length > room) return this.#finishCut(digesting)
-    if (full || this.#host.isAwaited(this.position, this.position + this.#gatheredBytes)) {
-      const flushing = this.#flush()
-      return digesting === undefined
-        ? flushing
-        : Promise.all([digesting, flushing]).then(() => undefined)
-    }
-    return digesting
+    // Written at once, so that who waits for the first bytes does not wait for a gathered slice.
+    const flushing = this.#host.isAwaited(this.position, from + wanted.length)
+      ? this.#sink.flush()
+      : undefined
+    if (digesting === undefined && flushing === undefined) return writing
+    return Promise.all([digesting, writing, flushing]).then(() => undefined)
   }
 
   async #finishCut(digesting: void | Promise<void>): Promise<void> {
     await digesting
-    await this.#flush()
+    await this.#sink.flush()
     this.#cut = true
     this.#body.discard()
   }
 
-  #flush(): void | Promise<void> {
-    if (this.#gatheredBytes === 0) return undefined
-    const chunks = this.#gathered
-    this.#gathered = []
-    this.#gatheredBytes = 0
-    if (this.#asyncWrites > 0) {
-      this.#asyncWrites -= 1
-      return this.#writeAsync(chunks)
-    }
-    const before = performance.now()
-    writeAllSync(this.#host.fd, chunks, this.position)
-    if (performance.now() - before > SLOW_WRITE_MS) this.#asyncWrites = ASYNC_WRITES_AFTER_SLOW
-    this.#account(chunks)
-    return undefined
-  }
-
-  async #writeAsync(chunks: readonly Buffer[]): Promise<void> {
-    let rest = chunks
-    let at = this.position
-    while (rest.length > 0) {
-      const { bytesWritten } = await writevAsync(this.#host.fd, rest, at)
-      at += bytesWritten
-      rest = skipBytes(rest, bytesWritten)
-    }
-    this.#account(chunks)
-  }
-
-  #account(chunks: readonly Buffer[]): void {
+  /** The crc32c of each block that the bytes complete. */
+  #check(bytes: Buffer): void {
     const { map } = this.#host
-    for (const chunk of chunks) {
-      let from = 0
-      while (from < chunk.length) {
-        const index = map.indexOf(this.position)
-        const take = Math.min(chunk.length - from, map.endOf(index) - this.position)
-        this.#crc = crc32c(chunk.subarray(from, from + take), this.#crc)
-        from += take
-        this.position += take
-        if (this.position === map.endOf(index)) {
-          this.#host.onBlock(index, this.#crc)
-          this.#crc = 0
-        }
-      }
+    for (let from = 0; from < bytes.length; ) {
+      const index = map.indexOf(this.#takenTo)
+      const end = map.endOf(index)
+      const take = Math.min(bytes.length - from, end - this.#takenTo)
+      this.#crc = crc32c(bytes.subarray(from, from + take), this.#crc)
+      from += take
+      this.#takenTo += take
+      if (this.#takenTo < end) continue
+      this.#taken.push({ index, end, crc: this.#crc })
+      this.#crc = 0
+    }
+  }
+
+  #account(writtenBytes: number): void {
+    this.position = this.start + writtenBytes
+    for (;;) {
+      const first = this.#taken[0]
+      if (first === undefined || first.end > this.position) break
+      this.#taken.shift()
+      this.#host.onBlock(first.index, first.crc)
     }
     this.#host.onWritten(this)
   }
-}
-
-function writeAllSync(fd: number, chunks: readonly Buffer[], position: number): void {
-  let rest = chunks
-  let at = position
-  while (rest.length > 0) {
-    const written = fs.writevSync(fd, rest, at)
-    at += written
-    rest = skipBytes(rest, written)
-  }
-}
-
-/** The chunks without their first `bytes` bytes. */
-function skipBytes(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
-  let left = bytes
-  let index = 0
-  for (; index < chunks.length; index++) {
-    const length = chunks[index]?.length ?? 0
-    if (left < length) break
-    left -= length
-  }
-  const rest = chunks.slice(index)
-  const first = rest[0]
-  if (left > 0 && first !== undefined) rest[0] = first.subarray(left)
-  return rest
 }
