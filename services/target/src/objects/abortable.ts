@@ -4,6 +4,8 @@
  * @throws the signal's reason, or the work's failure
  */
 export async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Whoever leaves before the wait does not leave a rejection that nobody handles.
+  work.catch(() => undefined)
   signal.throwIfAborted()
   let onAbort: (() => void) | undefined
   const aborted = new Promise<never>((_, reject) => {

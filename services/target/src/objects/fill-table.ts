@@ -27,6 +27,13 @@ export class FillTable {
       if (this.#openings.get(keyId) === opening) this.#openings.delete(keyId)
     })
     this.#openings.set(keyId, opening)
+    // Who waits for the opening joins in the turn in which it resolves; all may have left before.
+    opening.then(
+      (opened) => {
+        if (opened.kind === 'fill') setImmediate(() => opened.fill.endIfUnused())
+      },
+      () => undefined,
+    )
     return opening
   }
 

@@ -158,6 +158,12 @@ export class Fill implements FetchHost {
     }
   }
 
+  /** Ends what goes on for nobody: the readers for whom this fill was opened may have left by then. */
+  endIfUnused(): void {
+    this.#stopWhenAbandoned()
+    this.#endWhenAbandoned()
+  }
+
   /** Waits until the whole object was verified: what there is to wait for in one without bytes. */
   async waitForAll(signal: AbortSignal): Promise<void> {
     while (!this.#verified) {
@@ -208,7 +214,7 @@ export class Fill implements FetchHost {
     if (this.pin.kind !== 'none') this.#takeOver(first)
     for (;;) {
       const run = this.map.absentRun(first, end)
-      if (run === undefined || this.#fetches.size >= FETCHES_MAX) return
+      if (run === undefined || this.#running >= FETCHES_MAX) return
       this.map.claim(run.first, run.end)
       this.#supervise(this.#fetchRun(run.first, run.end))
     }
@@ -249,7 +255,7 @@ export class Fill implements FetchHost {
   async #fetchOnce(first: number, end: number): Promise<void> {
     const start = this.map.startOf(first)
     const stop = this.map.endOf(end - 1)
-    this.#reservedBytes += stop - start
+    this.#reservedBytes = Math.min(this.attributes.sizeBytes, this.#reservedBytes + stop - start)
     await this.#work.reserve(this.#reservedBytes)
     const result = await this.#backend.read({
       key: this.#parts.key,
@@ -309,6 +315,8 @@ export class Fill implements FetchHost {
     work
       .finally(() => {
         this.#running -= 1
+        // Who waits for a free connection looks again.
+        this.#waiters.wakeAll()
       })
       .then(
         () => {
@@ -350,7 +358,11 @@ export class Fill implements FetchHost {
         const options = { sync: false, settle: this.#parts.settles }
         const place = { bucket, key, work: this.#work }
         this.#record = await store.commit(place, this.#newRecord(undefined, true), options)
-        this.#work = store.openPartial(this.#record) ?? this.#work
+        const spent = this.#work
+        this.#work = store.openPartial(this.#record) ?? spent
+        if (this.#work !== spent) spent.discard()
+        // The fill may have failed meanwhile; then nobody else gives the file back.
+        if (this.#ended) this.#work.discard()
       } else {
         this.#record = await store.recordBlocks(this.#record, batch)
       }
@@ -436,7 +448,6 @@ export class Fill implements FetchHost {
     for (const fetch of this.#fetches) fetch.abort()
     this.#digester?.abandon()
     this.#digester = undefined
-    this.#work.discard()
     if (isFailure(error, 'backend-changed')) {
       this.#context.store.expire(this.#parts.bucket.id, this.#parts.key)
     }
@@ -447,6 +458,7 @@ export class Fill implements FetchHost {
   #end(): void {
     if (this.#ended) return
     this.#ended = true
+    this.#work.discard()
     this.#parts.token.end()
     this.#onEnd(this)
     this.#closeWhenIdle()
@@ -478,7 +490,6 @@ export class Fill implements FetchHost {
   #endWhenAbandoned(): void {
     if (this.#users > 0 || this.#running > 0 || this.#finishing || this.#ended) return
     if (this.#storing !== undefined) return
-    this.#work.discard()
     this.#end()
   }
 

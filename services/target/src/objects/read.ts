@@ -192,6 +192,9 @@ async function servePartial(
   request: ReadRequest,
   record: ObjectRecord,
 ): Promise<ReadAnswer | 'again'> {
+  const { attributes, validatedMs } = record
+  const judged = judge(context, request, { attributes, status: 'partial', validatedMs })
+  if (judged.kind === 'answer') return judged.answer
   const running = context.fills.get(keyIdOf(request.bucket, request.key))
   const fits = running !== undefined && samePin(running.pin, record.pin)
   if (running !== undefined && !fits) raiseKey(context, keyIdOf(request.bucket, request.key))

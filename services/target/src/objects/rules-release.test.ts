@@ -129,9 +129,16 @@ test('an opening whose only reader left is ended, sparse or whole', async () => 
   for (const wanted of [range(0, 9), {}]) {
     rig.remote.put('remote', 'a', pattern(50 * BLOCK))
     const leaving = new AbortController()
-    rig.remote.addFault({ action: { kind: 'at', point: 'answer', act: () => leaving.abort() }, on: ['read', 'head'] })
+    rig.remote.addFault({
+      action: { kind: 'at', point: 'answer', act: () => leaving.abort() },
+      on: ['read', 'head'],
+    })
     const reading = readObject(rig.context, {
-      bucket: rig.bucket, key: 'a', conditions: {}, signal: leaving.signal, ...wanted,
+      bucket: rig.bucket,
+      key: 'a',
+      conditions: {},
+      signal: leaving.signal,
+      ...wanted,
     })
     await expect(reading).rejects.toThrow()
     await turns(200)
@@ -145,13 +152,20 @@ test('a client that leaves while its write waits for the key takes the upload wi
   const release = await rig.context.locks.acquire('2/a')
   const leaving = new AbortController()
   const writing = rig.target.write({
-    bucket: rig.bucket, key: 'a', headers: {}, metadata: {}, conditions: {}, stated: [], md5: true,
-    body: bodyOf(pattern(500_000)), signal: leaving.signal,
+    bucket: rig.bucket,
+    key: 'a',
+    headers: {},
+    metadata: {},
+    conditions: {},
+    stated: [],
+    md5: true,
+    body: bodyOf(pattern(500_000)),
+    signal: leaving.signal,
   })
   const failed = expect(writing).rejects.toThrow('left')
   await turns(200)
   expect(rig.remote.bytesWritten).toBeGreaterThan(0)
-  let ended = false
+  const ended = false
   rig.remote.addFault({ action: { kind: 'refuse', code: 'backend-unreachable' }, on: ['head'] })
   leaving.abort(new Error('left'))
   await failed
