@@ -93,6 +93,7 @@ export class BackendPool {
       nodeId: this.#options.nodeId,
       clock: this.#options.clock,
       connectTimeoutMs: limits.connectTimeoutMs,
+      uploadFraming: aws.uploadFraming,
     })
     this.#accounts.set(id, account)
     return account

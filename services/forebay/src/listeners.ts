@@ -24,6 +24,12 @@ const TLS_POLL_MS = 2000
 export class Listeners {
   readonly #servers: http.Server[] = []
   readonly #watched: string[] = []
+  readonly #onTlsFailure: (error: unknown) => void
+
+  /** @param onTlsFailure told of a certificate that changed and cannot be used */
+  constructor(onTlsFailure: (error: unknown) => void) {
+    this.#onTlsFailure = onTlsFailure
+  }
 
   /** Opens all of them, or none. @throws Failure `setting-invalid` naming the one that cannot be opened */
   async open(settings: Settings, door: Door): Promise<void> {
@@ -85,6 +91,15 @@ export class Listeners {
     clearTimeout(timer)
   }
 
+  /** New connections get the new certificate; a pair that does not fit leaves the old one in place. */
+  #reload(server: https.Server, tls: { readonly cert: string; readonly key: string }): void {
+    try {
+      server.setSecureContext({ minVersion: 'TLSv1.2', ...readPair(tls) })
+    } catch (error) {
+      this.#onTlsFailure(error)
+    }
+  }
+
   #create(listener: ListenerSettings, settings: Settings): http.Server {
     const { http: limits } = settings
     const options: http.ServerOptions = {
@@ -113,18 +128,11 @@ export class Listeners {
     const server = https.createServer({ ...options, minVersion: 'TLSv1.2', ...readPair(tls) })
     for (const path of [tls.cert, tls.key]) {
       this.#watched.push(path)
-      fs.watchFile(path, { interval: TLS_POLL_MS, persistent: false }, () => reload(server, tls))
+      fs.watchFile(path, { interval: TLS_POLL_MS, persistent: false }, () =>
+        this.#reload(server, tls),
+      )
     }
     return server
-  }
-}
-
-/** New connections get the new certificate; a pair that does not fit leaves the old one in place. */
-function reload(server: https.Server, tls: { readonly cert: string; readonly key: string }): void {
-  try {
-    server.setSecureContext({ minVersion: 'TLSv1.2', ...readPair(tls) })
-  } catch (error) {
-    server.emit('tlsReloadFailed', error)
   }
 }
 

@@ -75,7 +75,7 @@ async function open(opening: Opening): Promise<RunningNode> {
   const observer = createObjectObserver(metrics, logger)
   const locks = new KeyedLock()
   const late: { table?: EmbeddedBucketTable } = {}
-  const store = await openObjects(settings, { identity, logger, locks, late })
+  const store = await openObjects(settings, { identity, metrics, logger, locks, late })
   closers.push(
     () => closeHashWorkers(),
     () => store.close(),
@@ -90,7 +90,9 @@ async function open(opening: Opening): Promise<RunningNode> {
     logger.warn({}, 'the newest bucket table was damaged: the one before it is used')
 
   const wrap = wrapBackends({ settings, metrics, clock })
-  const listeners = new Listeners()
+  const listeners = new Listeners((error) =>
+    logger.error({ err: error }, 'the new certificate cannot be used; the old one stays'),
+  )
   const pool = new BackendPool({
     settings,
     nodeId: identity.nodeId,
@@ -147,18 +149,19 @@ function openObjects(
   settings: Settings,
   parts: {
     readonly identity: ClusterIdentity
+    readonly metrics: Metrics
     readonly logger: Logger
     readonly locks: KeyedLock
     readonly late: { readonly table?: EmbeddedBucketTable }
   },
 ): Promise<LocalObjectStore> {
-  const { identity, logger, locks, late } = parts
+  const { identity, metrics, logger, locks, late } = parts
   return openStore({
     mountpaths: mountpathsOf(settings).map((path) => ({ path })),
     indexDir: settings.store.indexDir,
     clusterId: identity.clusterId,
     clock: systemClock,
-    observer: createStoreObserver(logger),
+    observer: createStoreObserver(metrics, logger),
     bucketOf: (id) => (id === SYSTEM_BUCKET_ID ? SYSTEM_BUCKET : late.table?.byId(id)),
     lockKey: (bucketId, key) => locks.acquire(`${bucketId}/${key}`),
     watermarks: watermarksOf(settings),

@@ -96,9 +96,12 @@ const ALARMING: ReadonlySet<StoreEvent> = new Set([
   'eviction-short',
 ])
 
-export function createStoreObserver(logger: Logger): StoreObserver {
+export function createStoreObserver(metrics: Metrics, logger: Logger): StoreObserver {
   return {
     event: (name, facts) => {
+      if (name === 'evicted') {
+        metrics.countEviction('space', Number(facts['bytes']), Number(facts['objects']))
+      }
       if (ALARMING.has(name)) logger.warn(facts, name)
       else logger.debug(facts, name)
     },

@@ -165,6 +165,11 @@ export const SCHEMA = {
         boolean({ default: false, doc: 'Name the bucket in the path instead of the host name.' }),
         'true when backends.aws.endpoint is set',
       ),
+      uploadFraming: word({
+        words: ['framed', 'plain'],
+        default: 'framed',
+        doc: 'How bodies are sent: `framed` (aws-chunked with a checksum) cannot be cut unnoticed; `plain` for stores that do not know it.',
+      }),
       profile: optional(
         text({ doc: "Profile of the vendor's credential files." }),
         "the vendor's chain",

@@ -180,8 +180,12 @@ export class Metrics {
     }
   }
 
-  countEviction(reason: 'space' | 'request' | 'stale' | 'corrupt', bytes: number): void {
-    this.#evicted.tally({ reason }).add(1)
+  countEviction(
+    reason: 'space' | 'request' | 'stale' | 'corrupt',
+    bytes: number,
+    objectCount = 1,
+  ): void {
+    this.#evicted.tally({ reason }).add(objectCount)
     this.#evictedBytes.tally({ reason }).add(bytes)
   }
 
