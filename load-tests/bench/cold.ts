@@ -1,9 +1,10 @@
 /**
  * Objects that are not in the cache yet: how long until the first byte, how fast the rest, and how
  * much the origin is asked for. The origin is versitygw, behind a relay that limits each connection
- * and counts.
+ * and counts. Origin, server and client share the cores, as in the measurement of AIStore that the
+ * figures are compared with.
  */
-import { mkdir, open } from 'node:fs/promises'
+import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startForebay } from '../testkit/servers.ts'
 import type { BenchContext } from './bench-context.ts'
@@ -15,8 +16,7 @@ import {
   prepare,
   startPlainVersitygw,
 } from './contenders.ts'
-import { pinTree } from './cpu-time.ts'
-import { type LoadResult, runLoad, SERVER_CORE } from './load.ts'
+import { type LoadResult, runLoad } from './load.ts'
 import { REGION, type Request, targetsOf } from './requests.ts'
 import { median } from './statistics.ts'
 import { startThrottle, type Throttle } from './throttle.ts'
@@ -32,6 +32,7 @@ const SMALL = { folder: 'first-byte', sizeBytes: 4 * MIB, count: 20 }
 const LARGE = { folder: 'whole', sizeBytes: 256 * MIB, count: 3 }
 const SHARED = { folder: 'shared', sizeBytes: 64 * MIB, count: 1 }
 const READERS = 500
+const HUGE = { folder: 'huge', sizeBytes: 1, count: 1 }
 const HUGE_BYTES = 10 * GIB
 const BLOCK_BYTES = 4 * MIB
 
@@ -51,7 +52,7 @@ export type Figure = {
 }
 
 export async function measureCold(context: BenchContext): Promise<readonly Figure[]> {
-  const origin = await startPlainVersitygw(context)
+  const origin = await startPlainVersitygw(context, { anyCore: true })
   await createBucket(origin, BUCKET)
   context.say('storing the objects at the origin ...')
   for (const set of [SMALL, LARGE, SHARED]) await fill(context, origin, { ...set, bucket: BUCKET })
@@ -62,7 +63,7 @@ export async function measureCold(context: BenchContext): Promise<readonly Figur
     count: 1,
     bucket: BUCKET,
   })
-  await makeSparseObject(context)
+  await makeSparseObject(context, origin)
   const throttle = await startThrottle({
     originPort: origin.server.port,
     bytesPerSecond: ORIGIN_BYTES_PER_SECOND,
@@ -98,7 +99,6 @@ async function startForebayBefore(
       signal: context.signal,
     }),
   )
-  await pinTree(server.pid, SERVER_CORE)
   return { name: options.name, server, credentials: undefined }
 }
 
@@ -159,11 +159,11 @@ async function measureRange(
   const from = 5 * GIB + 3 * BLOCK_BYTES - MIB / 2
   const request = {
     method: 'GET' as const,
-    target: `/${BUCKET}/huge/object`,
+    target: targetsOf(BUCKET, HUGE.folder, HUGE.count)[0] ?? '',
     headers: { range: `bytes=${from}-${from + MIB - 1}` },
   }
   const result = await load(context, forebay, { name: 'range', list: [request] })
-  const { bytesDown, requests } = throttle.traffic()
+  const { bytesDown, requests } = await throttle.settled()
   const most = 2 * BLOCK_BYTES + OVERHEAD_BYTES_MAX
   return [
     ms('1 MiB of an absent 10 GiB object', result.p50Us),
@@ -189,7 +189,7 @@ async function measureReaders(
   }))
   const part = { name: 'readers', list, connections: READERS, count: READERS }
   const result = await load(context, forebay, part)
-  const { bytesDown, requests } = throttle.traffic()
+  const { bytesDown, requests } = await throttle.settled()
   const once = bytesDown <= SHARED.sizeBytes + OVERHEAD_BYTES_MAX
   return [
     {
@@ -238,15 +238,14 @@ async function measureUnlimited(
   ]
 }
 
-/** 10 GiB of nothing, placed where the origin keeps its objects; old enough to be pinned by time. */
-async function makeSparseObject(context: BenchContext): Promise<void> {
-  const folder = join(context.folder, 'versitygw', BUCKET, 'huge')
-  await mkdir(folder, { recursive: true })
-  const file = await open(join(folder, 'object'), 'w')
-  await file.truncate(HUGE_BYTES)
-  const anHourAgo = new Date(Date.now() - 3_600_000)
-  await file.utimes(anHourAgo, anHourAgo)
-  await file.close()
+/**
+ * 10 GiB of nothing: an object of one byte, so that the origin gives it an ETag, whose file is then
+ * made longer behind its back.
+ */
+async function makeSparseObject(context: BenchContext, origin: Contender): Promise<void> {
+  const [target = ''] = targetsOf(BUCKET, HUGE.folder, HUGE.count)
+  await fill(context, origin, { ...HUGE, bucket: BUCKET })
+  await truncate(join(context.folder, 'versitygw', target), HUGE_BYTES)
 }
 
 function read(
@@ -275,6 +274,7 @@ async function load(
     requests: await prepare(context, contender, part),
     connections: part.connections ?? 1,
     count: part.count ?? part.list.length,
+    anyCore: true,
     signal: context.signal,
   })
 }

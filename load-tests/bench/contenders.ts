@@ -62,7 +62,10 @@ export async function startGuardedForebay(context: BenchContext): Promise<Conten
 }
 
 /** versitygw over a folder, without an access log: the others write none either. */
-export async function startPlainVersitygw(context: BenchContext): Promise<Contender> {
+export async function startPlainVersitygw(
+  context: BenchContext,
+  options: { readonly anyCore?: boolean } = {},
+): Promise<Contender> {
   const folder = join(context.folder, 'versitygw')
   await mkdir(folder, { recursive: true })
   const port = await freePort()
@@ -81,7 +84,7 @@ export async function startPlainVersitygw(context: BenchContext): Promise<Conten
       signal: context.signal,
     }),
   )
-  await pinTree(server.pid, SERVER_CORE)
+  if (options.anyCore !== true) await pinTree(server.pid, SERVER_CORE)
   return { name: 'versitygw', server, credentials: BENCH_KEYS }
 }
 

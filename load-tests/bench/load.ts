@@ -27,6 +27,8 @@ export type Load = {
   /** Most bytes a second that each connection reads. */
   readonly readRateBytes?: number | undefined
   readonly allowErrors?: boolean | undefined
+  /** Leaves the client on every core; for measurements in which origin and server share them too. */
+  readonly anyCore?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -72,7 +74,8 @@ export async function runLoad(load: Load): Promise<LoadResult> {
     value === undefined ? [] : [`--${name}`, String(value)],
   )
   if (load.allowErrors === true) args.push('--allow-errors')
-  const command = ['-c', String(CLIENT_CORE), load.client, '--requests', load.requests, ...args]
+  const cores = load.anyCore === true ? `${SERVER_CORE},${CLIENT_CORE}` : String(CLIENT_CORE)
+  const command = ['-c', cores, load.client, '--requests', load.requests, ...args]
   const { stdout } = await runCommand('taskset', command, {
     timeoutMs: RUN_TIMEOUT_MS,
     ...(load.signal && { signal: load.signal }),

@@ -1,6 +1,7 @@
 /** A TCP relay that limits and counts what an origin sends, one connection at a time. */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../testkit/servers.ts'
 
 /** What went through since the last `reset`. */
@@ -15,13 +16,17 @@ export type Traffic = {
 export type Throttle = {
   readonly port: number
   readonly url: string
-  readonly traffic: () => Traffic
+  /** The counts, once nothing has come from the origin for a while: answers may be cut short late. */
+  readonly settled: () => Promise<Traffic>
   readonly reset: () => void
   readonly close: () => Promise<void>
 }
 
 /** A pause shorter than this is not worth a timer: it is made up for with the next piece. */
 const PAUSE_MS_MIN = 2
+
+/** Longer than any pause that the limit makes. */
+const SETTLE_MS = 500
 
 /**
  * Starts a relay on loopback.
@@ -76,7 +81,13 @@ export async function startThrottle(options: {
   return {
     port,
     url: `http://127.0.0.1:${port}`,
-    traffic: () => ({ ...counts, requests: Object.fromEntries(counts.requests) }),
+    settled: async () => {
+      for (let seen = -1; seen !== counts.bytesDown; ) {
+        seen = counts.bytesDown
+        await sleep(SETTLE_MS)
+      }
+      return { ...counts, requests: Object.fromEntries(counts.requests) }
+    },
     reset: () => {
       counts.connections = 0
       counts.bytesDown = 0
