@@ -86,8 +86,7 @@ async function open(opening: Opening): Promise<RunningNode> {
     clock,
   })
   late.table = table
-  if (table.start.kind === 'previous')
-    logger.warn({}, 'the newest bucket table was damaged: the one before it is used')
+  reportTableStart(table, logger)
 
   const wrap = wrapBackends({ settings, metrics, clock })
   const listeners = new Listeners((error) =>
@@ -169,6 +168,11 @@ function openObjects(
     syncIntervalMs: settings.store.syncIntervalMs,
     limits: { openFilesMax: settings.datapath.openFilesMax },
   })
+}
+
+function reportTableStart({ start }: EmbeddedBucketTable, logger: Logger): void {
+  if (start.kind !== 'previous') return
+  logger.warn({ why: start.why }, 'the newest bucket table is damaged: the one before it is used')
 }
 
 async function stop(
