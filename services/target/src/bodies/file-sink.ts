@@ -13,6 +13,20 @@ export const GATHER_CHUNKS_MAX = 512
 /** Bytes that may wait for the disk before the source must pause. */
 export const QUEUED_BYTES_MAX = 4 * 1024 ** 2
 
+/** Bytes that may wait for disks in the whole process; beyond, each body may hold only its share. */
+export const QUEUED_TOTAL_BYTES_MAX = 128 * 1024 ** 2
+
+/** What one body may hold whatever the others do: one slice being written, one being gathered. Bytes. */
+export const QUEUED_SHARE_BYTES = 2 * GATHER_BYTES
+
+/** Bytes of all sinks that wait for disks. */
+let heldBytes = 0
+
+/** For tests and metrics: bytes of bodies that wait for disks. */
+export function queuedBodyBytes(): number {
+  return heldBytes
+}
+
 export interface FileSinkOptions {
   readonly fd: number
   /** Where the first byte goes; default 0. */
@@ -65,6 +79,7 @@ export class FileSink {
     if (chunk.length === 0) return
     this.#chunks.push(chunk)
     this.#gatheredBytes += chunk.length
+    heldBytes += chunk.length
     if (this.#gatheredBytes >= GATHER_BYTES || this.#chunks.length >= GATHER_CHUNKS_MAX) {
       this.#writeGathered()
     }
@@ -86,6 +101,7 @@ export class FileSink {
    * descriptor be closed. Never rejects.
    */
   async settle(): Promise<void> {
+    heldBytes -= this.#gatheredBytes
     this.#chunks = []
     this.#gatheredBytes = 0
     await this.#writing
@@ -93,7 +109,9 @@ export class FileSink {
 
   #isFull(): boolean {
     const small = this.#chunks.length < GATHER_CHUNKS_MAX
-    return this.#gatheredBytes + this.#writingBytes >= QUEUED_BYTES_MAX || !small
+    const ownBytes = this.#gatheredBytes + this.#writingBytes
+    if (ownBytes >= QUEUED_BYTES_MAX || !small) return true
+    return heldBytes >= QUEUED_TOTAL_BYTES_MAX && ownBytes >= QUEUED_SHARE_BYTES
   }
 
   async #waitForRoom(): Promise<void> {
@@ -158,6 +176,7 @@ export class FileSink {
   #advance(chunks: readonly Buffer[], wroteBytes: number): readonly Buffer[] {
     assert(wroteBytes > 0, 'a write that wrote nothing reports an error')
     this.#writtenBytes += wroteBytes
+    heldBytes -= wroteBytes
     this.#writingBytes -= wroteBytes
     if (this.#writingBytes === 0) return []
     let skip = wroteBytes
@@ -177,6 +196,7 @@ export class FileSink {
 
   #fail(error: unknown): void {
     this.#failure = diskFailure(error, 'writing an object failed')
+    heldBytes -= this.#gatheredBytes + this.#writingBytes
     this.#chunks = []
     this.#gatheredBytes = 0
     this.#writingBytes = 0
