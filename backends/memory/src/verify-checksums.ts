@@ -6,7 +6,7 @@ import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
 /**
  * Compares what a writer stated with the bytes that came.
  *
- * Algorithms that Node has no function for (crc32c, crc64nvme, xxh64) are taken on trust, as many
+ * Algorithms that Node has no function for (crc32c, crc64nvme, xxh64, xxh3) are taken on trust, as many
  * stores do.
  *
  * @throws Failure `digest-mismatch`
@@ -33,12 +33,15 @@ function digest(bytes: Buffer, algorithm: ChecksumAlgorithm): string | undefined
     case 'md5':
     case 'sha1':
     case 'sha256':
+    case 'sha512':
       return createHash(algorithm).update(bytes).digest('hex')
     case 'crc32':
       return crc32(bytes).toString(16).padStart(8, '0')
     case 'crc32c':
     case 'crc64nvme':
     case 'xxh64':
+    case 'xxh3':
+    case 'xxh128':
       return undefined
     default:
       return algorithm satisfies never

@@ -1,4 +1,4 @@
-import { type Checksum, checksumToBase64 } from '@forebay/model/checksum'
+import { type Checksum, type ChecksumAlgorithm, checksumToBase64 } from '@forebay/model/checksum'
 import type { Conditions } from '@forebay/model/conditions'
 import type { StoredHeaders, UserMetadata } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
@@ -27,7 +27,18 @@ export function describingHeaders(described: {
   })
 }
 
-/** The checksums that the store shall verify. The S3 API has no header for xxh64. */
+/** Algorithms that every store of the S3 API verifies. */
+const STORE_ALGORITHMS: ReadonlySet<ChecksumAlgorithm> = new Set<ChecksumAlgorithm>([
+  'crc32',
+  'crc32c',
+  'crc64nvme',
+  'sha1',
+  'sha256',
+])
+
+/**
+ * The checksums that the store shall verify. Those that not every
+ * store knows are verified here alone. */
 export function checksumHeaders(stated: {
   readonly checksums: readonly Checksum[]
   readonly contentMd5Hex?: string | undefined
@@ -37,7 +48,7 @@ export function checksumHeaders(stated: {
   for (const checksum of stated.checksums) {
     if (checksum.kind !== 'whole') continue
     if (checksum.algorithm === 'md5') headers['content-md5'] = base64(checksum.hex)
-    else if (checksum.algorithm !== 'xxh64') {
+    else if (STORE_ALGORITHMS.has(checksum.algorithm)) {
       headers[`x-amz-checksum-${checksum.algorithm}`] = checksumToBase64(checksum)
     }
   }

@@ -311,6 +311,9 @@ function checksumInput(checksum: Checksum | undefined): SdkChecksums {
       return { ChecksumSHA256: text }
     case 'md5':
     case 'xxh64':
+    case 'sha512':
+    case 'xxh3':
+    case 'xxh128':
       return {}
     default:
       return checksum.algorithm satisfies never

@@ -168,6 +168,18 @@ export const CATALOGUE = {
     retry: false,
   },
   'body-incomplete': { status: 400, s3: 'IncompleteBody', type: 'ErrBadRequest', retry: false },
+  'trailer-malformed': {
+    status: 400,
+    s3: 'MalformedTrailerError',
+    type: 'ErrBadRequest',
+    retry: false,
+  },
+  'chunk-size-invalid': {
+    status: 400,
+    s3: 'InvalidChunkSizeError',
+    type: 'ErrBadRequest',
+    retry: false,
+  },
   'length-required': {
     status: 411,
     s3: 'MissingContentLength',

@@ -1,4 +1,7 @@
-/** Algorithms in which a client can state or ask for a checksum; `md5` also makes ETags. */
+/**
+ * Algorithms in which a client can state or ask for a checksum; `md5` also makes ETags. Records on
+ * disk name one by its place here: add at the end only.
+ */
 export const CHECKSUM_ALGORITHMS = [
   'crc32',
   'crc32c',
@@ -7,6 +10,9 @@ export const CHECKSUM_ALGORITHMS = [
   'sha256',
   'md5',
   'xxh64',
+  'sha512',
+  'xxh3',
+  'xxh128',
 ] as const
 
 export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number]

@@ -71,9 +71,10 @@ test('composites say how many parts they cover', () => {
 test('words of algorithms and kinds', () => {
   expect(parseAlgorithm('SHA256')).toBe('sha256')
   expect(parseAlgorithm(undefined)).toBeUndefined()
-  expect(() => parseAlgorithm('md5')).toThrow('algorithm')
+  expect(() => parseAlgorithm('sha3')).toThrow('algorithm')
+  expect(parseAlgorithm('XXHASH3')).toBe('xxh3')
   expect(parseChecksumKind('COMPOSITE')).toBe('composite')
-  expect(() => parseChecksumKind('full')).toThrow('neither')
+  expect(() => parseChecksumKind('full')).toThrow('x-amz-checksum-type')
 })
 
 test('answers name only checksums of the S3 API', () => {

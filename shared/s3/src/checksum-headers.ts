@@ -1,30 +1,36 @@
 import { Failure } from '@forebay/base/failure'
 import { PARTS_MAX } from '@forebay/base/limits'
-import { type Checksum, checksumToBase64 } from '@forebay/model/checksum'
+import { type Checksum, type ChecksumAlgorithm, checksumToBase64 } from '@forebay/model/checksum'
 import { header, type RequestHeaders } from './request-headers.ts'
+import { verbatim } from './verbatim.ts'
 
-/** The checksums that the S3 API names, with the length of each in bytes. */
-const S3_DIGEST_BYTES = {
-  crc32: 4,
-  crc32c: 4,
-  crc64nvme: 8,
-  sha1: 20,
-  sha256: 32,
-} as const
-
-/** A checksum algorithm that the S3 API knows. */
-export type S3Algorithm = keyof typeof S3_DIGEST_BYTES
+/** Word of the S3 API for each algorithm, and the length of its digests in bytes. */
+const S3_ALGORITHM_TABLE = {
+  crc32: { word: 'crc32', digestBytes: 4 },
+  crc32c: { word: 'crc32c', digestBytes: 4 },
+  crc64nvme: { word: 'crc64nvme', digestBytes: 8 },
+  md5: { word: 'md5', digestBytes: 16 },
+  sha1: { word: 'sha1', digestBytes: 20 },
+  sha256: { word: 'sha256', digestBytes: 32 },
+  sha512: { word: 'sha512', digestBytes: 64 },
+  xxh128: { word: 'xxhash128', digestBytes: 16 },
+  xxh3: { word: 'xxhash3', digestBytes: 8 },
+  xxh64: { word: 'xxhash64', digestBytes: 8 },
+} as const satisfies Record<ChecksumAlgorithm, { word: string; digestBytes: number }>
 
 /** In the order in which answers name them. */
-export const S3_ALGORITHMS: readonly S3Algorithm[] = [
-  'crc32',
-  'crc32c',
-  'crc64nvme',
-  'sha1',
-  'sha256',
-]
+export const S3_ALGORITHMS = Object.keys(S3_ALGORITHM_TABLE) as readonly ChecksumAlgorithm[] // Object.keys forgets its keys.
+
+const BY_WORD: ReadonlyMap<string, ChecksumAlgorithm> = new Map(
+  S3_ALGORITHMS.map((algorithm) => [S3_ALGORITHM_TABLE[algorithm].word, algorithm]),
+)
+
+const ALGORITHM_WORDS = S3_ALGORITHMS.map(algorithmWord).join(', ')
 
 const PREFIX = 'x-amz-checksum-'
+
+const MULTIPLE =
+  'expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.'
 
 /** Headers that begin like a checksum and state something else. */
 const NOT_CHECKSUMS: ReadonlySet<string> = new Set([
@@ -38,17 +44,19 @@ export interface StatedDigests {
   readonly checksum: Checksum | undefined
   readonly contentMd5Hex: string | undefined
   /** A checksum that comes behind the body. */
-  readonly trailer: S3Algorithm | undefined
+  readonly trailer: ChecksumAlgorithm | undefined
 }
 
-/** The algorithm as elements and headers write it: `CRC32`. */
+/** The algorithm as elements and headers write it: `CRC32`, `XXHASH64`. */
 export function algorithmWord(algorithm: string): string {
-  return algorithm.toUpperCase()
+  const known = S3_ALGORITHMS.find((one) => one === algorithm)
+  // A store behind us may know more words than we do.
+  return (known === undefined ? algorithm : S3_ALGORITHM_TABLE[known].word).toUpperCase()
 }
 
-/** True for an algorithm of the S3 API; `md5` and `xxh64` are ours alone. */
-export function isS3Algorithm(word: string): word is S3Algorithm {
-  return Object.hasOwn(S3_DIGEST_BYTES, word)
+/** The name of the header or trailer that carries a checksum of the algorithm. */
+export function checksumHeaderName(algorithm: ChecksumAlgorithm): string {
+  return PREFIX + S3_ALGORITHM_TABLE[algorithm].word
 }
 
 /**
@@ -56,13 +64,23 @@ export function isS3Algorithm(word: string): word is S3Algorithm {
  *
  * @throws Failure `bad-request` for one that S3 does not know
  */
-export function parseAlgorithm(word: string | undefined): S3Algorithm | undefined {
+export function parseAlgorithm(word: string | undefined): ChecksumAlgorithm | undefined {
   if (word === undefined) return undefined
-  const algorithm = word.toLowerCase()
-  if (!isS3Algorithm(algorithm)) {
-    throw new Failure('bad-request', 'the checksum algorithm is not one of the S3 API')
-  }
-  return algorithm
+  const algorithm = BY_WORD.get(word.toLowerCase())
+  if (algorithm !== undefined) return algorithm
+  throw verbatim(
+    'bad-request',
+    `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${ALGORITHM_WORDS}]`,
+  )
+}
+
+/**
+ * The checksums that an answer names: S3 has one per object, and an MD5 that we know from the ETag
+ * is none that the client chose.
+ */
+export function shownChecksums(checksums: readonly Checksum[]): readonly Checksum[] {
+  const chosen = checksums.filter(({ algorithm }) => algorithm !== 'md5')
+  return chosen.length > 0 ? chosen : checksums
 }
 
 /** `whole` or `composite`, of x-amz-checksum-type. @throws Failure `bad-request` */
@@ -70,7 +88,7 @@ export function parseChecksumKind(word: string | undefined): Checksum['kind'] | 
   if (word === undefined) return undefined
   if (word === 'FULL_OBJECT') return 'whole'
   if (word === 'COMPOSITE') return 'composite'
-  throw new Failure('bad-request', 'x-amz-checksum-type is neither FULL_OBJECT nor COMPOSITE')
+  throw new Failure('bad-request', 'value for x-amz-checksum-type header is invalid')
 }
 
 /** The word of x-amz-checksum-type. */
@@ -92,7 +110,7 @@ export function parseStatedDigests(headers: RequestHeaders, trailers: boolean): 
     throw new Failure('bad-request', 'x-amz-trailer is announced, but the body has no trailer')
   }
   if (trailer !== undefined && checksum !== undefined) {
-    throw new Failure('bad-request', 'expecting a single x-amz-checksum- header or trailer')
+    throw new Failure('bad-request', MULTIPLE)
   }
   const named = parseAlgorithm(header(headers, 'x-amz-sdk-checksum-algorithm'))
   if (named !== undefined && checksum === undefined && trailer === undefined) {
@@ -122,10 +140,16 @@ export function parseChecksumHeader(headers: RequestHeaders): Checksum | undefin
   for (const name in headers) {
     if (!name.startsWith(PREFIX) || NOT_CHECKSUMS.has(name)) continue
     if (found !== undefined) {
-      throw new Failure('bad-request', 'expecting a single x-amz-checksum- header')
+      throw new Failure('bad-request', MULTIPLE)
     }
-    const algorithm = parseAlgorithm(name.slice(PREFIX.length))
-    if (algorithm !== undefined) found = parseChecksum(algorithm, header(headers, name) ?? '')
+    const algorithm = BY_WORD.get(name.slice(PREFIX.length))
+    if (algorithm === undefined) {
+      throw new Failure(
+        'bad-request',
+        'the algorithm type you specified in x-amz-checksum- header is invalid',
+      )
+    }
+    found = parseChecksum(algorithm, header(headers, name) ?? '')
   }
   return found
 }
@@ -133,18 +157,26 @@ export function parseChecksumHeader(headers: RequestHeaders): Checksum | undefin
 /**
  * A checksum as headers, trailers and elements write it: base64, `-N` behind it for a composite.
  *
+ * @param place `header`, or `trailing header` for one that comes behind the body
  * @throws Failure `bad-request`
  */
-export function parseChecksum(algorithm: S3Algorithm, value: string): Checksum {
+export function parseChecksum(
+  algorithm: ChecksumAlgorithm,
+  value: string,
+  place: 'header' | 'trailing header' = 'header',
+): Checksum {
   const [, base64 = '', count] = /^([A-Za-z0-9+/]+={0,2})(?:-(\d{1,5}))?$/.exec(value.trim()) ?? []
   const bytes = Buffer.from(base64, 'base64')
   const partCount = count === undefined ? undefined : Number(count)
   if (
-    bytes.length !== S3_DIGEST_BYTES[algorithm] ||
+    bytes.length !== S3_ALGORITHM_TABLE[algorithm].digestBytes ||
     bytes.toString('base64') !== base64 ||
     (partCount !== undefined && (partCount < 1 || partCount > PARTS_MAX))
   ) {
-    throw new Failure('bad-request', `value for ${PREFIX}${algorithm} header is invalid`)
+    throw new Failure(
+      'bad-request',
+      `value for ${checksumHeaderName(algorithm)} ${place} is invalid`,
+    )
   }
   const hex = bytes.toString('hex')
   return partCount === undefined
@@ -157,27 +189,27 @@ export function parseChecksum(algorithm: S3Algorithm, value: string): Checksum {
  */
 export function pushChecksums(flat: (string | number)[], checksums: readonly Checksum[]): void {
   let kind: Checksum['kind'] | undefined
-  for (const checksum of checksums) {
-    if (!isS3Algorithm(checksum.algorithm)) continue
-    flat.push(PREFIX + checksum.algorithm, checksumToBase64(checksum))
+  for (const checksum of shownChecksums(checksums)) {
+    flat.push(checksumHeaderName(checksum.algorithm), checksumToBase64(checksum))
     kind = checksum.kind
   }
   if (kind !== undefined) flat.push('x-amz-checksum-type', checksumKindWord(kind))
 }
 
-function parseTrailerName(value: string | undefined): S3Algorithm | undefined {
+function parseTrailerName(value: string | undefined): ChecksumAlgorithm | undefined {
   if (value === undefined) return undefined
   const name = value.trim().toLowerCase()
-  if (!name.startsWith(PREFIX) || !isS3Algorithm(name.slice(PREFIX.length))) {
-    throw new Failure('bad-request', 'x-amz-trailer names something else than one checksum')
-  }
-  return parseAlgorithm(name.slice(PREFIX.length))
+  const algorithm = name.startsWith(PREFIX) ? BY_WORD.get(name.slice(PREFIX.length)) : undefined
+  if (algorithm !== undefined) return algorithm
+  throw verbatim('bad-request', 'The value specified in the x-amz-trailer header is not supported')
 }
 
 function parseContentMd5(value: string | undefined): string {
   const bytes = Buffer.from(value ?? '', 'base64')
   if (bytes.length !== 16 || bytes.toString('base64') !== value) {
-    throw new Failure('digest-invalid', 'Content-MD5 is not the base64 of 16 bytes')
+    throw new Failure('digest-invalid', 'Content-MD5 is not the base64 of 16 bytes', {
+      facts: { contentMd5: value ?? '' },
+    })
   }
   return bytes.toString('hex')
 }

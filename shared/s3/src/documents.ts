@@ -1,7 +1,7 @@
 import { type Checksum, checksumToBase64 } from '@forebay/model/checksum'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { ListPartsAnswer } from '@forebay/peer/target-port'
-import { algorithmWord, checksumKindWord, isS3Algorithm } from './checksum-headers.ts'
+import { algorithmWord, checksumKindWord, shownChecksums } from './checksum-headers.ts'
 import { formatIsoDate } from './dates.ts'
 import type { Owner } from './list-documents.ts'
 import { percentEncode } from './percent.ts'
@@ -11,8 +11,7 @@ import { xmlDocument, xmlElement } from './xml-write.ts'
 export function renderChecksums(checksums: readonly Checksum[], withType = true): string {
   let content = ''
   let kind: Checksum['kind'] | undefined
-  for (const checksum of checksums) {
-    if (!isS3Algorithm(checksum.algorithm)) continue
+  for (const checksum of shownChecksums(checksums)) {
     content += xmlElement(
       `Checksum${algorithmWord(checksum.algorithm)}`,
       checksumToBase64(checksum),

@@ -71,6 +71,9 @@ const S3_MESSAGES: Partial<Readonly<Record<FailureCode, string>>> = {
     "The provided 'x-amz-content-sha256' header does not match what was computed.",
   'body-incomplete':
     'You did not provide the number of bytes specified by the Content-Length HTTP header',
+  'trailer-malformed':
+    'The request contained trailing data that was not well-formed or did not conform to our published schema.',
+  'chunk-size-invalid': 'Only the last chunk is allowed to have a size less than 8192 bytes',
   'length-required': 'You must provide the Content-Length HTTP header.',
   'entity-too-large': 'Your proposed upload exceeds the maximum allowed object size.',
   'entity-too-small': 'Your proposed upload is smaller than the minimum allowed size',

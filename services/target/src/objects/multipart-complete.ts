@@ -234,7 +234,7 @@ function combine(
   if (kind === 'whole' && isCrc(algorithm)) {
     return { algorithm, kind: 'whole', hex: combineCrcs(algorithm, parts) }
   }
-  if (kind === 'whole' || algorithm === 'crc64nvme' || algorithm === 'xxh64') return undefined
+  if (kind === 'whole' || algorithm === 'crc64nvme') return undefined
   const hex = compositeDigest(
     algorithm,
     parts.map((part) => part.hex),

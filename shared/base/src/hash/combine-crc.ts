@@ -6,7 +6,7 @@ import { hashBuffer } from './digester.ts'
 export type CrcAlgorithm = 'crc32' | 'crc32c' | 'crc64nvme'
 
 /** Algorithms with a digest of part digests (S3 API, checksum type COMPOSITE; `md5` makes ETags). */
-export type CompositeAlgorithm = 'crc32' | 'crc32c' | 'sha1' | 'sha256' | 'md5'
+export type CompositeAlgorithm = Exclude<HashAlgorithm, 'crc64nvme'>
 
 /** The CRC of one part, and how many bytes it covers. */
 export interface CrcPart {

@@ -16,6 +16,10 @@ const CHECK: Readonly<Record<HashAlgorithm, string>> = {
   sha256: '15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225',
   md5: '25f9e794323b453885f5181f1b624d0b',
   xxh64: '8cb841db40e6ae83',
+  sha512:
+    'd9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274ad27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85',
+  xxh3: '72dcb18b67a17dff',
+  xxh128: '33119477ede5dcd5e9716427681d5860',
 }
 const ALL: readonly HashAlgorithm[] = [
   'crc32',
@@ -25,6 +29,9 @@ const ALL: readonly HashAlgorithm[] = [
   'sha256',
   'md5',
   'xxh64',
+  'sha512',
+  'xxh3',
+  'xxh128',
 ]
 
 async function feed(digester: Digester, chunks: readonly Buffer[]): Promise<void> {

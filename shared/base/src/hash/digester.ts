@@ -5,6 +5,7 @@ import { Xxh64, xxh64 } from '@node-rs/xxhash'
 import { DIGEST_HEX_LENGTH, type HashAlgorithm } from './algorithms.ts'
 import { Crc64Nvme } from './crc64-nvme.ts'
 import { openHashStream } from './hash-workers.ts'
+import { Xxh3 } from './xxh3.ts'
 
 /** Longest body whose MD5 is computed on the event loop, bytes: 1.5 ms of it at 1.43 s/GiB. */
 export const MD5_INLINE_BYTES_MAX = 1024 ** 2
@@ -63,8 +64,15 @@ export function hashBuffer(algorithm: HashAlgorithm, bytes: Uint8Array): string 
     }
     case 'xxh64':
       return fullWidth(xxh64(bytes), algorithm)
+    case 'xxh3':
+    case 'xxh128': {
+      const state = new Xxh3(algorithm)
+      state.update(bytes)
+      return state.digest()
+    }
     case 'sha1':
     case 'sha256':
+    case 'sha512':
     case 'md5':
       return hash(algorithm, bytes, 'hex')
     default:
@@ -122,8 +130,12 @@ function start(algorithm: HashAlgorithm, expectedBytes: number | undefined): Run
         digest: () => fullWidth(state.digest(), algorithm),
       }
     }
+    case 'xxh3':
+    case 'xxh128':
+      return new Xxh3(algorithm)
     case 'sha1':
     case 'sha256':
+    case 'sha512':
       return runningCrypto(algorithm)
     case 'md5': {
       const short = expectedBytes !== undefined && expectedBytes <= MD5_INLINE_BYTES_MAX
@@ -147,7 +159,7 @@ function runningCrc(
   }
 }
 
-function runningCrypto(algorithm: 'sha1' | 'sha256' | 'md5'): Running {
+function runningCrypto(algorithm: 'sha1' | 'sha256' | 'sha512' | 'md5'): Running {
   const state = createHash(algorithm)
   return {
     update: (chunk) => {

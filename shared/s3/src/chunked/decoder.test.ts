@@ -42,10 +42,11 @@ type Kind = 'signed' | 'signed-trailer' | 'unsigned'
 function optionsOf(kind: Kind, declaredLength: number): ChunkedDecoderOptions {
   const trailerNames = kind === 'signed' ? [] : Object.keys(CRC32)
   if (kind === 'unsigned') {
-    return { mode: { kind: 'chunked-unsigned', trailer: true }, declaredLength, trailerNames }
+    const mode = { kind: 'chunked-unsigned', trailer: true } as const
+    return { mode, declaredLength, trailerNames, chunkBytesMin: 1 }
   }
   const mode = { kind: 'chunked-signed', trailer: kind === 'signed-trailer' } as const
-  return { mode, chain: chain(), declaredLength, trailerNames }
+  return { mode, chain: chain(), declaredLength, trailerNames, chunkBytesMin: 1 }
 }
 
 function encode(kind: Kind, pieces: readonly Buffer[]): Buffer {
@@ -126,15 +127,15 @@ describe.each(['signed', 'signed-trailer', 'unsigned'] as const)(
     test('is refused when bytes follow it (B20)', () => {
       const wire = encode(kind, HELLO)
       expect(refusalOf(optionsOf(kind, 5), Buffer.concat([wire, Buffer.from('x')]))).toBe(
-        'bad-request',
+        'body-incomplete',
       )
-      expect(refusalOf(optionsOf(kind, 5), Buffer.concat([wire, wire]))).toBe('bad-request')
+      expect(refusalOf(optionsOf(kind, 5), Buffer.concat([wire, wire]))).toBe('body-incomplete')
     })
 
     test('is refused when it is shorter or longer than declared', () => {
       expect(refusalOf(optionsOf(kind, 6), encode(kind, HELLO))).toBe('body-incomplete')
-      expect(refusalOf(optionsOf(kind, 4), encode(kind, HELLO))).toBe('bad-request')
-      expect(refusalOf(optionsOf(kind, 0), encode(kind, HELLO))).toBe('bad-request')
+      expect(refusalOf(optionsOf(kind, 4), encode(kind, HELLO))).toBe('body-incomplete')
+      expect(refusalOf(optionsOf(kind, 0), encode(kind, HELLO))).toBe('body-incomplete')
     })
 
     test('hands out views of what was written, and copies nothing', () => {
@@ -207,8 +208,10 @@ describe.each(['signed', 'signed-trailer'] as const)('a body with %s chunks', (k
       .toString('latin1')
       .replaceAll(/[0-9a-f]{64}/g, '0'.repeat(64))
     expect(decode(options, [Buffer.from(wire)]).toString()).toBe('hello')
-    expect(refusalOf(options, wire.replace(';chunk-signature=', ';chunk-sig='))).toBe('bad-request')
-    expect(refusalOf(options, wire.replace('0'.repeat(64), '0'.repeat(63)))).toBe('bad-request')
+    expect(refusalOf(options, wire.replace(';chunk-signature=', ';chunk-sig='))).toBe(
+      'body-incomplete',
+    )
+    expect(refusalOf(options, wire.replace('0'.repeat(64), '0'.repeat(63)))).toBe('body-incomplete')
   })
 })
 
@@ -245,7 +248,7 @@ test('a trailer after the signature of the trailers is refused', () => {
   const announced = { ...options, trailerNames: [...options.trailerNames, 'x-amz-meta-a'] }
   const wire = encode('signed-trailer', HELLO).toString('latin1')
   const added = wire.replace(/\r\n\r\n$/, '\r\nx-amz-meta-a:b\r\n\r\n')
-  expect(refusalOf(announced, added)).toBe('bad-request')
+  expect(refusalOf(announced, added)).toBe('trailer-malformed')
 })
 
 test('a failed decoder takes nothing more and never ends well', () => {
@@ -257,25 +260,25 @@ test('a failed decoder takes nothing more and never ends well', () => {
 })
 
 test.each([
-  ['7fffffffffffffff\r\n', 'bad-request'],
-  ['ffffffffffffffff\r\n', 'bad-request'],
-  ['00000000000000005\r\nhello\r\n', 'bad-request'],
-  ['6\r\nhello!\r\n', 'bad-request'],
-  ['-5\r\nhello\r\n', 'bad-request'],
-  ['+5\r\nhello\r\n', 'bad-request'],
-  ['0x5\r\nhello\r\n', 'bad-request'],
-  [' 5\r\nhello\r\n', 'bad-request'],
-  ['5 \r\nhello\r\n', 'bad-request'],
-  ['\r\n', 'bad-request'],
-  [';a\r\n', 'bad-request'],
-  ['5\nhello\r\n', 'bad-request'],
-  ['5\r\nhello\n0\r\n\r\n', 'bad-request'],
-  ['5\r\nhello!0\r\n\r\n', 'bad-request'],
-  ['5\r\nhello\r\r\n', 'bad-request'],
+  ['7fffffffffffffff\r\n', 'body-incomplete'],
+  ['ffffffffffffffff\r\n', 'body-incomplete'],
+  ['00000000000000005\r\nhello\r\n', 'body-incomplete'],
+  ['6\r\nhello!\r\n', 'body-incomplete'],
+  ['-5\r\nhello\r\n', 'body-incomplete'],
+  ['+5\r\nhello\r\n', 'body-incomplete'],
+  ['0x5\r\nhello\r\n', 'body-incomplete'],
+  [' 5\r\nhello\r\n', 'body-incomplete'],
+  ['5 \r\nhello\r\n', 'body-incomplete'],
+  ['\r\n', 'body-incomplete'],
+  [';a\r\n', 'body-incomplete'],
+  ['5\nhello\r\n', 'body-incomplete'],
+  ['5\r\nhello\n0\r\n\r\n', 'body-incomplete'],
+  ['5\r\nhello!0\r\n\r\n', 'body-incomplete'],
+  ['5\r\nhello\r\r\n', 'body-incomplete'],
   ['0\r\n', 'body-incomplete'],
   ['', 'body-incomplete'],
-  ['a'.repeat(300), 'bad-request'],
-  [`5;${'x'.repeat(300)}\r\nhello\r\n`, 'bad-request'],
+  ['a'.repeat(300), 'body-incomplete'],
+  [`5;${'x'.repeat(300)}\r\nhello\r\n`, 'body-incomplete'],
 ] as const)('the framing %j is refused (B28, B29)', (wire, code) => {
   expect(refusalOf(optionsOf('unsigned', 5), wire)).toBe(code)
 })
@@ -284,23 +287,23 @@ test('the longest line before a chunk is 256 bytes', () => {
   const tail = `\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n`
   const options = optionsOf('unsigned', 5)
   expect(refusalOf(options, `5;${'x'.repeat(252)}${tail}`)).toBe('accepted')
-  expect(refusalOf(options, `5;${'x'.repeat(253)}${tail}`)).toBe('bad-request')
+  expect(refusalOf(options, `5;${'x'.repeat(253)}${tail}`)).toBe('body-incomplete')
 })
 
 test.each([
   ['x-amz-checksum-crc32: NhCmhg==\r\n', 'accepted'],
   ['X-Amz-Checksum-Crc32:NhCmhg==\r\n', 'accepted'],
   ['x-amz-checksum-crc32:NhCmhg==\n\r\n', 'accepted'],
-  ['', 'bad-request'],
-  ['x-amz-checksum-sha1:NhCmhg==\r\n', 'bad-request'],
-  ['x-amz-checksum-crc32:NhCmhg==\r\nx-amz-meta-a:b\r\n', 'bad-request'],
-  ['x-amz-checksum-crc32:NhCmhg==\r\nx-amz-checksum-crc32:NhCmhg==\r\n', 'bad-request'],
-  ['x-amz-checksum-crc32\r\n', 'bad-request'],
-  [':NhCmhg==\r\n', 'bad-request'],
-  ['x-amz-checksum-crc32:a\rb\r\n', 'bad-request'],
-  ['x-amz-checksum-crc32:a\n\n\r\n', 'bad-request'],
-  [`x-amz-trailer-signature:${'0'.repeat(64)}\r\n`, 'bad-request'],
-  [`x-amz-checksum-crc32:${'a'.repeat(5000)}\r\n`, 'bad-request'],
+  ['', 'trailer-malformed'],
+  ['x-amz-checksum-sha1:NhCmhg==\r\n', 'trailer-malformed'],
+  ['x-amz-checksum-crc32:NhCmhg==\r\nx-amz-meta-a:b\r\n', 'trailer-malformed'],
+  ['x-amz-checksum-crc32:NhCmhg==\r\nx-amz-checksum-crc32:NhCmhg==\r\n', 'trailer-malformed'],
+  ['x-amz-checksum-crc32\r\n', 'trailer-malformed'],
+  [':NhCmhg==\r\n', 'trailer-malformed'],
+  ['x-amz-checksum-crc32:a\rb\r\n', 'trailer-malformed'],
+  ['x-amz-checksum-crc32:a\n\n\r\n', 'trailer-malformed'],
+  [`x-amz-trailer-signature:${'0'.repeat(64)}\r\n`, 'trailer-malformed'],
+  [`x-amz-checksum-crc32:${'a'.repeat(5000)}\r\n`, 'trailer-malformed'],
 ] as const)('unsigned trailers %j: %s (B26)', (trailers, outcome) => {
   const wire = `5\r\nhello\r\n0\r\n${trailers}\r\n`
   expect(refusalOf(optionsOf('unsigned', 5), wire)).toBe(outcome)
@@ -310,7 +313,7 @@ test('trailers of signed chunks without signed trailers are refused', () => {
   const wire = encode('signed', HELLO).toString('latin1')
   const added = wire.replace(/\r\n\r\n$/, '\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n')
   expect(added).not.toBe(wire)
-  expect(refusalOf(optionsOf('signed', 5), added)).toBe('bad-request')
+  expect(refusalOf(optionsOf('signed', 5), added)).toBe('trailer-malformed')
   const announced = { ...optionsOf('signed', 5), trailerNames: ['x-amz-checksum-crc32'] }
   expect(refusalOf(announced, added)).toBe('bad-request')
 })
@@ -325,6 +328,19 @@ test('chunk sizes may be written in upper case, as the SDKs for .NET and C++ do'
   const data = Buffer.alloc(0xab, 'x').toString()
   const wire = `AB\r\n${data}\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n`
   expect(refusalOf(optionsOf('unsigned', 0xab), wire)).toBe('accepted')
+})
+
+test.each([
+  [[8192, 8192, 100], 'accepted'],
+  [[8191], 'accepted'],
+  [[8191, 1], 'chunk-size-invalid'],
+  [[8192, 8191, 8192], 'chunk-size-invalid'],
+] as const)('chunks of %j bytes: %s, because only the last may be small', (sizes, outcome) => {
+  const pieces = sizes.map((size) => Buffer.alloc(size, 'x'))
+  const wire = Buffer.concat([...encodeChunked(pieces, { trailers: {} })])
+  const declaredLength = sizes.reduce((sum: number, size) => sum + size, 0)
+  const mode = { kind: 'chunked-unsigned', trailer: true } as const
+  expect(refusalOf({ mode, declaredLength, trailerNames: [] }, wire)).toBe(outcome)
 })
 
 test('any bytes are decoded or refused as a request, and never more than declared', () => {
@@ -353,10 +369,10 @@ test('a body must say its decoded length (B30)', () => {
   const codes: readonly [string | undefined, FailureCode][] = [
     [undefined, 'length-required'],
     ['', 'length-required'],
-    ['-1', 'argument-invalid'],
-    ['1e3', 'argument-invalid'],
-    ['5,5', 'argument-invalid'],
-    ['9223372036854775807', 'argument-invalid'],
+    ['-1', 'length-required'],
+    ['1e3', 'length-required'],
+    ['5,5', 'length-required'],
+    ['9223372036854775807', 'length-required'],
     ['999999999999999999', 'entity-too-large'],
   ]
   for (const [header, code] of codes) {

@@ -1,7 +1,7 @@
 /** Takes an aws-chunked body apart (Amazon S3 API reference, "Signature Calculation: Chunked"). */
 import assert from 'node:assert/strict'
 import { createHash, type Hash, hash } from 'node:crypto'
-import { Failure, type FailureCode } from '@forebay/base/failure'
+import { Failure } from '@forebay/base/failure'
 import { OBJECT_BYTES_MAX } from '@forebay/base/limits'
 import { EMPTY_SHA256 } from '../sigv4/canonical.ts'
 import type { ChunkChain } from '../sigv4/chunk-chain.ts'
@@ -10,6 +10,9 @@ import type { PayloadMode } from '../sigv4/verify.ts'
 
 /** Longest line before a chunk, bytes: a size, and a signature (99) or some other extension. */
 export const CHUNK_LINE_BYTES_MAX = 256
+
+/** Smallest chunk that another may follow, bytes (S3 API). */
+export const CHUNK_BYTES_MIN = 8192
 
 /** Digits of a chunk size; more cannot be a number of bytes. */
 export const CHUNK_SIZE_DIGITS_MAX = 16
@@ -35,12 +38,14 @@ export interface ChunkedDecoderOptions {
   readonly declaredLength: number
   /** Lower-case names, from x-amz-trailer. */
   readonly trailerNames: readonly string[]
+  /** Smallest chunk that another may follow, bytes; default `CHUNK_BYTES_MIN`. */
+  readonly chunkBytesMin?: number | undefined
 }
 
 /**
  * The value of x-amz-decoded-content-length, bytes.
  *
- * @throws Failure `length-required` when it is absent, `argument-invalid` when it is not a length,
+ * @throws Failure `length-required` when it is absent or not a length,
  *   `entity-too-large` over the largest object
  */
 export function decodedLength(header: string | undefined): number {
@@ -48,7 +53,7 @@ export function decodedLength(header: string | undefined): number {
     throw new Failure('length-required', 'an aws-chunked body needs x-amz-decoded-content-length')
   }
   if (!/^\d{1,18}$/.test(header)) {
-    throw new Failure('argument-invalid', 'x-amz-decoded-content-length must be a number of bytes')
+    throw new Failure('length-required', 'x-amz-decoded-content-length must be a number of bytes')
   }
   const length = Number(header)
   if (length > OBJECT_BYTES_MAX) {
@@ -100,7 +105,10 @@ export class ChunkedDecoder {
   constructor(options: ChunkedDecoderOptions) {
     assert(options.declaredLength >= 0)
     if (options.trailerNames.length > 0 && !options.mode.trailer) {
-      throw refusal('x-amz-trailer is there, but x-amz-content-sha256 says that there are none')
+      throw new Failure(
+        'bad-request',
+        'x-amz-trailer is there, but x-amz-content-sha256 says that there are none',
+      )
     }
     this.#options = options
     this.#bodyLeft = options.declaredLength
@@ -114,9 +122,9 @@ export class ChunkedDecoder {
   /**
    * Takes the next bytes of the wire and hands out the body's bytes among them, in order.
    *
-   * @throws Failure `signature-mismatch` for a chunk or trailers signed otherwise, `bad-request`
-   *   for broken framing, more bytes than declared, or a trailer that was not announced,
-   *   `body-incomplete` for an end before the declared length
+   * @throws Failure `signature-mismatch` for a chunk or trailers signed otherwise,
+   *   `body-incomplete` for broken framing and another length than declared, `trailer-malformed`
+   *   for a trailer that was not announced, `chunk-size-invalid` for a small chunk before the last
    */
   write(wire: Buffer, emit: (data: Buffer) => void): void {
     try {
@@ -175,7 +183,17 @@ export class ChunkedDecoder {
     }
     const size = Number.parseInt(digits, 16)
     if (size > this.#bodyLeft) {
-      throw refusal('the chunks are longer than x-amz-decoded-content-length')
+      throw new Failure(
+        'body-incomplete',
+        'the chunks are longer than x-amz-decoded-content-length',
+      )
+    }
+    const { chunkBytesMin = CHUNK_BYTES_MIN } = this.#options
+    if (size > 0 && this.#chunkBytes > 0 && this.#chunkBytes < chunkBytesMin) {
+      throw new Failure(
+        'chunk-size-invalid',
+        `a chunk of ${this.#chunkBytes} bytes is followed by another`,
+      )
     }
     this.#chunkBytes = size
     this.#chunkLeft = size
@@ -249,7 +267,8 @@ export class ChunkedDecoder {
 
   /** A line holds one trailer; minio-go ends each with `\n` and all of them with `\r\n`. */
   #readTrailers(line: string): void {
-    if (this.#trailersSigned) throw refusal('a trailer stands after the signature of the trailers')
+    if (this.#trailersSigned)
+      throw badTrailer('a trailer stands after the signature of the trailers')
     const lines = line.endsWith('\n') ? line.slice(0, -1) : line
     for (const trailer of lines.split('\n')) {
       const colon = trailer.indexOf(':')
@@ -258,7 +277,7 @@ export class ChunkedDecoder {
       const lower = name.toLowerCase()
       const known = this.#options.trailerNames.includes(lower)
       if (!known || this.#trailers.has(lower) || !/^[ -~]*$/.test(value)) {
-        throw refusal('a trailer is broken, repeated, or not announced in x-amz-trailer')
+        throw badTrailer('a trailer is broken, repeated, or not announced in x-amz-trailer')
       }
       this.#trailers.set(lower, value)
       this.#trailerText += `${name}:${value}\n`
@@ -270,7 +289,7 @@ export class ChunkedDecoder {
     const signature = line.slice(TRAILER_SIGNATURE.length)
     const expected = mode.kind === 'chunked-signed' && mode.trailer && !this.#trailersSigned
     if (!expected || !isSha256Hex(signature)) {
-      throw refusal('the signature of the trailers is malformed or out of place')
+      throw badTrailer('the signature of the trailers is malformed or out of place')
     }
     const sha256Hex = hash('sha256', Buffer.from(this.#trailerText, 'latin1'), 'hex')
     if (chain !== undefined && !chain.acceptTrailers(sha256Hex, signature)) {
@@ -282,10 +301,10 @@ export class ChunkedDecoder {
   #finish(): void {
     const { mode, trailerNames } = this.#options
     if (mode.kind === 'chunked-signed' && mode.trailer && !this.#trailersSigned) {
-      throw refusal('the trailers are not signed', 'signature-mismatch')
+      throw new Failure('signature-mismatch', 'the trailers are not signed')
     }
     if (this.#trailers.size < trailerNames.length) {
-      throw refusal('a trailer that x-amz-trailer announces is missing')
+      throw badTrailer('a trailer that x-amz-trailer announces is missing')
     }
     this.#state = 'done'
   }
@@ -295,7 +314,8 @@ export class ChunkedDecoder {
     const lineFeed = wire.indexOf(LINE_FEED, offset)
     const end = lineFeed === -1 ? wire.length : lineFeed + 1
     if (this.#line.length + end - offset > bytesMax) {
-      throw refusal(`a line of the chunk framing is longer than ${bytesMax} bytes`)
+      const message = `a line of the framing is longer than ${bytesMax} bytes`
+      throw this.#state === 'trailers' ? badTrailer(message) : refusal(message)
     }
     this.#line += wire.toString('latin1', offset, end)
     return end
@@ -309,6 +329,14 @@ export class ChunkedDecoder {
   }
 }
 
-function refusal(message: string, code: FailureCode = 'bad-request'): Failure {
-  return new Failure(code, message)
+/** Framing that is broken anywhere: to S3 it is a body that ended too early. */
+function refusal(message: string): Failure {
+  return new Failure('body-incomplete', 'The request body terminated unexpectedly', {
+    hint: `${message}.`,
+    facts: { verbatim: true },
+  })
+}
+
+function badTrailer(message: string): Failure {
+  return new Failure('trailer-malformed', message)
 }

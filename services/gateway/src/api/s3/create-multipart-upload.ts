@@ -47,14 +47,16 @@ function checkChecksum(
 ): void {
   if (kind === undefined) return
   if (algorithm === undefined) {
-    throw new Failure('bad-request', 'x-amz-checksum-type needs x-amz-checksum-algorithm')
+    throw new Failure(
+      'bad-request',
+      'the x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header',
+    )
   }
-  const impossible =
-    kind === 'whole' ? algorithm === 'sha1' || algorithm === 'sha256' : algorithm === 'crc64nvme'
+  const impossible = kind === 'whole' ? !algorithm.startsWith('crc') : algorithm === 'crc64nvme'
   if (impossible) {
     throw new Failure(
       'bad-request',
-      `the ${checksumKindWord(kind)} checksum type cannot be used with the ${algorithm} checksum algorithm`,
+      `the ${checksumKindWord(kind)} checksum type cannot be used with the ${algorithmWord(algorithm).toLowerCase()} checksum algorithm`,
     )
   }
 }

@@ -87,6 +87,7 @@ describe('pump', () => {
       mode: { kind: 'chunked-unsigned', trailer: true },
       declaredLength: 7,
       trailerNames: [],
+      chunkBytesMin: 1,
     })
     const { body } = await arrive(wire.length, { decoder, lengthBytes: 7 })
     client.write(wire)
@@ -179,7 +180,11 @@ describe('judge', () => {
       'digest-mismatch',
     ],
     ['a payload hash', { payloadSha256Hex: 'ff' }, 'payload-hash-mismatch'],
-    ['a trailer that did not come', { stated: { ...NOTHING, trailer: 'crc32' } }, 'bad-request'],
+    [
+      'a trailer that did not come',
+      { stated: { ...NOTHING, trailer: 'crc32' } },
+      'trailer-malformed',
+    ],
   ] as const)('%s that does not hold refuses the body', async (_, options, code) => {
     const { body } = await arrive(5, options)
     expect(() => body.judge(digests)).toThrow(failsAs(code))

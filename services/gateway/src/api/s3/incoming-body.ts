@@ -2,7 +2,12 @@ import type { IncomingMessage } from 'node:http'
 import { Failure } from '@forebay/base/failure'
 import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { BodyVerdict, IncomingBody } from '@forebay/peer/bodies'
-import { parseChecksum, type StatedDigests } from '@forebay/s3/checksum-headers'
+import {
+  algorithmWord,
+  checksumHeaderName,
+  parseChecksum,
+  type StatedDigests,
+} from '@forebay/s3/checksum-headers'
 import type { ChunkedDecoder } from '@forebay/s3/chunked/decoder'
 
 export interface S3BodyOptions {
@@ -71,14 +76,17 @@ export class S3IncomingBody implements IncomingBody {
       )
     }
     if (stated.contentMd5Hex !== undefined && digests.get('md5') !== stated.contentMd5Hex) {
-      throw new Failure('digest-mismatch', 'the Content-MD5 you specified did not match')
+      throw new Failure(
+        'digest-mismatch',
+        'the Content-MD5 you specified did not match what we received',
+      )
     }
     const checksum = stated.checksum ?? this.#trailer()
     if (checksum === undefined) return { checksums: [] }
     if (checksum.kind !== 'whole' || digests.get(checksum.algorithm) !== checksum.hex) {
       throw new Failure(
         'digest-mismatch',
-        `the ${checksum.algorithm.toUpperCase()} you specified did not match the calculated checksum`,
+        `the ${algorithmWord(checksum.algorithm)} you specified did not match the calculated checksum`,
       )
     }
     return { checksums: [checksum] }
@@ -87,11 +95,11 @@ export class S3IncomingBody implements IncomingBody {
   #trailer(): Checksum | undefined {
     const { stated, decoder } = this.#options
     if (stated.trailer === undefined) return undefined
-    const value = decoder?.trailers.get(`x-amz-checksum-${stated.trailer}`)
+    const value = decoder?.trailers.get(checksumHeaderName(stated.trailer))
     if (value === undefined) {
-      throw new Failure('bad-request', 'the announced trailer did not come behind the body')
+      throw new Failure('trailer-malformed', 'the announced trailer did not come behind the body')
     }
-    return parseChecksum(stated.trailer, value)
+    return parseChecksum(stated.trailer, value, 'trailing header')
   }
 
   /** One chunk of the wire; several of the body when its framing is dense. */
