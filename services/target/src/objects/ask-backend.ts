@@ -50,43 +50,41 @@ export class Questions {
  * An unsettled key asks for itself alone: a shared answer might be older than what another reader
  * was already told. It is settled only by an answer to a question asked when nothing can change the
  * object any more behind our back.
+ *
+ * `token` is the asker's, begun before: the answer holds for as long as it is current.
  */
 export async function askBackend(
   context: ObjectContext,
   address: ObjectAddress,
-  signal: AbortSignal,
+  asking: { readonly signal: AbortSignal; readonly token: GenerationToken },
 ): Promise<Asked> {
   const { bucket, key } = address
+  const { signal, token } = asking
   const keyId = keyIdOf(bucket, key)
   const backend = context.backendOf(bucket)
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
   const settles = unsettled && context.unsettled.mayBeSettled(bucket.id, key)
   const askedMs = context.clock.now()
-  const token = context.generations.begin(keyId)
-  try {
-    // A shared question must not die with the one reader who asked first.
-    const head = unsettled
-      ? await backend.head({ key, signal })
-      : await context.questions.ask(keyId, () =>
-          backend.head({ key, signal: new AbortController().signal }),
-        )
-    if (!token.isCurrent()) return { kind: 'again' }
-    const record = context.store.get(bucket.id, key)
-    if (head.kind === 'found' && record !== undefined && matches(record, head.attributes)) {
-      if (settles) await context.unsettled.settle(bucket.id, key)
-      return { kind: 'confirmed', record: context.store.confirm(record, askedMs) }
-    }
-    const settled = settles && head.kind === 'absent'
-    if (record !== undefined || settled) {
-      const removed = await removeOther(context, address, { record, settled, token })
-      if (!removed) return { kind: 'again' }
-    }
-    if (head.kind === 'absent') return { kind: 'absent' }
-    const pin = choosePin(head.attributes.validators ?? {})
-    return { kind: 'found', attributes: head.attributes, pin, askedMs, settles }
-  } finally {
-    token.end()
+  // A shared question must not die with the one reader who asked first.
+  const head = unsettled
+    ? await backend.head({ key, signal })
+    : await context.questions.ask(keyId, () =>
+        backend.head({ key, signal: new AbortController().signal }),
+      )
+  if (!token.isCurrent()) return { kind: 'again' }
+  const record = context.store.get(bucket.id, key)
+  if (head.kind === 'found' && record !== undefined && matches(record, head.attributes)) {
+    if (settles) await context.unsettled.settle(bucket.id, key)
+    return { kind: 'confirmed', record: context.store.confirm(record, askedMs) }
   }
+  const settled = settles && head.kind === 'absent'
+  if (record !== undefined || settled) {
+    const removed = await removeOther(context, address, { record, settled, token })
+    if (!removed) return { kind: 'again' }
+  }
+  if (head.kind === 'absent') return { kind: 'absent' }
+  const pin = choosePin(head.attributes.validators ?? {})
+  return { kind: 'found', attributes: head.attributes, pin, askedMs, settles }
 }
 
 function matches(record: ObjectRecord, attributes: ObjectAttributes): boolean {
@@ -109,11 +107,13 @@ async function removeOther(
     if (!found.token.isCurrent()) return false
     if (!sameVersion(context.store.get(bucket.id, key), found.record)) return false
     raiseKey(context, keyIdOf(bucket, key))
+    found.token.renew()
     await context.store.remove(bucket.id, key, {
       sync: false,
       settle: found.settled,
       why: 'stale',
     })
+    context.unsettled.settled(bucket.id, key)
     return true
   })
 }

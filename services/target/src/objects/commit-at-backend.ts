@@ -61,10 +61,18 @@ async function runMutation<T>(
   try {
     return await run.mutation.mutate()
   } catch (error) {
-    if (!run.before && !isUndecided(error)) {
-      await context.unsettled.settle(address.bucket.id, address.key)
-    }
+    if (!run.before && !isUndecided(error)) await settleQuietly(context, address)
     throw error
+  }
+}
+
+/** The client hears of the refusal, also where the mark stays because the disk fails. */
+async function settleQuietly(context: ObjectContext, address: ObjectAddress): Promise<void> {
+  const { bucket, key } = address
+  try {
+    await context.unsettled.settle(bucket.id, key)
+  } catch (error) {
+    context.observer.warn('a key stays unsettled', { key, error })
   }
 }
 

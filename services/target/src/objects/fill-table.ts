@@ -9,6 +9,8 @@ export type Opened = { readonly kind: 'fill'; readonly fill: Fill } | { readonly
  */
 export class FillTable {
   readonly #fills = new Map<string, Fill>()
+  /** Also those that nobody may join any more. */
+  readonly #active = new Set<Fill>()
   readonly #openings = new Map<string, Promise<Opened>>()
 
   get(keyId: string): Fill | undefined {
@@ -43,20 +45,23 @@ export class FillTable {
     this.#openings.delete(keyId)
   }
 
+  /** Takes a fill in until `remove`; later readers join it when it is of the key's generation. */
   register(keyId: string, fill: Fill): void {
-    this.#fills.set(keyId, fill)
+    this.#active.add(fill)
+    if (fill.joinable) this.#fills.set(keyId, fill)
   }
 
   remove(keyId: string, fill: Fill): void {
+    this.#active.delete(fill)
     if (this.#fills.get(keyId) === fill) this.#fills.delete(keyId)
   }
 
   get activeCount(): number {
-    return this.#fills.size
+    return this.#active.size
   }
 
   /** Ends all fills, as at shutdown. */
   cancelAll(reason: unknown): void {
-    for (const fill of this.#fills.values()) fill.cancel(reason)
+    for (const fill of this.#active) fill.cancel(reason)
   }
 }

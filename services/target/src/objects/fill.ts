@@ -173,6 +173,11 @@ export class Fill implements FetchHost {
     }
   }
 
+  /** Another version is the current one: this one feeds those who read it, and is not kept. */
+  retire(): void {
+    this.#parts.token.end()
+  }
+
   /** Ends a fill that nobody can use any more. */
   cancel(reason: unknown): void {
     this.#fail(reason)
@@ -358,6 +363,7 @@ export class Fill implements FetchHost {
         const options = { sync: false, settle: this.#parts.settles }
         const place = { bucket, key, work: this.#work }
         this.#record = await store.commit(place, this.#newRecord(undefined, true), options)
+        this.#context.unsettled.settled(bucket.id, key)
         const spent = this.#work
         this.#work = store.openPartial(this.#record) ?? spent
         if (this.#work !== spent) spent.discard()
@@ -428,6 +434,7 @@ export class Fill implements FetchHost {
       const options = { sync: false, settle: this.#parts.settles }
       const place = { bucket, key, work: this.#work }
       this.#record = await store.commit(place, this.#newRecord(contentXxh64, false), options)
+      this.#context.unsettled.settled(bucket.id, key)
     })
   }
 

@@ -12,10 +12,13 @@ export class Generations {
     const entry = this.#keys.get(keyId) ?? { generation: 0, holders: 0 }
     entry.holders += 1
     this.#keys.set(keyId, entry)
-    const { generation } = entry
+    let { generation } = entry
     let open = true
     return {
       isCurrent: () => open && entry.generation === generation,
+      renew: () => {
+        generation = entry.generation
+      },
       end: () => {
         if (!open) return
         open = false
@@ -39,6 +42,8 @@ export class Generations {
 export interface GenerationToken {
   /** False once the key was raised, or the token ended. */
   isCurrent(): boolean
+  /** Belongs to the generation of now: for the one who raised the key himself. */
+  renew(): void
   /** Gives the token back; idempotent. */
   end(): void
 }

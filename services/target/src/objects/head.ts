@@ -3,7 +3,7 @@ import type { ObjectAttributes } from '@forebay/model/object'
 import type { CacheStatus, HeadAnswer, ReadRequest } from '@forebay/peer/target-port'
 import type { ObjectRecord } from '../store/contract.ts'
 import { abortable } from './abortable.ts'
-import { askBackend } from './ask-backend.ts'
+import { type Asked, askBackend } from './ask-backend.ts'
 import { BlockMap } from './block-map.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { freshForMs, mayServeStale } from './freshness.ts'
@@ -48,7 +48,7 @@ export async function headObject(
 
 async function askForHead(context: ObjectContext, request: ReadRequest): Promise<HeadAnswer> {
   for (let attempt = 1; ; attempt++) {
-    const asked = await abortable(askBackend(context, request, request.signal), request.signal)
+    const asked = await askOnce(context, request)
     switch (asked.kind) {
       case 'absent':
         return { kind: 'absent' }
@@ -76,6 +76,16 @@ async function askForHead(context: ObjectContext, request: ReadRequest): Promise
       default:
         return asked satisfies never
     }
+  }
+}
+
+async function askOnce(context: ObjectContext, request: ReadRequest): Promise<Asked> {
+  const { signal } = request
+  const token = context.generations.begin(keyIdOf(request.bucket, request.key))
+  try {
+    return await abortable(askBackend(context, request, { signal, token }), signal)
+  } finally {
+    token.end()
   }
 }
 

@@ -7,9 +7,13 @@ import { changedMeanwhile } from './changed-meanwhile.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { Fill, type FillParts } from './fill.ts'
 import type { Opened } from './fill-table.ts'
+import type { GenerationToken } from './generations.ts'
 
 /** What the backend was already asked about the version to be opened. */
-export type Known = Extract<Asked, { kind: 'found' }>
+export type Known = Extract<Asked, { kind: 'found' }> & {
+  /** Begun before the backend was asked: what it said holds while the token is current. */
+  readonly token: GenerationToken
+}
 
 /**
  * Opens the whole object by one connection; `known` holds it to the version that was announced.
@@ -23,7 +27,7 @@ export async function openWhole(
   known: Known | undefined,
 ): Promise<Opened> {
   const { bucket, key } = address
-  const token = context.generations.begin(keyIdOf(bucket, key))
+  const token = beginFill(context, address, known)
   const askedMs = context.clock.now()
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
   const settles = unsettled && context.unsettled.mayBeSettled(bucket.id, key)
@@ -43,14 +47,15 @@ export async function openWhole(
     const { attributes, body } = result
     try {
       work = await context.store.createWork(bucket, key, attributes.sizeBytes)
+      const pin = choosePin(attributes.validators ?? {})
+      const parts = { bucket, key, attributes, pin, askedMs, work, token, settles }
+      const fill = register(context, parts)
+      fill.consume(body)
+      return { kind: 'fill', fill }
     } catch (error) {
       body.discard()
       throw error
     }
-    const pin = choosePin(attributes.validators ?? {})
-    const fill = register(context, { bucket, key, attributes, pin, askedMs, work, token, settles })
-    fill.consume(body)
-    return { kind: 'fill', fill }
   } catch (error) {
     token.end()
     work?.discard()
@@ -65,7 +70,7 @@ export async function openSparse(
   known: Known,
 ): Promise<Opened> {
   const { bucket, key } = address
-  const token = context.generations.begin(keyIdOf(bucket, key))
+  const token = beginFill(context, address, known)
   let work: WorkFile | undefined
   try {
     work = await context.store.createWork(bucket, key, context.propertiesOf(bucket).blockBytes)
@@ -109,9 +114,19 @@ export function resumeSparse(
   }
 }
 
+/** @throws Failure `backend-changed` when the key was raised since the backend was asked */
+function beginFill(
+  context: ObjectContext,
+  { bucket, key }: ObjectAddress,
+  known: Known | undefined,
+): GenerationToken {
+  if (known?.token.isCurrent() === false) throw changedMeanwhile(key)
+  return context.generations.begin(keyIdOf(bucket, key))
+}
+
 function register(context: ObjectContext, parts: FillParts): Fill {
   const keyId = keyIdOf(parts.bucket, parts.key)
   const fill = new Fill(context, parts, (ended) => context.fills.remove(keyId, ended))
-  if (parts.token.isCurrent()) context.fills.register(keyId, fill)
+  context.fills.register(keyId, fill)
   return fill
 }

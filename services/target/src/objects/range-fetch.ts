@@ -91,8 +91,10 @@ export class RangeFetch {
     const from = this.#takenTo
     this.#check(wanted)
     const digesting = this.#digester?.update(wanted)
+    // Should the write throw now, nobody looks at this promise any more.
+    digesting?.catch(() => undefined)
     const writing = this.#sink.write(wanted)
-    if (chunk.length > room) return this.#finishCut(digesting)
+    if (chunk.length > room) return this.#finishCut(digesting, writing)
     // Written at once, so that who waits for the first bytes does not wait for a gathered slice.
     const flushing = this.#host.isAwaited(this.position, from + wanted.length)
       ? this.#sink.flush()
@@ -101,8 +103,8 @@ export class RangeFetch {
     return Promise.all([digesting, writing, flushing]).then(() => undefined)
   }
 
-  async #finishCut(digesting: void | Promise<void>): Promise<void> {
-    await digesting
+  async #finishCut(digesting: void | Promise<void>, writing: void | Promise<void>): Promise<void> {
+    await Promise.all([digesting, writing])
     await this.#sink.flush()
     this.#cut = true
     this.#body.discard()

@@ -21,6 +21,7 @@ import { keyIdOf, type ObjectContext, raiseKey } from './context.ts'
 import type { Fill } from './fill.ts'
 import type { Opened } from './fill-table.ts'
 import { ageSeconds, freshForMs, mayServeStale } from './freshness.ts'
+import type { GenerationToken } from './generations.ts'
 import { type Known, openSparse, openWhole, resumeSparse } from './open-fill.ts'
 import { passThrough } from './pass-through.ts'
 import { samePin, sameVersion } from './same-version.ts'
@@ -126,7 +127,22 @@ async function askAndAnswer(
   request: ReadRequest,
   entry: { readonly record: ObjectRecord | undefined; readonly unsettled: boolean },
 ): Promise<ReadAnswer | 'again'> {
-  const asked = await askOrStale(context, request, entry)
+  const token = context.generations.begin(keyIdOf(request.bucket, request.key))
+  try {
+    const asked = await askOrStale(context, request, { ...entry, token })
+    return await answerAsked(context, request, { asked, token })
+  } finally {
+    token.end()
+  }
+}
+
+async function answerAsked(
+  context: ObjectContext,
+  request: ReadRequest,
+  { asked, token }: { readonly asked: AskedOrStale; readonly token: GenerationToken },
+): Promise<ReadAnswer | 'again'> {
+  // A write came in between: what was said may be older than what it left behind.
+  if (!token.isCurrent()) return 'again'
   switch (asked.kind) {
     case 'again':
       return 'again'
@@ -142,21 +158,31 @@ async function askAndAnswer(
         status: 'miss',
         validatedMs: asked.askedMs,
       })
-      return early.kind === 'proceed' ? openAndAnswer(context, request, asked) : early.answer
+      return early.kind === 'proceed'
+        ? openAndAnswer(context, request, { ...asked, token })
+        : early.answer
     }
     default:
       return asked satisfies never
   }
 }
 
+type AskedOrStale = Asked | { readonly kind: 'stale'; readonly record: ObjectRecord }
+
 /** The backend's word, or the stale entry where the bucket allows it and the backend cannot be asked. */
 async function askOrStale(
   context: ObjectContext,
   request: ReadRequest,
-  entry: { readonly record: ObjectRecord | undefined; readonly unsettled: boolean },
-): Promise<Asked | { readonly kind: 'stale'; readonly record: ObjectRecord }> {
+  entry: {
+    readonly record: ObjectRecord | undefined
+    readonly unsettled: boolean
+    readonly token: GenerationToken
+  },
+): Promise<AskedOrStale> {
+  const { signal } = request
   try {
-    return await abortable(askBackend(context, request, request.signal), request.signal)
+    const asking = askBackend(context, request, { signal, token: entry.token })
+    return await abortable(asking, signal)
   } catch (error) {
     const unreachable = isFailure(
       error,
@@ -197,7 +223,7 @@ async function servePartial(
   if (judged.kind === 'answer') return judged.answer
   const running = context.fills.get(keyIdOf(request.bucket, request.key))
   const fits = running !== undefined && samePin(running.pin, record.pin)
-  if (running !== undefined && !fits) raiseKey(context, keyIdOf(request.bucket, request.key))
+  if (!fits) running?.retire()
   const fill = fits ? running : resumeSparse(context, request, record)
   if (fill !== undefined) return answerFromFill(context, request, { fill, status: 'partial' })
   await dropCorrupt(context, request, record)
@@ -230,23 +256,20 @@ async function openAndAnswer(
   known: Known | undefined,
 ): Promise<ReadAnswer | 'again'> {
   const keyId = keyIdOf(request.bucket, request.key)
+  let shared = context.fills.opening(keyId)
+  while (known !== undefined && known.pin.kind !== 'none' && shared !== undefined) {
+    // Somebody opens a version that is not known yet: look again when it is. One who waited does
+    // not start at the same time as all others who did.
+    await abortable(shared, request.signal)
+    if (!known.token.isCurrent()) return 'again'
+    if (isRunning(context, keyId, known)) break
+    shared = context.fills.opening(keyId)
+  }
   const running = context.fills.get(keyId)
   if (running !== undefined && known !== undefined) {
     if (samePin(running.pin, known.pin))
       return answerFromFill(context, request, { fill: running, status: 'miss' })
-    raiseKey(context, keyId)
-  }
-  const shared = context.fills.opening(keyId)
-  if (shared !== undefined && known !== undefined) {
-    // Somebody opens a version that is not known yet: look again when it is.
-    await abortable(
-      shared.catch(() => undefined),
-      request.signal,
-    )
-    const opened = context.fills.get(keyId)
-    if (opened !== undefined && samePin(opened.pin, known.pin)) {
-      return answerFromFill(context, request, { fill: opened, status: 'miss' })
-    }
+    running.retire()
   }
   const opening =
     (known === undefined ? shared : undefined) ??
@@ -254,6 +277,11 @@ async function openAndAnswer(
   const opened = await abortable(opening, request.signal)
   if (opened.kind === 'absent') return { kind: 'absent' }
   return answerFromFill(context, request, { fill: opened.fill, status: 'miss' })
+}
+
+function isRunning(context: ObjectContext, keyId: string, known: Known): boolean {
+  const running = context.fills.get(keyId)
+  return running !== undefined && samePin(running.pin, known.pin)
 }
 
 /** @throws Failure `slow-down` when too many fills run: the read goes past the cache */

@@ -1,5 +1,5 @@
 import type { WriteResult } from '@forebay/backend-port/backend'
-import { isFailure } from '@forebay/base/failure'
+import { Failure, isFailure } from '@forebay/base/failure'
 import type { ReceivedBody } from '../bodies/receive.ts'
 import type { WorkFile } from '../store/contract.ts'
 import { GatedUpload, WITHHELD_TAIL_BYTES } from './gated-upload.ts'
@@ -70,6 +70,15 @@ export class StreamedUpload {
         gate = undefined
       }
     }
+  }
+
+  /**
+   * Ends what was begun and is not committed, so that the backend does not wait for the tail for ever;
+   * resolves when nothing reads the work file any more. After `commit` it does nothing.
+   */
+  async abandon(): Promise<void> {
+    this.#gate?.fail(new Failure('client-gone', 'the upload was given up'))
+    await this.#early?.catch(() => undefined)
   }
 
   #startEarly(lengthBytes: number): void {

@@ -66,6 +66,16 @@ export class UnsettledKeys {
 
   async settle(bucketId: number, key: string): Promise<void> {
     await this.#store.settle(bucketId, key)
-    this.#restingSince.delete(`${bucketId}/${key}`)
+    this.settled(bucketId, key)
+  }
+
+  /** A transaction took the mark away: its time is not needed any more. */
+  settled(bucketId: number, key: string): void {
+    if (!this.#store.isUnsettled(bucketId, key)) this.#restingSince.delete(`${bucketId}/${key}`)
+  }
+
+  /** Keys whose times are kept. */
+  get restingCount(): number {
+    return this.#restingSince.size
   }
 }

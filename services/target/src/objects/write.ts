@@ -139,6 +139,7 @@ async function writeThrough(
     return answer.value
   } finally {
     ticket.end()
+    await upload.abandon()
   }
 }
 
@@ -201,16 +202,20 @@ async function installWritten(
     // The backend has the object: the write stands. Without a local copy the next read fetches it.
     context.observer.warn('a written object was not kept', { bucket: bucket.ref.name, key, error })
     raiseKey(context, keyIdOf(bucket, key))
-    await forget(context, request)
+    await forget(context, request, settle)
   }
 }
 
 /** Removes the entry; when even that fails the key stays unsettled and every read asks the backend. */
-async function forget(context: ObjectContext, request: WriteRequest): Promise<void> {
+async function forget(
+  context: ObjectContext,
+  request: WriteRequest,
+  settle: boolean,
+): Promise<void> {
   try {
     await context.store.remove(request.bucket.id, request.key, {
       sync: false,
-      settle: true,
+      settle,
       why: 'stale',
     })
   } catch (error) {
