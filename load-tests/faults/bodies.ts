@@ -44,3 +44,7 @@ export function describeBytes(bytes: Buffer, names: readonly BodyName[]): string
   const next = bytes.subarray(best.same, best.same + CELL_BYTES).toString('hex')
   return `${bytes.length} bytes that are version ${version} (of ${sizeBytes} bytes) up to ${best.same}, then ${next}`
 }
+
+export function sha1Of(bytes: Buffer): string {
+  return createHash('sha1').update(bytes).digest('hex')
+}

@@ -1,4 +1,4 @@
-import { cp, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Server, startForebay } from '../testkit/servers.ts'
 import { S3Client } from './s3-client.ts'
@@ -86,10 +86,5 @@ export class FaultNode {
   /** Names of work files: there are none while nothing is written. */
   workFiles(): Promise<readonly string[]> {
     return readdir(join(this.dataDir, 'mountpath', '.forebay', 'work'))
-  }
-
-  /** Copies what a stopped node has kept. */
-  async copyTo(dataDir: string): Promise<void> {
-    await cp(this.dataDir, dataDir, { recursive: true })
   }
 }

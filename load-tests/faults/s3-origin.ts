@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { sha1Of } from './bodies.ts'
 
 /** Requests that an origin can be told to spoil. */
 export type OriginOperation = 'put' | 'delete' | 'copy' | 'complete'
@@ -11,10 +12,11 @@ export type StoredObject = {
   readonly lastModified: Date
 }
 
-/** One mutation as it was applied. `object` is undefined for a delete. */
+/** One mutation as it was applied; `key` is `bucket/key`. */
 export type Applied = {
   readonly key: string
-  readonly object: StoredObject | undefined
+  /** Of its bytes; undefined for a delete. */
+  readonly sha1: string | undefined
   /** By `performance.now()` of this process. */
   readonly atMs: number
 }
@@ -160,7 +162,8 @@ export class S3Origin {
   #apply(path: string, object: StoredObject | undefined): void {
     if (object === undefined) this.#objects.delete(path)
     else this.#objects.set(path, object)
-    this.applied.push({ key: path, object, atMs: performance.now() })
+    const sha1 = object === undefined ? undefined : sha1Of(object.bytes)
+    this.applied.push({ key: path, sha1, atMs: performance.now() })
   }
 
   #copy({ bucket, key, headers }: Request): Reply {

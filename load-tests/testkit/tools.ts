@@ -58,6 +58,12 @@ const TOOLS = {
       }),
     byHand: 'apt-get install nginx-light',
   },
+  // Not a program to get but a right to have: the power of a loop-mounted disk is cut.
+  'power-loss': {
+    find: () => (process.getuid?.() === 0 ? findOnPath('mkfs.ext4') : undefined),
+    install: () => Promise.reject(new Error('loop mounts need root, mkfs.ext4 and python3')),
+    byHand: 'run as root, after apt-get install e2fsprogs mount python3',
+  },
 } as const satisfies Readonly<Record<string, Tool>>
 
 export type ToolName = keyof typeof TOOLS
