@@ -3,7 +3,6 @@ import type { Backend, BackendBody } from '@forebay/backend-port/backend'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure, isFailure } from '@forebay/base/failure'
 import { createDigester, type Digester } from '@forebay/base/hash/digester'
-import type { BucketRecord } from '@forebay/model/bucket'
 import type { ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
@@ -13,7 +12,7 @@ import { changedMeanwhile } from './changed-meanwhile.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { expectedDigest } from './expected-digest.ts'
 import { digestFile } from './file-digest.ts'
-import type { GenerationToken } from './generations.ts'
+import type { FillParts } from './fill-parts.ts'
 import { type FetchHost, RangeFetch } from './range-fetch.ts'
 import { Waiters } from './waiters.ts'
 
@@ -28,22 +27,6 @@ const FETCH_ATTEMPTS = 3
 
 /** The end of an object that no reader gets before the whole was verified, bytes. */
 const WITHHELD_BYTES = 16 * 1024
-
-/** What a fill is made of. */
-export interface FillParts {
-  readonly bucket: BucketRecord
-  readonly key: string
-  readonly attributes: ObjectAttributes
-  readonly pin: Pin
-  /** Wall clock before the version was asked for: freshness counts from here. */
-  readonly askedMs: number
-  readonly work: WorkFile
-  readonly token: GenerationToken
-  /** Publishing removes the key's unsettled mark. */
-  readonly settles: boolean
-  /** The partial entry that this fill continues. */
-  readonly record?: ObjectRecord | undefined
-}
 
 /**
  * One version of one object on its way from the backend into a local file, and everybody who reads it

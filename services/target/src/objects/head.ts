@@ -1,4 +1,4 @@
-import { Failure, isFailure } from '@forebay/base/failure'
+import { isFailure } from '@forebay/base/failure'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { CacheStatus, HeadAnswer, ReadRequest } from '@forebay/peer/target-port'
 import type { ObjectRecord } from '../store/contract.ts'
@@ -65,18 +65,21 @@ async function askForHead(context: ObjectContext, request: ReadRequest): Promise
       }
       case 'again':
         if (attempt < HEAD_ATTEMPTS) continue
-        throw new Failure(
-          'unavailable',
-          `${request.key}: the object changes faster than it can be asked for`,
-          {
-            hint: 'try again',
-            retryAfterSeconds: 1,
-          },
-        )
+        return headPast(context, request)
       default:
         return asked satisfies never
     }
   }
+}
+
+/** Overwritten again and again: what the backend says now is an answer, although nothing to keep. */
+async function headPast(context: ObjectContext, request: ReadRequest): Promise<HeadAnswer> {
+  const { bucket, key, signal } = request
+  const validatedMs = context.clock.now()
+  const head = await context.backendOf(bucket).head({ key, signal })
+  if (head.kind === 'absent') return { kind: 'absent' }
+  const { attributes } = head
+  return answer(context, request, { attributes, status: 'miss', validatedMs, cachedBytes: 0 })
 }
 
 async function askOnce(context: ObjectContext, request: ReadRequest): Promise<Asked> {

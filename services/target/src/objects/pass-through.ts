@@ -10,7 +10,7 @@ import { changedMeanwhile } from './changed-meanwhile.ts'
 import type { ObjectContext } from './context.ts'
 import type { ReadAnswer } from './read.ts'
 import type { SourceBody } from './source-body.ts'
-import { wantedRange } from './wanted-range.ts'
+import { needsAttributes, wantedRange } from './wanted-range.ts'
 
 /** A client that takes no byte for this long has gone, ms. */
 const WRITE_STALL_TIMEOUT_MS = 60_000
@@ -24,6 +24,7 @@ export async function passThrough(
 ): Promise<ReadAnswer> {
   const { bucket, key, signal } = request
   const backend = context.backendOf(bucket)
+  if (!needsAttributes(request)) return passWhole(context, request)
   const head = await backend.head({ key, signal })
   if (head.kind === 'absent') return head
   const { attributes } = head
@@ -49,10 +50,24 @@ export async function passThrough(
   const offset = range?.offset ?? 0
   const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
   const part = { skipBytes: offset - result.range.offset, lengthBytes }
-  const served = (bytes: number): void =>
-    context.observer.served(formatBucket(bucket.ref), 'backend', bytes)
-  const body = createPassThroughBody(result.body, part, served)
+  const body = createPassThroughBody(result.body, part, servedOf(context, request))
   return { kind: 'found', attributes, range, partCount, body, cache: BYPASSED }
+}
+
+/** One connection is one version: nothing has to be asked before. */
+async function passWhole(context: ObjectContext, request: ReadRequest): Promise<ReadAnswer> {
+  const { bucket, key, signal } = request
+  const result = await context.backendOf(bucket).read({ key, signal })
+  if (result.kind === 'absent') return { kind: 'absent' }
+  if (result.kind !== 'found') throw changedMeanwhile(key)
+  const { attributes } = result
+  const part = { skipBytes: 0, lengthBytes: attributes.sizeBytes }
+  const body = createPassThroughBody(result.body, part, servedOf(context, request))
+  return { kind: 'found', attributes, range: undefined, body, cache: BYPASSED }
+}
+
+function servedOf(context: ObjectContext, { bucket }: ReadRequest): (bytes: number) => void {
+  return (bytes) => context.observer.served(formatBucket(bucket.ref), 'backend', bytes)
 }
 
 /** A body straight from a backend; `skipBytes` for a backend that sends more than it was asked for. */

@@ -26,7 +26,7 @@ import { type Known, openSparse, openWhole, resumeSparse } from './open-fill.ts'
 import { passThrough } from './pass-through.ts'
 import { samePin, sameVersion } from './same-version.ts'
 import { readable, type SourceBody } from './source-body.ts'
-import { type WantedRange, wantedRange } from './wanted-range.ts'
+import { needsAttributes, type WantedRange, wantedRange } from './wanted-range.ts'
 
 type Found = Extract<DoorAnswer, { kind: 'found' }>
 
@@ -45,8 +45,7 @@ export async function readObject(
 ): Promise<ReadAnswer> {
   const { bucket } = request
   if (bucket.backend === undefined) return readNative(context, request)
-  if (context.propertiesOf(bucket).cache === 'bypass')
-    return count(context, request, await passThrough(context, request))
+  if (context.propertiesOf(bucket).cache === 'bypass') return readPast(context, request)
   for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
     try {
       const answer = await readCached(context, request)
@@ -54,8 +53,21 @@ export async function readObject(
     } catch (error) {
       // No room in the cache is no reason to refuse a read.
       if (isFailure(error, 'out-of-space', 'slow-down')) {
-        return count(context, request, await passThrough(context, request))
+        return readPast(context, request)
       }
+      if (!isFailure(error, 'backend-changed')) throw error
+    }
+  }
+  // Overwritten again and again: what the backend sends now is an answer, although nothing to keep.
+  return readPast(context, request)
+}
+
+/** Past the cache. @throws Failure `unavailable` when the object changes too fast even for that */
+async function readPast(context: ObjectContext, request: ReadRequest): Promise<ReadAnswer> {
+  for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
+    try {
+      return count(context, request, await passThrough(context, request))
+    } catch (error) {
       if (!isFailure(error, 'backend-changed')) throw error
     }
   }
@@ -107,19 +119,6 @@ async function readCached(
     if (!needsAttributes(request)) return openAndAnswer(context, request, undefined)
   }
   return askAndAnswer(context, request, { record, unsettled })
-}
-
-/** Ranges and conditions are judged on attributes before any byte is fetched. */
-function needsAttributes(request: ReadRequest): boolean {
-  const { conditions } = request
-  return (
-    request.range !== undefined ||
-    request.partNumber !== undefined ||
-    conditions.ifMatch !== undefined ||
-    conditions.ifNoneMatch !== undefined ||
-    conditions.ifModifiedSinceMs !== undefined ||
-    conditions.ifUnmodifiedSinceMs !== undefined
-  )
 }
 
 async function askAndAnswer(

@@ -8,6 +8,19 @@ export type WantedRange =
   | { readonly kind: 'range'; readonly range: ByteRange; readonly partCount?: number | undefined }
   | { readonly kind: 'unsatisfiable' }
 
+/** True for ranges and conditions: they are judged on attributes before any byte is fetched. */
+export function needsAttributes(request: ReadRequest): boolean {
+  const { conditions } = request
+  return (
+    request.range !== undefined ||
+    request.partNumber !== undefined ||
+    conditions.ifMatch !== undefined ||
+    conditions.ifNoneMatch !== undefined ||
+    conditions.ifModifiedSinceMs !== undefined ||
+    conditions.ifUnmodifiedSinceMs !== undefined
+  )
+}
+
 /** Resolves Range or partNumber. A part number counts from 1; an object of one PUT has part 1 only. */
 export function wantedRange(request: ReadRequest, attributes: ObjectAttributes): WantedRange {
   if (request.partNumber !== undefined) return wantedPart(request.partNumber, attributes)
