@@ -16,7 +16,7 @@ for (let round = 0; round < rounds; round++) {
     wrongCount += wrong.length
     console.log(
       `round ${round} ${bucket}: ${intact} of 100 intact, ${wrong.length} wrong or stale, ` +
-        `${refusedAfterwards} writes refused by the dead disk`,
+        `${refusedAfterwards} writers stopped by the dead disk`,
     )
     for (const line of wrong) console.log(`  ${line}`)
   }

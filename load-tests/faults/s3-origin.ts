@@ -21,6 +21,9 @@ export type Applied = {
   readonly atMs: number
 }
 
+/** The one bucket that there is. */
+const BUCKET = 'remote'
+
 type Upload = { readonly key: string; readonly parts: Map<number, StoredObject> }
 
 type Request = {
@@ -49,7 +52,7 @@ export type OriginBehaviour = {
 }
 
 /**
- * A small S3 store in this process, one bucket per name asked for. It applies a mutation in one
+ * A small S3 store in this process, with one bucket, `remote`. It applies a mutation in one
  * step once its whole body has come, never a cut one, and remembers when, so that a test knows what
  * the truth was at every moment.
  */
@@ -137,7 +140,7 @@ export class S3Origin {
 
   #answer(request: Request): Reply {
     const { method, key, query } = request
-    if (key === '') return method === 'HEAD' ? { status: 200 } : { status: 501 }
+    if (key === '') return { status: request.bucket === BUCKET ? 200 : 404 }
     if (method === 'POST' && query.has('uploads')) return this.#createUpload(request)
     if (method === 'POST' && query.has('uploadId')) return this.#complete(request)
     if (method === 'PUT' && query.has('uploadId')) return this.#writePart(request)
