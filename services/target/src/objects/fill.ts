@@ -293,7 +293,6 @@ export class Fill implements FetchHost {
             this.#digester?.abandon()
             this.#digester = undefined
           }
-          this.#waiters.wakeAll()
         }),
     )
   }
@@ -301,17 +300,18 @@ export class Fill implements FetchHost {
   #supervise(work: Promise<void>): void {
     this.#running += 1
     work
-      .finally(() => {
-        this.#running -= 1
-        // Who waits for a free connection looks again.
-        this.#waiters.wakeAll()
-      })
       .then(
         () => {
+          this.#running -= 1
+          // Who waits for bytes or for a free connection looks again.
+          this.#waiters.wakeAll()
           this.#storeBlocks()
           this.#endWhenAbandoned()
         },
-        (error: unknown) => this.#fail(error),
+        (error: unknown) => {
+          this.#running -= 1
+          this.#fail(error)
+        },
       )
       .finally(() => this.#closeWhenIdle())
       .catch((error: unknown) => this.#context.observer.warn('a fill ended badly', { error }))
