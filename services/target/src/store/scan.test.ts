@@ -51,12 +51,17 @@ test('every page is the slice of the sorted names that it should be', async () =
         after: text,
         pageMax: fc.integer({ min: 0, max: 8 }),
       }),
-      fc.boolean(),
-      async (keys, options, settled) => {
+      fc.constantFrom('file', 'pending', 'both'),
+      async (keys, options, place) => {
         const bucket = { ...CACHED, id: store.context.sequence.take() }
         for (const name of keys) await put(store, { bucket, key: name, text: '' }, LAZY)
-        // Half of the runs read the file, half the writes that are on their way to it.
-        if (settled) await store.context.index.settled()
+        // The page is read from the file, the writes on their way to it, or names in both.
+        if (place !== 'pending') await store.context.index.settled()
+        if (place === 'both') {
+          for (const name of keys.filter((_, at) => at % 2 === 0)) {
+            await put(store, { bucket, key: name, text: '' }, LAZY)
+          }
+        }
         const page = store.scan({ ...options, bucketId: bucket.id })
         const names = [...page.objects.map((o) => o.key), ...page.commonPrefixes].sort(byBytes)
         const model = modelPage(keys, options)
@@ -131,6 +136,7 @@ test('a listed name carries what the record says', async () => {
       lastModifiedMs: 1_234_567_890_123,
       storageClass: 'GLACIER',
       checksumAlgorithm: 'crc64nvme',
+      checksumKind: 'whole',
     },
   ])
   expect(page.next).toBeUndefined()

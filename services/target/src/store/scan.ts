@@ -120,8 +120,9 @@ class PageScan {
       if (this.#at < this.#pending.length) {
         if (this.#takePending(key)) continue
         if (this.#more) return undefined
-        if (this.#isSkipped(key)) return this.#behindSkipped(bucketId)
       }
+      // A pending name may have rolled up this one, also as the last that was pending.
+      if (this.#isSkipped(key)) return this.#behindSkipped(bucketId)
       if (!this.#take(key, value)) return undefined
       if (this.#isSkipped(key)) return this.#behindSkipped(bucketId)
     }
