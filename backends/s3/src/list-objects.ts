@@ -31,11 +31,17 @@ export async function listObjects(place: Place, options: ListOptions): Promise<L
         lastModifiedMs: entry.LastModified?.getTime() ?? 0,
         storageClass: entry.StorageClass,
         checksumAlgorithm: entry.ChecksumAlgorithm?.[0],
+        checksumKind: kindOf(entry.ChecksumType),
       }),
     ),
     commonPrefixes: (page.CommonPrefixes ?? []).map((entry) => decode(entry.Prefix ?? '')),
     nextToken: page.IsTruncated === true ? page.NextContinuationToken : undefined,
   }
+}
+
+function kindOf(word: string | undefined): ListedObject['checksumKind'] {
+  if (word === 'COMPOSITE') return 'composite'
+  return word === 'FULL_OBJECT' ? 'whole' : undefined
 }
 
 /** `encoding-type=url` is form encoding: `+` is a space (S3 API, ListObjectsV2). */

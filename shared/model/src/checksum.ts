@@ -17,6 +17,11 @@ export const CHECKSUM_ALGORITHMS = [
 
 export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number]
 
+/** The algorithm as the S3 API writes it in headers: `crc32`, `xxhash64`. */
+export function checksumWord(algorithm: ChecksumAlgorithm): string {
+  return algorithm.replace(/^xxh/, 'xxhash')
+}
+
 /**
  * A checksum of an object's bytes.
  *

@@ -49,6 +49,8 @@ export interface ListedObject {
   readonly lastModifiedMs: number
   readonly storageClass?: string | undefined
   readonly checksumAlgorithm?: string | undefined
+  /** Of the checksum; absent where it is not known. */
+  readonly checksumKind?: 'whole' | 'composite' | undefined
 }
 
 export type { Stamp }

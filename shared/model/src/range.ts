@@ -10,7 +10,7 @@ export interface ByteRange {
   readonly lengthBytes: number
 }
 
-const SINGLE_RANGE = /^bytes=\s*(\d*)\s*-\s*(\d*)\s*$/i
+const SINGLE_RANGE = /^bytes=(\d*)-(\d*)\s*$/i
 
 /**
  * Parses a Range header.
@@ -47,8 +47,10 @@ export function resolveRange(request: RangeRequest, sizeBytes: number): ByteRang
       if (request.first >= sizeBytes) return undefined
       return { offset: request.first, lengthBytes: sizeBytes - request.first }
     case 'suffix': {
+      if (request.lengthBytes === 0) return undefined
+      // Of an empty object it is the whole (RFC 9110 §14.1.2).
       const lengthBytes = Math.min(request.lengthBytes, sizeBytes)
-      return lengthBytes === 0 ? undefined : { offset: sizeBytes - lengthBytes, lengthBytes }
+      return { offset: sizeBytes - lengthBytes, lengthBytes }
     }
     default:
       return request satisfies never

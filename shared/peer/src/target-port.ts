@@ -172,6 +172,8 @@ export interface CompleteRequest extends UploadAddress {
   readonly conditions: Conditions
   /** The checksum of the whole object as the client states it. */
   readonly checksum?: Checksum | undefined
+  /** The kind of checksum that the client takes the upload to have. */
+  readonly checksumKind?: Checksum['kind'] | undefined
   /** The size of the whole object as the client states it. */
   readonly sizeBytes?: number | undefined
 }

@@ -1,28 +1,33 @@
 import { Failure } from '@forebay/base/failure'
 import { PARTS_MAX } from '@forebay/base/limits'
-import { type Checksum, type ChecksumAlgorithm, checksumToBase64 } from '@forebay/model/checksum'
+import {
+  type Checksum,
+  type ChecksumAlgorithm,
+  checksumToBase64,
+  checksumWord,
+} from '@forebay/model/checksum'
 import { header, type RequestHeaders } from './request-headers.ts'
 import { verbatim } from './verbatim.ts'
 
-/** Word of the S3 API for each algorithm, and the length of its digests in bytes. */
-const S3_ALGORITHM_TABLE = {
-  crc32: { word: 'crc32', digestBytes: 4 },
-  crc32c: { word: 'crc32c', digestBytes: 4 },
-  crc64nvme: { word: 'crc64nvme', digestBytes: 8 },
-  md5: { word: 'md5', digestBytes: 16 },
-  sha1: { word: 'sha1', digestBytes: 20 },
-  sha256: { word: 'sha256', digestBytes: 32 },
-  sha512: { word: 'sha512', digestBytes: 64 },
-  xxh128: { word: 'xxhash128', digestBytes: 16 },
-  xxh3: { word: 'xxhash3', digestBytes: 8 },
-  xxh64: { word: 'xxhash64', digestBytes: 8 },
-} as const satisfies Record<ChecksumAlgorithm, { word: string; digestBytes: number }>
+/** Length in bytes of the digests of each algorithm, in the order in which answers name them. */
+const DIGEST_BYTES: Readonly<Record<ChecksumAlgorithm, number>> = {
+  crc32: 4,
+  crc32c: 4,
+  crc64nvme: 8,
+  md5: 16,
+  sha1: 20,
+  sha256: 32,
+  sha512: 64,
+  xxh128: 16,
+  xxh3: 8,
+  xxh64: 8,
+}
 
 /** In the order in which answers name them. */
-export const S3_ALGORITHMS = Object.keys(S3_ALGORITHM_TABLE) as readonly ChecksumAlgorithm[] // Object.keys forgets its keys.
+export const S3_ALGORITHMS = Object.keys(DIGEST_BYTES) as readonly ChecksumAlgorithm[] // Object.keys forgets its keys.
 
 const BY_WORD: ReadonlyMap<string, ChecksumAlgorithm> = new Map(
-  S3_ALGORITHMS.map((algorithm) => [S3_ALGORITHM_TABLE[algorithm].word, algorithm]),
+  S3_ALGORITHMS.map((algorithm) => [checksumWord(algorithm), algorithm]),
 )
 
 const ALGORITHM_WORDS = S3_ALGORITHMS.map(algorithmWord).join(', ')
@@ -47,16 +52,15 @@ export interface StatedDigests {
   readonly trailer: ChecksumAlgorithm | undefined
 }
 
-/** The algorithm as elements and headers write it: `CRC32`, `XXHASH64`. */
+/** The algorithm as elements write it: `CRC32`, `XXHASH64`; a word that we do not know as it is. */
 export function algorithmWord(algorithm: string): string {
   const known = S3_ALGORITHMS.find((one) => one === algorithm)
-  // A store behind us may know more words than we do.
-  return (known === undefined ? algorithm : S3_ALGORITHM_TABLE[known].word).toUpperCase()
+  return (known === undefined ? algorithm : checksumWord(known)).toUpperCase()
 }
 
 /** The name of the header or trailer that carries a checksum of the algorithm. */
 export function checksumHeaderName(algorithm: ChecksumAlgorithm): string {
-  return PREFIX + S3_ALGORITHM_TABLE[algorithm].word
+  return PREFIX + checksumWord(algorithm)
 }
 
 /**
@@ -86,8 +90,8 @@ export function shownChecksums(checksums: readonly Checksum[]): readonly Checksu
 /** `whole` or `composite`, of x-amz-checksum-type. @throws Failure `bad-request` */
 export function parseChecksumKind(word: string | undefined): Checksum['kind'] | undefined {
   if (word === undefined) return undefined
-  if (word === 'FULL_OBJECT') return 'whole'
-  if (word === 'COMPOSITE') return 'composite'
+  if (word.toUpperCase() === 'FULL_OBJECT') return 'whole'
+  if (word.toUpperCase() === 'COMPOSITE') return 'composite'
   throw new Failure('bad-request', 'value for x-amz-checksum-type header is invalid')
 }
 
@@ -136,22 +140,18 @@ export function parseStatedDigests(headers: RequestHeaders, trailers: boolean): 
  * @throws Failure `bad-request` for two of them, an unknown one or a value of another length
  */
 export function parseChecksumHeader(headers: RequestHeaders): Checksum | undefined {
-  let found: Checksum | undefined
-  for (const name in headers) {
-    if (!name.startsWith(PREFIX) || NOT_CHECKSUMS.has(name)) continue
-    if (found !== undefined) {
-      throw new Failure('bad-request', MULTIPLE)
-    }
-    const algorithm = BY_WORD.get(name.slice(PREFIX.length))
-    if (algorithm === undefined) {
-      throw new Failure(
-        'bad-request',
-        'the algorithm type you specified in x-amz-checksum- header is invalid',
-      )
-    }
-    found = parseChecksum(algorithm, header(headers, name) ?? '')
-  }
-  return found
+  const names = Object.keys(headers).filter(
+    (name) => name.startsWith(PREFIX) && !NOT_CHECKSUMS.has(name),
+  )
+  if (names.length > 1) throw new Failure('bad-request', MULTIPLE)
+  const [name] = names
+  if (name === undefined) return undefined
+  const algorithm = BY_WORD.get(name.slice(PREFIX.length))
+  if (algorithm !== undefined) return parseChecksum(algorithm, header(headers, name) ?? '')
+  throw new Failure(
+    'bad-request',
+    'the algorithm type you specified in x-amz-checksum- header is invalid',
+  )
 }
 
 /**
@@ -169,7 +169,7 @@ export function parseChecksum(
   const bytes = Buffer.from(base64, 'base64')
   const partCount = count === undefined ? undefined : Number(count)
   if (
-    bytes.length !== S3_ALGORITHM_TABLE[algorithm].digestBytes ||
+    bytes.length !== DIGEST_BYTES[algorithm] ||
     bytes.toString('base64') !== base64 ||
     (partCount !== undefined && (partCount < 1 || partCount > PARTS_MAX))
   ) {

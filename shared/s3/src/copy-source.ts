@@ -2,6 +2,7 @@ import { Failure, isFailure } from '@forebay/base/failure'
 import { checkKey } from '@forebay/model/key'
 import { percentDecode } from './percent.ts'
 import { header, type RequestHeaders } from './request-headers.ts'
+import { badArgument } from './verbatim.ts'
 
 /** The object that a copy reads. */
 export interface CopySource {
@@ -48,9 +49,10 @@ export function parseCopySourceRange(
   const first = Number(match?.[1])
   const last = Number(match?.[2])
   if (match === null || first > last) {
-    throw new Failure(
-      'argument-invalid',
-      'the x-amz-copy-source-range value must be of the form bytes=first-last',
+    throw badArgument(
+      'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
+      'x-amz-copy-source-range',
+      value,
     )
   }
   return { first, last }
@@ -61,9 +63,7 @@ function decode(raw: string): string {
     return percentDecode(raw)
   } catch (error) {
     if (!isFailure(error, 'uri-invalid')) throw error
-    throw new Failure('argument-invalid', 'x-amz-copy-source is not percent-encoded UTF-8', {
-      cause: error,
-    })
+    throw badArgument('Invalid copy source encoding', 'x-amz-copy-source', raw)
   }
 }
 

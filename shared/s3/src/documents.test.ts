@@ -26,6 +26,7 @@ test('buckets are named with the second in which they were made', () => {
   const text = renderBuckets({
     buckets: [{ name: 'a', createdMs: 1500 }],
     owner,
+    region: 'us-east-1',
     prefix: undefined,
     nextToken: undefined,
   })

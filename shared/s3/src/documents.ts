@@ -41,12 +41,13 @@ export interface NamedBucket {
 export function renderBuckets(page: {
   readonly buckets: readonly NamedBucket[]
   readonly owner: Owner
+  readonly region: string
   readonly prefix: string | undefined
   readonly nextToken: string | undefined
 }): string {
   const buckets = page.buckets.map(
     ({ name, createdMs }) =>
-      `<Bucket>${xmlElement('Name', name)}<CreationDate>${formatIsoDate(createdMs)}</CreationDate></Bucket>`,
+      `<Bucket>${xmlElement('Name', name)}<CreationDate>${formatIsoDate(createdMs)}</CreationDate>${xmlElement('BucketRegion', page.region)}</Bucket>`,
   )
   return xmlDocument(
     'ListAllMyBucketsResult',

@@ -58,7 +58,7 @@ export function renderListV1(page: ListPageV1): string {
   return xmlDocument(
     'ListBucketResult',
     renderEcho(page, write) +
-      `<Marker>${write(page.marker)}</Marker>` +
+      optional('Marker', page.marker === '' ? undefined : page.marker, write) +
       optional('NextMarker', page.nextMarker, write) +
       `<MaxKeys>${page.pageMax}</MaxKeys><IsTruncated>${page.truncated}</IsTruncated>` +
       renderContents(page.answer.objects, write, page.owner) +
@@ -120,7 +120,7 @@ export function renderUploads(page: UploadsPage): string {
 function renderEcho(echo: Echo, write: Write): string {
   return (
     xmlElement('Name', echo.bucket) +
-    `<Prefix>${write(echo.prefix)}</Prefix>` +
+    optional('Prefix', echo.prefix === '' ? undefined : echo.prefix, write) +
     optional('Delimiter', echo.delimiter, write) +
     (echo.urlEncoded ? '<EncodingType>url</EncodingType>' : '')
   )
@@ -143,6 +143,10 @@ function renderContents(
     )}</LastModified><ETag>&quot;${xmlText(object.etag)}&quot;</ETag>`
     if (object.checksumAlgorithm !== undefined) {
       content += xmlElement('ChecksumAlgorithm', algorithmWord(object.checksumAlgorithm))
+      content += xmlElement(
+        'ChecksumType',
+        object.checksumKind && checksumKindWord(object.checksumKind),
+      )
     }
     content += `<Size>${object.sizeBytes}</Size>${person}<StorageClass>${xmlText(
       object.storageClass ?? 'STANDARD',

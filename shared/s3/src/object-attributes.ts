@@ -2,6 +2,7 @@ import { Failure } from '@forebay/base/failure'
 import type { ObjectAttributes } from '@forebay/model/object'
 import { renderChecksums } from './documents.ts'
 import { header, type RequestHeaders } from './request-headers.ts'
+import { verbatim } from './verbatim.ts'
 import { xmlDocument, xmlElement } from './xml-write.ts'
 
 const NAMES = ['ETag', 'Checksum', 'ObjectParts', 'StorageClass', 'ObjectSize'] as const
@@ -25,7 +26,10 @@ export function parseObjectAttributes(headers: RequestHeaders): ReadonlySet<Attr
     wanted.add(name)
   }
   if (wanted.size === 0) {
-    throw new Failure('bad-request', 'x-amz-object-attributes names no attribute')
+    throw verbatim(
+      'bad-request',
+      'The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty',
+    )
   }
   return wanted
 }

@@ -29,9 +29,9 @@ test('__proto__ is a name like any other', () => {
 
 test('whole numbers are digits and nothing else', () => {
   expect(wholeNumber(parseQuery('n=0'), 'n')).toBe(0)
-  expect(wholeNumber(parseQuery('n=9999999999'), 'n')).toBe(9_999_999_999)
+  expect(wholeNumber(parseQuery('n=2147483647'), 'n')).toBe(2_147_483_647)
   expect(wholeNumber(parseQuery(''), 'n')).toBeUndefined()
-  for (const bad of ['', 'abc', '-1', '+1', '1e3', '1.5', '0x10', ' 1', '10000000000']) {
-    expect(() => wholeNumber(parseQuery(`n=${encodeURIComponent(bad)}`), 'n')).toThrow('n is not')
+  for (const bad of ['', 'abc', '-1', '+1', '1e3', '1.5', '0x10', ' 1', '2147483648']) {
+    expect(() => wholeNumber(parseQuery(`n=${encodeURIComponent(bad)}`), 'n')).toThrow('integer')
   }
 })

@@ -1,8 +1,12 @@
 import { Failure } from '@forebay/base/failure'
 import { percentDecode } from './percent.ts'
+import { badArgument } from './verbatim.ts'
 
 /** Parameters of one request; S3's longest operation knows fewer than twenty. */
 export const QUERY_PARAMETERS_MAX = 64
+
+/** Largest number that a parameter may state: clients read it as 32 bits. */
+export const WHOLE_NUMBER_MAX = 2 ** 31 - 1
 
 /** The decoded query of a request: every name at most once. */
 export type Query = ReadonlyMap<string, string>
@@ -43,10 +47,14 @@ export function parseQuery(raw: string): Query {
 export function wholeNumber(query: Query, name: string): number | undefined {
   const value = query.get(name)
   if (value === undefined) return undefined
-  if (!/^\d{1,10}$/.test(value)) {
-    throw new Failure('argument-invalid', `${name} is not a whole number`)
-  }
-  return Number(value)
+  if (/^\d{1,10}$/.test(value) && Number(value) <= WHOLE_NUMBER_MAX) return Number(value)
+  throw badArgument(
+    /^-\d+$/.test(value)
+      ? `Argument ${value} must be an integer between 0 and ${WHOLE_NUMBER_MAX}`
+      : `Provided ${value} not an integer or within integer range`,
+    name,
+    value,
+  )
 }
 
 function decodeForm(raw: string): string {

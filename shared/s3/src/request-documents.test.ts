@@ -66,11 +66,11 @@ describe('CompleteMultipartUpload', () => {
     [part(''), 'xml-malformed'],
     [part('1e3'), 'xml-malformed'],
     [part(1, ''), 'xml-malformed'],
-    [part(0), 'part-invalid'],
+    [part(0), 'argument-invalid'],
     [part(10_001), 'part-invalid'],
     [part(2) + part(1), 'part-order-invalid'],
     [part(1) + part(1), 'part-order-invalid'],
-    [part(1, '<ETag>e</ETag><ChecksumCRC32>x</ChecksumCRC32>'), 'bad-request'],
+    [part(1, '<ETag>e</ETag><ChecksumCRC32>x</ChecksumCRC32>'), 'argument-invalid'],
   ] as const)('%s is refused as %s', (inner, code) => {
     expect(() => completion(inner)).toThrow(failsAs(code))
   })

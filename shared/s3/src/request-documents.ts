@@ -1,8 +1,9 @@
-import { Failure } from '@forebay/base/failure'
+import { Failure, isFailure } from '@forebay/base/failure'
 import { DELETE_KEYS_MAX, PARTS_MAX } from '@forebay/base/limits'
 import type { Checksum } from '@forebay/model/checksum'
 import { algorithmWord, parseChecksum, S3_ALGORITHMS } from './checksum-headers.ts'
 import { unquoteTag } from './conditions.ts'
+import { badArgument } from './verbatim.ts'
 import {
   childrenOf,
   malformed,
@@ -77,7 +78,10 @@ export function parseCompletion(body: Uint8Array): readonly NamedPart[] {
   return parts.map((part) => {
     const partNumber = numberOf(part, 'PartNumber')
     if (partNumber === undefined) throw malformed('a part has no PartNumber')
-    if (partNumber < 1 || partNumber > PARTS_MAX) {
+    if (partNumber < 1) {
+      throw badArgument('PartNumber must be >= 1', 'PartNumber', String(partNumber))
+    }
+    if (partNumber > PARTS_MAX) {
       throw new Failure('part-invalid', `there is no part ${partNumber}`)
     }
     if (partNumber <= previous) {
@@ -95,20 +99,35 @@ export function parseCompletion(body: Uint8Array): readonly NamedPart[] {
 /**
  * Reads the body of CreateBucket, which may be empty: the region that it asks for.
  *
- * @throws Failure `xml-malformed`
+ * @throws Failure `xml-malformed` | `not-implemented` for tags, directory buckets and zones
  */
 export function parseBucketConfiguration(body: Uint8Array): string | undefined {
   if (body.byteLength === 0) return undefined
-  return (
-    textOf(parseXml(body, 'CreateBucketConfiguration'), 'LocationConstraint')?.trim() || undefined
-  )
+  const root = parseXml(body, 'CreateBucketConfiguration')
+  for (const name of ['Tags', 'Location', 'Bucket']) {
+    if (childrenOf(root, name).length === 0) continue
+    throw new Failure('not-implemented', `${name} of a new bucket is not implemented`)
+  }
+  return textOf(root, 'LocationConstraint')?.trim() || undefined
 }
 
 function readChecksums(part: XmlElement): readonly Checksum[] {
-  const checksums: Checksum[] = []
-  for (const algorithm of S3_ALGORITHMS) {
+  const stated = S3_ALGORITHMS.flatMap((algorithm) => {
     const value = textOf(part, `Checksum${algorithmWord(algorithm)}`)
-    if (value !== undefined) checksums.push(parseChecksum(algorithm, value))
+    return value === undefined ? [] : [{ algorithm, value }]
+  })
+  const [first] = stated
+  if (first === undefined) return []
+  try {
+    if (stated.length === 1) return [parseChecksum(first.algorithm, first.value)]
+  } catch (error) {
+    if (!isFailure(error, 'bad-request')) throw error
   }
-  return checksums
+  throw badArgument(
+    'Invalid Base64 or multiple checksums present in request',
+    'Checksum',
+    stated.length === 1
+      ? first.value
+      : stated.map(({ algorithm, value }) => `${algorithmWord(algorithm)}:${value};`).join(''),
+  )
 }

@@ -30,9 +30,9 @@ test('headers that state what holds anyway pass', () => {
 })
 
 test('who expects another owner is refused', () => {
-  checkExpectedOwner({}, 'o')
-  checkExpectedOwner({ 'x-amz-expected-bucket-owner': 'o' }, 'o')
+  checkExpectedOwner({}, ['o'])
+  checkExpectedOwner({ 'x-amz-expected-bucket-owner': 'o' }, ['o'])
   for (const name of ['x-amz-expected-bucket-owner', 'x-amz-source-expected-bucket-owner']) {
-    expect(() => checkExpectedOwner({ [name]: 'other' }, 'o')).toThrow('does not belong')
+    expect(() => checkExpectedOwner({ [name]: 'other' }, ['o'])).toThrow('does not belong')
   }
 })

@@ -17,12 +17,14 @@ const REFUSED = [
   'x-amz-write-offset-bytes',
   'x-amz-if-match-',
   'x-amz-rename-source',
+  'x-amz-object-ownership',
 ] as const
 
 /** Values that state what holds anyway. */
 const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   'x-amz-tagging-directive': ['COPY'],
   'x-amz-bucket-object-lock-enabled': ['false', 'False'],
+  'x-amz-object-ownership': ['BucketOwnerEnforced'],
 }
 
 /** Access lists that mean: the owner alone. */
@@ -40,9 +42,9 @@ const EXPECTED_OWNERS = ['x-amz-expected-bucket-owner', 'x-amz-source-expected-b
  *
  * @throws Failure `access-denied`
  */
-export function checkExpectedOwner(headers: RequestHeaders, ownerId: string): void {
+export function checkExpectedOwner(headers: RequestHeaders, ownerIds: readonly string[]): void {
   for (const name of EXPECTED_OWNERS) {
-    if (headers[name] !== undefined && header(headers, name) !== ownerId) {
+    if (headers[name] !== undefined && !ownerIds.includes(header(headers, name) ?? '')) {
       throw new Failure('access-denied', `the bucket does not belong to whom ${name} names`)
     }
   }

@@ -86,7 +86,7 @@ export function requiredTextOf(element: XmlElement, name: string): string {
 export function numberOf(element: XmlElement, name: string): number | undefined {
   const text = textOf(element, name)?.trim()
   if (text === undefined) return undefined
-  if (!/^\d{1,15}$/.test(text)) throw malformed(`${name} is not a whole number`)
+  if (!/^-?\d{1,15}$/.test(text)) throw malformed(`${name} is not a whole number`)
   return Number(text)
 }
 

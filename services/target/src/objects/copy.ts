@@ -178,6 +178,7 @@ async function checkInside(context: ObjectContext, request: SourceRequest): Prom
 function outside(key: string, sizeBytes: number): Failure {
   return new Failure(
     'argument-invalid',
-    `${key}: the source range is not inside the ${sizeBytes} bytes of the object`,
+    `Range specified is not valid for source object of size: ${sizeBytes}`,
+    { facts: { verbatim: true, key } },
   )
 }

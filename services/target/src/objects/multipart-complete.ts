@@ -5,7 +5,7 @@ import { Failure } from '@forebay/base/failure'
 import { type CrcAlgorithm, combineCrcs, compositeDigest } from '@forebay/base/hash/combine-crc'
 import { createDigester } from '@forebay/base/hash/digester'
 import { PART_BYTES_MIN } from '@forebay/base/limits'
-import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
+import { type Checksum, type ChecksumAlgorithm, checksumWord } from '@forebay/model/checksum'
 import type { ObjectAttributes, StoredPart } from '@forebay/model/object'
 import type { CompleteRequest, WriteAnswer } from '@forebay/peer/target-port'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
@@ -66,8 +66,10 @@ function chooseParts(
 ): readonly ObjectRecord[] {
   if (request.parts.length === 0) throw new Failure('xml-malformed', 'the list of parts is empty')
   checkAscending(request)
+  checkKind(request, upload)
   const records = request.parts.map((part, index) => {
     const record = context.store.get(SYSTEM_BUCKET_ID, partKey(request.uploadId, part.partNumber))
+    checkPartChecksum(part, upload)
     if (
       record === undefined ||
       record.attributes.etag !== part.etag ||
@@ -91,11 +93,45 @@ function chooseParts(
   if (request.sizeBytes !== undefined && request.sizeBytes !== sizeBytes) {
     throw new Failure(
       'bad-request',
-      `the parts are ${sizeBytes} bytes together, not ${request.sizeBytes}`,
+      `The provided 'x-amz-mp-object-size' header value ${request.sizeBytes} does not match what was computed: ${sizeBytes}`,
+      { facts: { verbatim: true } },
     )
   }
   checkConsecutive(request, upload)
   return records
+}
+
+/** @throws Failure `bad-request` when the client takes the upload to have another kind of checksum */
+function checkKind(request: CompleteRequest, upload: UploadDescription): void {
+  const { checksumKind } = upload
+  if (checksumKind === undefined || request.checksumKind === undefined) return
+  if (checksumKind === request.checksumKind) return
+  const word = checksumKind === 'whole' ? 'FULL_OBJECT' : 'COMPOSITE'
+  throw new Failure(
+    'bad-request',
+    `the upload was created using the ${word} checksum mode. The complete request must use the same checksum mode`,
+  )
+}
+
+/** @throws Failure `digest-mismatch` | `bad-request` */
+function checkPartChecksum(
+  part: CompleteRequest['parts'][number],
+  upload: UploadDescription,
+): void {
+  const { checksumAlgorithm, checksumKind } = upload
+  if (checksumAlgorithm === undefined) return
+  const other = part.checksums.find(({ algorithm }) => algorithm !== checksumAlgorithm)
+  if (other !== undefined) {
+    throw new Failure(
+      'digest-mismatch',
+      `the ${checksumWord(other.algorithm)} you specified for part ${part.partNumber} did not match what we received`,
+    )
+  }
+  if (checksumKind !== 'composite' || part.checksums.length > 0) return
+  throw new Failure(
+    'bad-request',
+    `the upload was created using a ${checksumWord(checksumAlgorithm)} checksum. The complete request must include the checksum for each part. It was missing for part ${part.partNumber} in the request`,
+  )
 }
 
 function checkAscending(request: CompleteRequest): void {
@@ -220,7 +256,7 @@ function wholeChecksum(
   if (request.checksum !== undefined && request.checksum.hex !== checksum?.hex) {
     throw new Failure(
       'digest-mismatch',
-      `the ${algorithm} of the whole object is not what the request states`,
+      `the ${checksumWord(algorithm).toUpperCase()} you specified did not match the calculated checksum`,
     )
   }
   return checksum

@@ -1,7 +1,7 @@
 import crypto from 'node:crypto'
 import { Failure } from '@forebay/base/failure'
 import { LIST_PAGE_MAX, PARTS_MAX } from '@forebay/base/limits'
-import type { ChecksumAlgorithm } from '@forebay/model/checksum'
+import { type ChecksumAlgorithm, checksumWord } from '@forebay/model/checksum'
 import type {
   CreateUploadRequest,
   ListPartsAnswer,
@@ -30,7 +30,7 @@ export async function createNativeUpload(
   context: ObjectContext,
   request: CreateUploadRequest,
 ): Promise<{ readonly uploadId: string }> {
-  const uploadId = `${context.nodeId}.${crypto.randomBytes(16).toString('hex')}`
+  const uploadId = `${context.nodeId}.${newUploadTail(context.clock.now())}`
   await storeDescription(context, context.propertiesOf(request.bucket).syncWrites, {
     uploadId,
     bucketId: request.bucket.id,
@@ -43,6 +43,14 @@ export async function createNativeUpload(
     checksumKind: request.checksumKind,
   })
   return { uploadId }
+}
+
+let lastTailMicros = 0
+
+/** 32 hexadecimal digits: microseconds, so that uploads of a key are listed as they began, and chance. */
+function newUploadTail(nowMs: number): string {
+  lastTailMicros = Math.max(lastTailMicros + 1, nowMs * 1000)
+  return lastTailMicros.toString(16).padStart(14, '0') + crypto.randomBytes(9).toString('hex')
 }
 
 /** Writes the description durably; the caller holds the upload or has just made it. */
@@ -96,6 +104,7 @@ export async function writeNativePart(
   const { bucket, uploadId, partNumber } = request
   const address = { bucketId: bucket.id, key: request.key, uploadId }
   const upload = openUpload(context, address)
+  for (const { algorithm } of request.stated) checkPartAlgorithm(upload, algorithm)
   const key = partKey(uploadId, partNumber)
   const work = await context.store.createWork(
     SYSTEM_BUCKET,
@@ -104,6 +113,7 @@ export async function writeNativePart(
   )
   try {
     const received = await receivePart(request, work, upload.checksumAlgorithm)
+    checkPartAlgorithm(upload, received.verdict.checksums[0]?.algorithm)
     const attributes = partAttributes(context, received, upload.checksumAlgorithm)
     await context.locks.hold(uploadLock(uploadId), async () => {
       openUpload(context, address)
@@ -129,6 +139,22 @@ function openUpload(
   const upload = findUpload(context.store, address)
   if (upload.completing?.done === true) throw noSuchUpload()
   return upload
+}
+
+/** The parts of an upload have checksums of its algorithm; a composite is made of nothing else. */
+function checkPartAlgorithm(
+  upload: UploadDescription,
+  stated: ChecksumAlgorithm | undefined,
+): void {
+  const { checksumAlgorithm: wanted, checksumKind } = upload
+  if (wanted === undefined || wanted === stated) return
+  if (stated === undefined && checksumKind !== 'composite') return
+  const actual = stated === undefined ? 'null' : checksumWord(stated).toUpperCase()
+  throw new Failure(
+    'bad-request',
+    `Checksum Type mismatch occurred, expected checksum Type: ${checksumWord(wanted).toUpperCase()}, actual checksum Type: ${actual}`,
+    { facts: { verbatim: true } },
+  )
 }
 
 function receivePart(

@@ -55,6 +55,7 @@ test('a record comes back from its bytes as it was', () => {
     lastModifiedMs: 1_700_000_000_123,
     storageClass: 'GLACIER',
     checksumAlgorithm: 'sha256',
+    checksumKind: 'composite',
   })
 })
 

@@ -20,6 +20,8 @@ const FLAG_PARTIAL = 1
 const FLAG_SYNCED = 2
 const FLAG_XXH64 = 4
 const FLAG_STORAGE_CLASS = 8
+/** Beside the number of the algorithm: the checksum is one of checksums. */
+const COMPOSITE = 0x80
 
 const AT = {
   version: 0,
@@ -98,7 +100,10 @@ export function encodeRecord(record: ObjectRecord, facts: RecordFacts): Buffer {
   bytes[AT.storageClassBytes] = storageClass.length
   const [checksum] = attributes.checksums
   bytes[AT.algorithm] =
-    checksum === undefined ? 0 : CHECKSUM_ALGORITHMS.indexOf(checksum.algorithm) + 1
+    checksum === undefined
+      ? 0
+      : (CHECKSUM_ALGORITHMS.indexOf(checksum.algorithm) + 1) |
+        (checksum.kind === 'composite' ? COMPOSITE : 0)
   bytes.writeUInt16LE(path.length, AT.pathBytes)
   bytes.writeDoubleLE(attributes.sizeBytes, AT.sizeBytes)
   bytes.writeDoubleLE(attributes.lastModifiedMs, AT.lastModifiedMs)
@@ -191,7 +196,8 @@ export function decodeHeader(bytes: Buffer): RecordHeader | undefined {
 export function decodeListed(key: string, bytes: Buffer): ListedObject {
   const etagEnd = AT.texts + bytes.readUInt16LE(AT.etagBytes)
   const flags = bytes[AT.flags] ?? 0
-  const algorithm = bytes[AT.algorithm] ?? 0
+  const checksum = bytes[AT.algorithm] ?? 0
+  const algorithm = checksum & ~COMPOSITE
   return {
     key,
     sizeBytes: bytes.readDoubleLE(AT.sizeBytes),
@@ -202,6 +208,8 @@ export function decodeListed(key: string, bytes: Buffer): ListedObject {
         ? undefined
         : bytes.toString('utf8', etagEnd, etagEnd + (bytes[AT.storageClassBytes] ?? 0)),
     checksumAlgorithm: algorithm === 0 ? undefined : CHECKSUM_ALGORITHMS[algorithm - 1],
+    checksumKind:
+      algorithm === 0 ? undefined : (checksum & COMPOSITE) === 0 ? 'whole' : 'composite',
   }
 }
 

@@ -140,7 +140,7 @@ export class ChunkedDecoder {
   end(): void {
     if (this.#state === 'done') return
     this.#state = 'failed'
-    throw new Failure('body-incomplete', 'the body ended before its final chunk was complete')
+    throw refusal('the body ended before its final chunk was complete')
   }
 
   #step(wire: Buffer, offset: number, emit: (data: Buffer) => void): number {
@@ -300,11 +300,11 @@ export class ChunkedDecoder {
 
   #finish(): void {
     const { mode, trailerNames } = this.#options
-    if (mode.kind === 'chunked-signed' && mode.trailer && !this.#trailersSigned) {
-      throw new Failure('signature-mismatch', 'the trailers are not signed')
-    }
     if (this.#trailers.size < trailerNames.length) {
       throw badTrailer('a trailer that x-amz-trailer announces is missing')
+    }
+    if (mode.kind === 'chunked-signed' && mode.trailer && !this.#trailersSigned) {
+      throw new Failure('signature-mismatch', 'the trailers are not signed')
     }
     this.#state = 'done'
   }

@@ -257,6 +257,9 @@ function expires(text: string): number {
   return seconds
 }
 
+const CREDENTIAL_FORM =
+  'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
+
 function credential(
   text: string,
   mechanism: Claim['mechanism'],
@@ -267,12 +270,11 @@ function credential(
   const afterDate = text.lastIndexOf('/', afterRegion - 1)
   const afterKey = text.lastIndexOf('/', afterDate - 1)
   if (afterKey < 1 || afterDate <= afterKey || afterRegion <= afterDate || end <= afterRegion) {
-    throw malformedCredential(
-      mechanism,
-      'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
-    )
+    throw malformedCredential(mechanism, CREDENTIAL_FORM)
   }
   if (text.slice(end) !== '/aws4_request') {
+    // With more parts it is not the last one that is wrong.
+    if (text.indexOf('/') !== afterKey) throw malformedCredential(mechanism, CREDENTIAL_FORM)
     throw malformedCredential(
       mechanism,
       `incorrect terminal "${text.slice(end + 1)}". This endpoint uses "aws4_request".`,

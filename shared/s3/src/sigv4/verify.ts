@@ -261,18 +261,16 @@ function readSignedHeaders(signedHeaders: string, headers: HeaderTable): string 
     text += `${name}:${value}\n`
   }
   if (!names.includes('host')) throw notSigned('host')
-  for (const name of headers.amazonNames) {
-    if (names.includes(name)) continue
-    throw notSigned(name)
-  }
+  const unsigned = headers.amazonNames.filter((name) => !names.includes(name))
+  if (unsigned.length > 0) throw notSigned(unsigned.sort().join(', '))
   return text
 }
 
-function notSigned(name: string): Failure {
+function notSigned(names: string): Failure {
   return verbatim(
     'access-denied',
     'There were headers present in the request which were not signed',
-    { headersNotSigned: name },
+    { headersNotSigned: names },
   )
 }
 

@@ -6,6 +6,7 @@ import { renderUploadCompleted } from '@forebay/s3/documents'
 import { percentEncode } from '@forebay/s3/percent'
 import { COMPLETION_BYTES_MAX, parseCompletion } from '@forebay/s3/request-documents'
 import { header } from '@forebay/s3/request-headers'
+import { verbatim } from '@forebay/s3/verbatim'
 import type { Exchange, FlatHeaders } from './exchange.ts'
 import { readDocument } from './open-body.ts'
 import { uploadAddress } from './upload-address.ts'
@@ -30,6 +31,7 @@ export async function completeMultipartUpload(
     parts: parseCompletion(document),
     conditions,
     checksum,
+    checksumKind: kind,
     sizeBytes,
   })
   const flat: FlatHeaders = versionId === undefined ? [] : ['x-amz-version-id', versionId]
@@ -44,6 +46,12 @@ export async function completeMultipartUpload(
 
 function parseObjectSize(value: string | undefined): number | undefined {
   if (value === undefined) return undefined
+  if (/^-\d+$/.test(value)) {
+    throw verbatim(
+      'bad-request',
+      `Value for x-amz-mp-object-size header is less than zero: '${value}'`,
+    )
+  }
   if (!/^\d{1,15}$/.test(value)) {
     throw new Failure('argument-invalid', 'x-amz-mp-object-size is not a number of bytes')
   }

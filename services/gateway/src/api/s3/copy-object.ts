@@ -46,7 +46,11 @@ export async function copyObject(exchange: Exchange, address: ObjectAddress): Pr
 
 function parseReplacement(exchange: Exchange): CopyRequest['replace'] {
   const directive = header(exchange.headers, 'x-amz-metadata-directive') ?? 'COPY'
-  if (directive === 'COPY') return undefined
+  // Metadata that is not taken over must not be a lie either: S3 limits it all the same.
+  if (directive === 'COPY') {
+    exchange.parseMetadata()
+    return undefined
+  }
   if (directive !== 'REPLACE') {
     throw new Failure('argument-invalid', 'unknown metadata directive')
   }

@@ -2,6 +2,7 @@ import { Failure } from '@forebay/base/failure'
 import { checkNewBucketName } from '@forebay/s3/bucket-name'
 import { percentEncode } from '@forebay/s3/percent'
 import { parseBucketConfiguration } from '@forebay/s3/request-documents'
+import { verbatim } from '@forebay/s3/verbatim'
 import type { Exchange } from './exchange.ts'
 import { readDocument } from './open-body.ts'
 
@@ -11,10 +12,9 @@ export async function createBucket(exchange: Exchange): Promise<void> {
   const name = checkNewBucketName(exchange.bucketName)
   const wanted = parseBucketConfiguration(await readDocument(exchange))
   if (wanted !== undefined && wanted !== region) {
-    throw new Failure(
-      'location-invalid',
-      `the specified location-constraint is not valid: this is region ${region}`,
-    )
+    throw verbatim('location-invalid', 'The specified location-constraint is not valid', {
+      region,
+    })
   }
   if (table.get(name).length > 0) {
     throw new Failure('bucket-exists', 'the bucket exists already')

@@ -24,6 +24,16 @@ export type FlatHeaders = (string | number)[]
 
 const XML_TYPE = 'application/xml'
 
+/** Whom answers to a caller name as the owner of buckets and objects. */
+export function ownerOf(
+  { identity }: Pick<Authenticated, 'identity'>,
+  context: Pick<S3Context, 'owner'>,
+): S3Context['owner'] {
+  if (identity.kind !== 'user') return context.owner
+  const { id, displayName } = identity.user
+  return { id, displayName: displayName ?? id }
+}
+
 /** One request of the S3 API and its answer. */
 export class Exchange {
   readonly context: S3Context
@@ -56,6 +66,11 @@ export class Exchange {
     this.target = parsed.target
     this.headers = parsed.headers
     this.operation = parsed.operation
+  }
+
+  /** Whom answers name as the owner: the user who asks, else the cluster. */
+  get owner(): S3Context['owner'] {
+    return ownerOf(this.authenticated, this.context)
   }
 
   /** True while the client still waits for the word to send its body. */

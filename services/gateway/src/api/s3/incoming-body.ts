@@ -79,6 +79,12 @@ export class S3IncomingBody implements IncomingBody {
       throw new Failure(
         'digest-mismatch',
         'the Content-MD5 you specified did not match what we received',
+        {
+          facts: {
+            calculatedDigest: Buffer.from(digests.get('md5') ?? '', 'hex').toString('base64'),
+            expectedDigest: stated.contentMd5Hex,
+          },
+        },
       )
     }
     const checksum = stated.checksum ?? this.#trailer()

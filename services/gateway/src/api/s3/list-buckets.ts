@@ -1,7 +1,6 @@
-import { Failure } from '@forebay/base/failure'
 import { type NamedBucket, renderBuckets } from '@forebay/s3/documents'
 import { openToken, sealToken } from '@forebay/s3/list-parameters'
-import { wholeNumber } from '@forebay/s3/query'
+import { badArgument } from '@forebay/s3/verbatim'
 import { mayDo, namesOf } from '../../authentication/authorise.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -14,13 +13,10 @@ const NO_BUCKET_ID = 0
 /** ListBuckets: those that the caller may list, by name. */
 export async function listBuckets(exchange: Exchange): Promise<void> {
   const { query } = exchange.target
-  const { table, owner, region } = exchange.context
+  const { table, region } = exchange.context
   const { identity } = exchange.authenticated
   const prefix = query.get('prefix')
-  const pageMax = wholeNumber(query, 'max-buckets') ?? BUCKETS_PAGE_MAX
-  if (pageMax < 1 || pageMax > BUCKETS_PAGE_MAX) {
-    throw new Failure('argument-invalid', `max-buckets must be between 1 and ${BUCKETS_PAGE_MAX}`)
-  }
+  const pageMax = parsePageMax(query.get('max-buckets'))
   const sealed = query.get('continuation-token')
   const after = sealed === undefined ? undefined : openToken(sealed, NO_BUCKET_ID)
   const wantedRegion = query.get('bucket-region')
@@ -41,8 +37,18 @@ export async function listBuckets(exchange: Exchange): Promise<void> {
     final !== undefined && found.length > page.length
       ? sealToken(final.name, NO_BUCKET_ID)
       : undefined
-  const { user } = identity.kind === 'user' ? identity : { user: undefined }
-  const shown =
-    user === undefined ? owner : { id: user.id, displayName: user.displayName ?? user.id }
-  exchange.sendXml(renderBuckets({ buckets: page, owner: shown, prefix, nextToken }))
+  exchange.sendXml(
+    renderBuckets({ buckets: page, owner: exchange.owner, region, prefix, nextToken }),
+  )
+}
+
+function parsePageMax(value: string | undefined): number {
+  if (value === undefined) return BUCKETS_PAGE_MAX
+  const pageMax = /^\d{1,5}$/.test(value) ? Number(value) : 0
+  if (pageMax >= 1 && pageMax <= BUCKETS_PAGE_MAX) return pageMax
+  throw badArgument(
+    `Argument max-buckets must be an integer between 1 and ${BUCKETS_PAGE_MAX}.`,
+    'max-buckets',
+    value,
+  )
 }

@@ -36,7 +36,7 @@ export async function listMultipartUploads(
       keyMarker,
       uploadIdMarker,
       answer,
-      owner: exchange.context.owner,
+      owner: exchange.owner,
     }),
   )
 }

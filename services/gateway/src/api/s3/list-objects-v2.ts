@@ -36,7 +36,7 @@ export async function listObjectsV2(exchange: Exchange, bucket: BucketRecord): P
       continuationToken: sealed,
       nextContinuationToken: nextToken === undefined ? undefined : sealToken(nextToken, bucket.id),
       answer,
-      owner: fetchOwner ? exchange.context.owner : undefined,
+      owner: fetchOwner ? exchange.owner : undefined,
     }),
   )
 }

@@ -31,7 +31,7 @@ export async function listObjects(exchange: Exchange, bucket: BucketRecord): Pro
       nextMarker: nextMarker(answer),
       truncated: answer.nextToken !== undefined,
       answer,
-      owner: exchange.context.owner,
+      owner: exchange.owner,
     }),
   )
 }

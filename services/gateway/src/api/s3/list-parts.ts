@@ -22,7 +22,7 @@ export async function listParts(exchange: Exchange, address: ObjectAddress): Pro
       key: address.key,
       uploadId: upload.uploadId,
       urlEncoded,
-      owner: exchange.context.owner,
+      owner: exchange.owner,
       answer,
     }),
   )

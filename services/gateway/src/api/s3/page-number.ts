@@ -1,6 +1,7 @@
 import { Failure } from '@forebay/base/failure'
 import { PARTS_MAX } from '@forebay/base/limits'
-import { type Query, wholeNumber } from '@forebay/s3/query'
+import type { Query } from '@forebay/s3/query'
+import { badArgument } from '@forebay/s3/verbatim'
 
 /** A whole number in a header. @throws Failure `argument-invalid` */
 export function parsePageHeader(value: string | undefined, absent: number): number {
@@ -9,15 +10,14 @@ export function parsePageHeader(value: string | undefined, absent: number): numb
   return Number(value)
 }
 
-/** The number of a part, 1..10,000. @throws Failure `argument-invalid` */
+/** The number of a part, 1..10,000; absent counts as wrong. @throws Failure `argument-invalid` */
 export function parsePartNumber(query: Query): number {
-  const partNumber = wholeNumber(query, 'partNumber')
-  if (partNumber === undefined || partNumber < 1 || partNumber > PARTS_MAX) {
-    throw new Failure(
-      'argument-invalid',
-      `part number must be an integer between 1 and ${PARTS_MAX}, inclusive`,
-      { facts: { argumentName: 'partNumber' } },
-    )
-  }
-  return partNumber
+  const value = query.get('partNumber')
+  const partNumber = /^\d{1,5}$/.test(value ?? '') ? Number(value) : 0
+  if (partNumber >= 1 && partNumber <= PARTS_MAX) return partNumber
+  throw badArgument(
+    `Part number must be an integer between 1 and ${PARTS_MAX}, inclusive.`,
+    'partNumber',
+    value,
+  )
 }

@@ -1,5 +1,4 @@
 import { Failure } from '@forebay/base/failure'
-import { PARTS_MAX } from '@forebay/base/limits'
 import type { ObjectAttributes } from '@forebay/model/object'
 import { type ByteRange, parseRange } from '@forebay/model/range'
 import type { CacheFacts, ObjectAddress, ReadRequest } from '@forebay/peer/target-port'
@@ -7,9 +6,10 @@ import { pushChecksums } from '@forebay/s3/checksum-headers'
 import { parseConditions, parseEntityTags } from '@forebay/s3/conditions'
 import { formatHttpDate, parseHttpDate } from '@forebay/s3/dates'
 import { pushMetadata, toHeaderValue } from '@forebay/s3/object-headers'
-import { wholeNumber } from '@forebay/s3/query'
 import { header } from '@forebay/s3/request-headers'
+import { verbatim } from '@forebay/s3/verbatim'
 import type { Exchange, FlatHeaders } from './exchange.ts'
+import { parsePartNumber } from './page-number.ts'
 
 /** What S3 calls an object of which nobody said what it is. */
 const CONTENT_TYPE_DEFAULT = 'binary/octet-stream'
@@ -32,20 +32,9 @@ export function parseRead(exchange: Exchange, address: ObjectAddress): ReadReque
   const { headers } = exchange
   const { query } = exchange.target
   const range = parseRange(headers.range)
-  const partNumber = query.size === 0 ? undefined : wholeNumber(query, 'partNumber')
-  if (partNumber !== undefined) {
-    if (partNumber < 1 || partNumber > PARTS_MAX) {
-      throw new Failure(
-        'argument-invalid',
-        `part number must be an integer between 1 and ${PARTS_MAX}, inclusive`,
-      )
-    }
-    if (range !== undefined) {
-      throw new Failure(
-        'bad-request',
-        'cannot specify both Range header and partNumber query parameter',
-      )
-    }
+  const partNumber = query.has('partNumber') ? parsePartNumber(query) : undefined
+  if (partNumber !== undefined && range !== undefined) {
+    throw verbatim('bad-request', 'Cannot specify both Range header and partNumber query parameter')
   }
   return {
     bucket: address.bucket,
@@ -230,7 +219,8 @@ function pushRest(flat: FlatHeaders, exchange: Exchange, found: FoundObject): vo
   }
   if (partCount !== undefined) flat.push('x-amz-mp-parts-count', partCount)
   // Of a part of the bytes no SDK can check the checksum of the whole; it would report damage.
-  if (range === undefined && checksums.length > 0) {
+  const whole = range === undefined || range.lengthBytes === attributes.sizeBytes
+  if (whole && checksums.length > 0) {
     const mode = header(exchange.headers, 'x-amz-checksum-mode')
     if (mode?.toUpperCase() === 'ENABLED') pushChecksums(flat, checksums)
   }

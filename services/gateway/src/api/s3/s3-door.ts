@@ -7,7 +7,7 @@ import { checkExpectedOwner, refuseUnsupportedHeaders } from '@forebay/s3/unsupp
 import type { Authenticated } from '../../authentication/authenticator.ts'
 import { requirePermission } from '../../authentication/authorise.ts'
 import type { S3Context } from './context.ts'
-import { type Arrival, Exchange } from './exchange.ts'
+import { type Arrival, Exchange, ownerOf } from './exchange.ts'
 import { OPERATIONS } from './operations.ts'
 import { refuse, toFailure } from './refuse.ts'
 
@@ -54,7 +54,7 @@ export class S3Door {
     const method = request.method ?? ''
     const operation = matchOperation(method, target, headers)
     checkHeaders(operation, headers)
-    checkExpectedOwner(headers, this.#context.owner.id)
+    checkExpectedOwner(headers, [this.#context.owner.id, ownerOf(authenticated, this.#context).id])
     return new Exchange(this.#context, arrival, { authenticated, target, headers, operation })
   }
 
