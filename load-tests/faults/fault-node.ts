@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Server, startForebay } from '../testkit/servers.ts'
+import { ROOT } from '../testkit/tool-install.ts'
 import { S3Client } from './s3-client.ts'
 
 /** The origin's bucket and its name here: bound at the first use. */
@@ -47,6 +48,8 @@ export class FaultNode {
         AWS_ACCESS_KEY_ID: accessKey,
         AWS_SECRET_ACCESS_KEY: secretKey,
         AWS_DEFAULT_REGION: 'us-east-1',
+        // A start costs half as much; nothing else changes.
+        NODE_COMPILE_CACHE: join(ROOT, '.cache', 'compile'),
         FOREBAY_FAILPOINTS: failpoints === '' ? undefined : failpoints,
       },
     })

@@ -7,7 +7,7 @@ import { S3Origin } from './s3-origin.ts'
 
 /** The process lives this long under load, ms: long enough for an upload of any size to be hit. */
 const LIFE_MS_MIN = 30
-const LIFE_MS_MAX = 700
+const LIFE_MS_MAX = 1200
 
 /** One mutation in ten is applied this late at the origin, at most: after the node has died, too. */
 const ORIGIN_DELAY_MS_MAX = 200

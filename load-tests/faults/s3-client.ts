@@ -51,7 +51,7 @@ export class S3Client {
       return { status: answer.statusCode, headers: answer.headers, body: bytes }
     } catch (error) {
       if (isBroken(error)) return undefined
-      throw error
+      throw new Error(`${method} ${target} came to nothing`, { cause: error })
     }
   }
 
@@ -108,17 +108,23 @@ export class S3Client {
   /** A native bucket, or settings of one that is known, by AIStore's API. */
   async changeBucket(
     name: string,
-    change: { readonly action: 'create-bck' | 'set-bprops'; readonly value: unknown },
+    change: {
+      readonly action: 'create-bck' | 'set-bprops'
+      readonly value: unknown
+      /** By default that of the remote bucket for settings. */
+      readonly provider?: 'ais' | 'aws'
+    },
   ): Promise<void> {
-    const provider = change.action === 'create-bck' ? 'ais' : 'aws'
+    const { action, value } = change
+    const provider = change.provider ?? (action === 'create-bck' ? 'ais' : 'aws')
     const answer = await this.ask({
-      method: change.action === 'create-bck' ? 'POST' : 'PATCH',
+      method: action === 'create-bck' ? 'POST' : 'PATCH',
       target: `/v1/buckets/${name}?provider=${provider}`,
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ ...change, name: '' }),
+      body: JSON.stringify({ action, value, name: '' }),
     })
     if (answer?.status !== 200) {
-      throw new Error(`${change.action} ${name}: ${answer?.status} ${answer?.body}`)
+      throw new Error(`${action} ${name}: ${answer?.status} ${answer?.body}`)
     }
   }
 

@@ -20,6 +20,9 @@ export interface Door {
 /** How often a certificate's files are looked at, ms. */
 const TLS_POLL_MS = 2000
 
+/** How often a drain closes the connections whose request has ended meanwhile, ms. */
+const IDLE_CHECK_MS = 50
+
 /** The sockets that the node answers on. */
 export class Listeners {
   readonly #servers: http.Server[] = []
@@ -77,17 +80,28 @@ export class Listeners {
     })
   }
 
-  /** Stops accepting and waits for the requests under way; cuts what is left after `timeoutMs`. */
+  /**
+   * Stops accepting and waits for the requests under way; cuts what is left after `timeoutMs`.
+   *
+   * A connection ends with the request that it carries: Node alone would keep it for the client's
+   * next request, and a client that is never idle would hold the end up until the cut.
+   */
   async drain(timeoutMs: number): Promise<void> {
     for (const path of this.#watched) fs.unwatchFile(path)
-    const closing = this.#servers.map(
-      (server) => new Promise<void>((resolve) => server.close(() => resolve())),
-    )
-    for (const server of this.#servers) server.closeIdleConnections()
+    const closing = this.#servers.map((server) => {
+      server.prependListener('request', (_, response) => {
+        response.shouldKeepAlive = false
+      })
+      return new Promise<void>((resolve) => server.close(() => resolve()))
+    })
+    const idle = setInterval(() => {
+      for (const server of this.#servers) server.closeIdleConnections()
+    }, IDLE_CHECK_MS)
     const timer = setTimeout(() => {
       for (const server of this.#servers) server.closeAllConnections()
     }, timeoutMs)
     await Promise.all(closing)
+    clearInterval(idle)
     clearTimeout(timer)
   }
 
