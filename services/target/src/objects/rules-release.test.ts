@@ -189,6 +189,85 @@ function countUploads() {
   return Object.assign(counts, { context: { ...rig.context, backendOf: () => counting } })
 }
 
+test('a key that is overwritten whenever it is asked for is read and named all the same', async () => {
+  rig = await Rig.open(cachedBucket({ revalidate: { kind: 'always' } }))
+  await rig.put('a', 'first')
+  let count = 0
+  const act = async (): Promise<void> => {
+    count += 1
+    await rig.put('a', `version ${count}`)
+  }
+  const fault = { action: { kind: 'at', point: 'answer', act }, on: ['head'] } as const
+  rig.remote.addFault({ ...fault, times: 5 })
+  expect(String(await rig.get('a'))).toBe('version 5')
+  rig.remote.addFault({ ...fault, times: 5 })
+  expect(await rig.head('a')).toMatchObject({ kind: 'found', attributes: { sizeBytes: 10 } })
+  expect(count).toBe(10)
+})
+
+test('one object is fetched by at most 8 connections, however many blocks are asked for', async () => {
+  rig = await Rig.open(sparse)
+  rig.remote.put('remote', 'a', pattern(40 * BLOCK))
+  await rig.get('a', range(0, 9))
+  await rig.idle()
+  let running = 0
+  let most = 0
+  rig.remote.addFault({
+    action: {
+      kind: 'at',
+      point: 'start',
+      act: async () => {
+        running += 1
+        most = Math.max(most, running)
+        await rig.clock.sleep(5)
+        running -= 1
+      },
+    },
+    on: ['read'],
+    times: 100,
+  })
+  const first = (n: number): number => (2 * n + 1) * BLOCK
+  const reads = Array.from({ length: 19 }, (_, n) => rig.get('a', range(first(n), first(n) + 9)))
+  const answers = await Promise.all(reads)
+  const bytes = pattern(40 * BLOCK)
+  expect(answers).toEqual(answers.map((_, n) => bytes.subarray(first(n), first(n) + 10)))
+  expect(most).toBe(8)
+})
+
+test.each([
+  'fill:verified',
+  'commit:begun',
+  'commit:journalled',
+  'commit:renamed',
+  'journal:write',
+])(
+  'a read whose copy cannot be kept for an error at %s is whole, and holds nothing',
+  async (point) => {
+    rig = await Rig.open()
+    rig.remote.put('remote', 'a', pattern(300_000))
+    armFailpoints(`${point}=throw`)
+    expect(await rig.get('a')).toEqual(pattern(300_000))
+    await rig.idle()
+    armFailpoints('')
+    await expectNothingHeld()
+    expect(await rig.get('a')).toEqual(pattern(300_000))
+  },
+)
+
+test.each(['fill:blocks-written', 'commit:begun', 'commit:journalled', 'journal:write'])(
+  'blocks that cannot be kept for an error at %s are read, and hold nothing',
+  async (point) => {
+    rig = await Rig.open(sparse)
+    rig.remote.put('remote', 'a', pattern(20 * BLOCK))
+    armFailpoints(`${point}=throw`)
+    expect(await rig.get('a', range(5, 9))).toEqual(pattern(20 * BLOCK).subarray(5, 10))
+    await rig.idle()
+    armFailpoints('')
+    await expectNothingHeld()
+    expect(await rig.get('a')).toEqual(pattern(20 * BLOCK))
+  },
+)
+
 test('storms of readers and writers that leave at any moment hold nothing afterwards', async () => {
   rig = await Rig.open(sparse)
   const random = sequenceOf(7)
