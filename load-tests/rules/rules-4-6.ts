@@ -1,0 +1,222 @@
+import { type Mutation, object } from './mutation.ts'
+
+const RULES = 'services/target/src/objects/rules-1-5.test.ts'
+const LATER = 'services/target/src/objects/rules-6-17.test.ts'
+const VERSION = 'shared/model/src/version.ts'
+
+export const RULES_4_TO_6: readonly Mutation[] = [
+  {
+    rule: '4',
+    what: 'the tail is not withheld',
+    tests: [RULES],
+    edits: [
+      object(
+        'gated-upload.ts',
+        'return Math.min(this.#receivedBytes, this.lengthBytes - WITHHELD_TAIL_BYTES)',
+        'return this.#receivedBytes',
+      ),
+    ],
+  },
+  {
+    rule: '4',
+    what: 'the checks of the client are not asked for',
+    tests: [RULES],
+    edits: [
+      {
+        file: 'services/target/src/bodies/receive.ts',
+        find: 'verdict: body.judge(digests)',
+        replace: 'verdict: { checksums: [] }',
+      },
+    ],
+  },
+  {
+    rule: '4',
+    what: 'a body that broke off is not given up at the backend',
+    tests: [RULES],
+    edits: [
+      object('streamed-upload.ts', '      this.#gate?.fail(error)\n', '      this.#gate?.open()\n'),
+    ],
+  },
+  {
+    rule: '5',
+    what: 'late fills are published',
+    tests: [RULES],
+    edits: [
+      object(
+        'fill.ts',
+        '      if (!token.isCurrent()) {\n        this.#work.discard()\n        return\n      }\n',
+        '',
+      ),
+    ],
+  },
+  {
+    rule: '5',
+    what: 'blocks of late fills are published',
+    tests: [RULES],
+    edits: [
+      object(
+        'fill.ts',
+        'if (!token.isCurrent() || this.#finishing) return',
+        'if (this.#finishing) return',
+      ),
+      object(
+        'fill.ts',
+        'if (!this.#isSparse() || !this.#parts.token.isCurrent()) return',
+        'if (!this.#isSparse()) return',
+      ),
+    ],
+  },
+  {
+    rule: '5',
+    what: 'late fills are joined',
+    tests: [RULES],
+    edits: [
+      object('fill.ts', ' && !this.#ended && this.#parts.token.isCurrent()', ' && !this.#ended'),
+      object(
+        'fill-table.ts',
+        '  forget(keyId: string): void {\n    this.#fills.delete(keyId)\n',
+        '  forget(keyId: string): void {\n',
+      ),
+    ],
+  },
+  {
+    rule: '5',
+    what: 'late openings are joined',
+    tests: [RULES],
+    edits: [
+      object(
+        'fill-table.ts',
+        '    this.#fills.delete(keyId)\n    this.#openings.delete(keyId)\n',
+        '    this.#fills.delete(keyId)\n',
+      ),
+    ],
+  },
+  {
+    rule: '5',
+    what: 'what was named before a write is opened after it',
+    tests: [RULES],
+    edits: [
+      object(
+        'open-fill.ts',
+        '  if (known?.token.isCurrent() === false) throw changedMeanwhile(key)\n',
+        '',
+      ),
+    ],
+  },
+  {
+    rule: '5',
+    what: 'what was asked before a write is believed after it',
+    tests: [RULES],
+    edits: [
+      object('ask-backend.ts', "    if (!token.isCurrent()) return { kind: 'again' }\n", ''),
+      object('ask-backend.ts', '    if (!found.token.isCurrent()) return false\n', ''),
+      object('read.ts', "  if (!token.isCurrent()) return 'again'\n  switch", '  switch'),
+    ],
+  },
+  {
+    rule: '6',
+    what: 'the version id "null" pins',
+    tests: [LATER],
+    edits: [{ file: VERSION, find: " && versionId !== 'null'", replace: '' }],
+  },
+  {
+    rule: '6',
+    what: 'a weak ETag pins',
+    tests: [LATER],
+    edits: [{ file: VERSION, find: "etag !== '' && etagWeak !== true", replace: "etag !== ''" }],
+  },
+  {
+    rule: '6',
+    what: 'a young date pins',
+    tests: [LATER],
+    edits: [{ file: VERSION, find: ' - LAST_MODIFIED_AGE_MIN_MS\n', replace: '\n' }],
+  },
+  {
+    rule: '6',
+    what: 'a generation does not pin',
+    tests: [LATER],
+    edits: [
+      {
+        file: VERSION,
+        find: "if (generation !== undefined && generation !== '') return",
+        replace: 'if (generation === null) return',
+      },
+    ],
+  },
+  {
+    rule: '6',
+    what: 'a fetch is not held to the version',
+    tests: [LATER],
+    edits: [
+      object(
+        'fill.ts',
+        '      pin: this.pin,\n      signal: this.#abort.signal',
+        '      signal: this.#abort.signal',
+      ),
+    ],
+  },
+  {
+    rule: '6',
+    what: 'the place of the answered bytes is not looked at',
+    tests: [LATER],
+    edits: [
+      object(
+        'fill.ts',
+        'if (result.range.offset !== start || result.sizeBytes !== this.attributes.sizeBytes) {',
+        'if (result.sizeBytes !== this.attributes.sizeBytes) {',
+      ),
+    ],
+  },
+  {
+    rule: '6',
+    what: 'what has no pin is sparse',
+    tests: [LATER],
+    edits: [
+      object('read.ts', "    known.pin.kind !== 'none' &&\n    capabilities", '    capabilities'),
+    ],
+  },
+  {
+    rule: '6',
+    what: 'what has no pin is continued by another connection',
+    tests: [LATER],
+    edits: [
+      object('fill.ts', "if (!again || this.pin.kind === 'none' || !this", 'if (!again || !this'),
+    ],
+  },
+  {
+    rule: '6',
+    what: 'another version is not started anew',
+    tests: [LATER],
+    edits: [
+      object(
+        'read.ts',
+        "      if (!isFailure(error, 'backend-changed')) throw error\n    }\n  }\n  // Overwritten",
+        '      throw error\n    }\n  }\n  // Overwritten',
+      ),
+    ],
+  },
+  {
+    rule: '6',
+    what: 'an answer of S3 is believed to be what was asked for',
+    tests: ['backends/s3/src/misbehaving-origin.test.ts'],
+    edits: [
+      {
+        file: 'backends/s3/src/read-object.ts',
+        find: '  if (!matchesPin(pin, validators)) return true\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    rule: '6',
+    what: 'S3 may encode what it sends',
+    tests: ['backends/s3/src/misbehaving-origin.test.ts'],
+    edits: [
+      {
+        file: 'backends/s3/src/connection.ts',
+        find: "'accept-encoding': 'identity'",
+        replace: "'accept-encoding': 'gzip'",
+      },
+    ],
+  },
+]
