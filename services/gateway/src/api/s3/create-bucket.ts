@@ -11,7 +11,8 @@ export async function createBucket(exchange: Exchange): Promise<void> {
   const { table, resolver, region } = exchange.context
   const name = checkNewBucketName(exchange.bucketName)
   const wanted = parseBucketConfiguration(await readDocument(exchange))
-  if (wanted !== undefined && wanted !== region) {
+  // S3 takes every region's name here but that of the one that is the default.
+  if (wanted !== undefined && (wanted !== region || wanted === 'us-east-1')) {
     throw verbatim('location-invalid', 'The specified location-constraint is not valid', {
       region,
     })
