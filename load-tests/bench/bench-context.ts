@@ -34,7 +34,7 @@ export async function withBench<T>(
   const servers: Server[] = []
   const abort = new AbortController()
   const interrupt = (): void => abort.abort(new Error('interrupted'))
-  process.once('SIGINT', interrupt)
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, interrupt)
   try {
     return await measure({
       folder,
@@ -48,7 +48,7 @@ export async function withBench<T>(
       },
     })
   } finally {
-    process.removeListener('SIGINT', interrupt)
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.removeListener(name, interrupt)
     for (const server of servers) await server.stop().catch(() => server.kill9())
     await rm(folder, { recursive: true, force: true })
   }
