@@ -11,14 +11,15 @@ export async function deleteObject(
   context: ObjectContext,
   request: DeleteRequest,
 ): Promise<{ readonly existed: boolean | undefined }> {
-  const { bucket, key, conditions, signal } = request
+  const { bucket, key, conditions } = request
   checkWritable(context, bucket)
   if (bucket.backend === undefined) return deleteNative(context, request)
   const mutations = mutationsOf(context, bucket)
   const ticket = context.overlaps.begin(keyIdOf(bucket, key))
   try {
     await commitAtBackend(context, request, {
-      mutate: () => mutations.delete({ key, conditions, signal: detached(signal) }),
+      // Once the request may have reached the backend, the client's leaving does not end the wait.
+      mutate: () => mutations.delete({ key, conditions, signal: new AbortController().signal }),
       install: async (_, settle) => {
         await context.store.remove(bucket.id, key, { sync: false, settle, why: 'delete' })
       },
@@ -64,10 +65,4 @@ export async function evictObject(
     raiseKey(context, keyIdOf(bucket, key))
     return context.store.remove(bucket.id, key, { sync: false, settle: false, why: 'evict' })
   })
-}
-
-/** Once the request may have reached the backend, the client's leaving does not end the wait. */
-function detached(signal: AbortSignal): AbortSignal {
-  signal.throwIfAborted()
-  return new AbortController().signal
 }

@@ -376,9 +376,7 @@ export class Fill implements FetchHost {
         `${this.#parts.key}: the bytes do not match the ${expected.algorithm} that the backend states`,
       )
     }
-    // Readers get their last bytes when the object is in the cache, unless somebody else works on it.
-    const { bucket, key } = this.#parts
-    if (this.#context.locks.isHeld(keyIdOf(bucket, key))) this.#release()
+    const { key } = this.#parts
     await this.#publish(digests.get('xxh64')).catch((error: unknown) =>
       this.#context.observer.warn('a fetched object was not kept', { key, error }),
     )
@@ -406,8 +404,10 @@ export class Fill implements FetchHost {
     const { bucket, key, token } = this.#parts
     const { store, locks } = this.#context
     await this.#storing
-    if (!token.isCurrent()) this.#release()
-    await locks.hold(keyIdOf(bucket, key), async () => {
+    // Readers get their last bytes when the object is in the cache, unless somebody else works on it.
+    const keyId = keyIdOf(bucket, key)
+    if (!token.isCurrent() || locks.isHeld(keyId)) this.#release()
+    await locks.hold(keyId, async () => {
       // A late fill feeds its readers and leaves no trace (rule 5).
       if (!token.isCurrent()) {
         this.#work.discard()

@@ -40,6 +40,7 @@ export async function headObject(
       'backend-timeout',
       'backend-throttled',
     )
+    if (isFailure(error, 'out-of-space', 'disk-error')) return headPast(context, request)
     if (!unreachable || !current || record === undefined) throw error
     if (!mayServeStale(record, properties, context.clock.now())) throw error
     return answer(context, request, fromRecord(record, 'stale'))
@@ -72,7 +73,10 @@ async function askForHead(context: ObjectContext, request: ReadRequest): Promise
   }
 }
 
-/** Overwritten again and again: what the backend says now is an answer, although nothing to keep. */
+/**
+ * Past the cache: where the object is overwritten again and again, or the disk fails, what the backend
+ * says now is an answer all the same.
+ */
 async function headPast(context: ObjectContext, request: ReadRequest): Promise<HeadAnswer> {
   const { bucket, key, signal } = request
   const validatedMs = context.clock.now()

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import type { BackendBody } from '@forebay/backend-port/backend'
+import type { BackendBody, ReadResult } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
 import { formatBucket } from '@forebay/model/bucket'
 import { judgeRead } from '@forebay/model/conditions'
+import type { ObjectAttributes } from '@forebay/model/object'
 import { choosePin } from '@forebay/model/version'
 import type { CacheFacts, ReadRequest } from '@forebay/peer/target-port'
 import { changedMeanwhile } from './changed-meanwhile.ts'
@@ -48,10 +49,40 @@ export async function passThrough(
   }
   const partCount = wanted.kind === 'range' ? wanted.partCount : undefined
   const offset = range?.offset ?? 0
+  try {
+    checkAnswer(request, { head: attributes, result, offset })
+  } catch (error) {
+    result.body.discard()
+    throw error
+  }
   const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
   const part = { skipBytes: offset - result.range.offset, lengthBytes }
   const body = createPassThroughBody(result.body, part, servedOf(context, request))
   return { kind: 'found', attributes, range, partCount, body, cache: BYPASSED }
+}
+
+/** What was judged and announced must be what the body is of; without a pin nothing else says so. */
+function checkAnswer(
+  request: ReadRequest,
+  answer: {
+    readonly head: ObjectAttributes
+    readonly result: Extract<ReadResult, { kind: 'found' }>
+    readonly offset: number
+  },
+): void {
+  const { head, result, offset } = answer
+  const { etag, lastModifiedMs } = result.attributes
+  const same =
+    (result.sizeBytes ?? head.sizeBytes) === head.sizeBytes &&
+    etag === head.etag &&
+    lastModifiedMs === head.lastModifiedMs
+  if (!same) throw changedMeanwhile(request.key)
+  if (result.range.offset > offset) {
+    throw new Failure(
+      'backend-corrupt',
+      `${request.key}: the backend answered other bytes than asked for`,
+    )
+  }
 }
 
 /** One connection is one version: nothing has to be asked before. */

@@ -51,8 +51,8 @@ export async function readObject(
       const answer = await readCached(context, request)
       if (answer !== 'again') return count(context, request, answer)
     } catch (error) {
-      // No room in the cache is no reason to refuse a read.
-      if (isFailure(error, 'out-of-space', 'slow-down')) {
+      // No room in the cache is no reason to refuse a read, nor is a disk that fails.
+      if (isFailure(error, 'out-of-space', 'slow-down', 'disk-error')) {
         return readPast(context, request)
       }
       if (!isFailure(error, 'backend-changed')) throw error

@@ -1,5 +1,6 @@
 import { createMemoryBackend } from '@forebay/backend-memory/memory-backend'
 import { armFailpoints } from '@forebay/base/failpoint'
+import { PUMP_SLICE_BYTES } from '@forebay/base/limits'
 import { choosePin } from '@forebay/model/version'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openSparse } from './open-fill.ts'
@@ -252,6 +253,23 @@ describe('rule 4: the withheld tail', () => {
       expect(isUnsettled()).toBe(false)
     },
   )
+
+  test('rule 4: the tail waits for the verdict, however long that takes', async () => {
+    rig = await Rig.open()
+    // One slice, so that nothing is left to gather when the last byte has come.
+    const bytes = pattern(PUMP_SLICE_BYTES)
+    const body = bodyOf(bytes, { md5: 'not this' })
+    const lingering = {
+      ...body,
+      pump: async (...[write, gone]: Parameters<typeof body.pump>) => {
+        await body.pump(write, gone)
+        for (let turn = 0; turn < 300; turn++) await new Promise((next) => setImmediate(next))
+      },
+    }
+    await expect(write(lingering)).rejects.toThrow('wrong')
+    expect(rig.remote.bytesWritten).toBe(bytes.length - TAIL)
+    expect(rig.remote.bytes('remote', 'a')).toBeUndefined()
+  })
 
   test('rule 4: the tail of a part is withheld like that of an object', async () => {
     rig = await Rig.open()

@@ -106,6 +106,24 @@ describe('rule 6: pins', () => {
     expect(Buffer.concat(got)).toEqual(old.subarray(0, BLOCK))
   })
 
+  test('rule 6: past the cache, too, what is announced is what the body is of', async () => {
+    rig = await Rig.open(cachedBucket({ cache: 'bypass' }))
+    rig.remote.validators = 'none'
+    const young = pattern(90_000, 2)
+    rig.remote.put('remote', 'a', pattern(100_000, 1))
+    const act = (): void => {
+      rig.remote.put('remote', 'a', young)
+    }
+    rig.remote.addFault({ action: { kind: 'at', point: 'answer', act }, on: ['head'] })
+    const range = { kind: 'from-to', first: 10, last: 95_000 } as const
+    const answer = await readObject(rig.context, { ...address(), conditions: {}, range })
+    if (answer.kind !== 'found') throw new Error(answer.kind)
+    expect(answer.attributes.sizeBytes).toBe(90_000)
+    const got: Buffer[] = []
+    await answer.body.pump((chunk) => void got.push(Buffer.from(chunk)), signal)
+    expect(Buffer.concat(got)).toEqual(young.subarray(10))
+  })
+
   test('rule 6: an answer with other bytes than asked for is no answer', async () => {
     rig = await Rig.open(sparse)
     rig.remote.put('remote', 'a', pattern(20 * BLOCK))

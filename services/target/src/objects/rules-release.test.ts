@@ -1,4 +1,5 @@
-import { readdirSync, readlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Backend } from '@forebay/backend-port/backend'
 import { armFailpoints } from '@forebay/base/failpoint'
 import type { Conditions } from '@forebay/model/conditions'
@@ -203,6 +204,33 @@ test('a key that is overwritten whenever it is asked for is read and named all t
   rig.remote.addFault({ ...fault, times: 5 })
   expect(await rig.head('a')).toMatchObject({ kind: 'found', attributes: { sizeBytes: 10 } })
   expect(count).toBe(10)
+})
+
+test('a disk that takes no work file refuses no read and no HEAD', async () => {
+  rig = await Rig.open()
+  rig.remote.put('remote', 'a', pattern(100_000))
+  const work = join(rig.directory, 'mp/.forebay/work')
+  rmSync(work, { recursive: true })
+  expect(await rig.get('a')).toEqual(pattern(100_000))
+  expect(await rig.get('a', range(5, 9))).toEqual(pattern(100_000).subarray(5, 10))
+  expect(await rig.head('a')).toMatchObject({ kind: 'found' })
+  expect(rig.reads).toEqual(['bypass', 'bypass'])
+  mkdirSync(work)
+  await expectNothingHeld()
+  expect(await rig.get('a')).toEqual(pattern(100_000))
+})
+
+test('an entry of another version that cannot be removed is not served', async () => {
+  rig = await Rig.open()
+  await rig.put('a', 'old')
+  rig.remote.put('remote', 'a', 'young')
+  rig.clock.shiftMs += 10 * 60_000
+  armFailpoints('journal:write=throw')
+  expect(String(await rig.get('a'))).toBe('young')
+  expect(await rig.head('a')).toMatchObject({ kind: 'found', attributes: { sizeBytes: 5 } })
+  armFailpoints('')
+  expect(String(await rig.get('a'))).toBe('young')
+  await expectNothingHeld()
 })
 
 test('one object is fetched by at most 8 connections, however many blocks are asked for', async () => {
