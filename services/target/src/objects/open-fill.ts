@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { Failure } from '@forebay/base/failure'
 import { choosePin } from '@forebay/model/version'
 import type { ObjectAddress } from '@forebay/peer/target-port'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
@@ -47,6 +48,7 @@ export async function openWhole(
     if (result.kind !== 'found') throw changedMeanwhile(key)
     const { attributes, body } = result
     try {
+      checkLength(key, result)
       work = await context.store.createWork(bucket, key, attributes.sizeBytes)
       const pin = choosePin(attributes.validators ?? {})
       const parts = { bucket, key, attributes, pin, askedMs, work, token, settles }
@@ -62,6 +64,12 @@ export async function openWhole(
     work?.discard()
     throw error
   }
+}
+
+/** @throws Failure `backend-corrupt` when nobody said how long the object is: its end would be a guess */
+export function checkLength(key: string, result: { readonly sizeBytes: number | undefined }): void {
+  if (result.sizeBytes !== undefined) return
+  throw new Failure('backend-corrupt', `${key}: the backend does not say how long the object is`)
 }
 
 /** Opens an object of which only blocks are fetched, as readers need them. */

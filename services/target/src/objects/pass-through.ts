@@ -9,6 +9,7 @@ import { choosePin } from '@forebay/model/version'
 import type { CacheFacts, ReadRequest } from '@forebay/peer/target-port'
 import { changedMeanwhile } from './changed-meanwhile.ts'
 import type { ObjectContext } from './context.ts'
+import { checkLength } from './open-fill.ts'
 import type { ReadAnswer } from './read.ts'
 import type { SourceBody } from './source-body.ts'
 import { needsAttributes, wantedRange } from './wanted-range.ts'
@@ -92,6 +93,12 @@ async function passWhole(context: ObjectContext, request: ReadRequest): Promise<
   if (result.kind === 'absent') return { kind: 'absent' }
   if (result.kind !== 'found') throw changedMeanwhile(key)
   const { attributes } = result
+  try {
+    checkLength(key, result)
+  } catch (error) {
+    result.body.discard()
+    throw error
+  }
   const part = { skipBytes: 0, lengthBytes: attributes.sizeBytes }
   const body = createPassThroughBody(result.body, part, servedOf(context, request))
   return { kind: 'found', attributes, range: undefined, body, cache: BYPASSED }

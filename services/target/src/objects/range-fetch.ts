@@ -1,4 +1,5 @@
 import type { BackendBody } from '@forebay/backend-port/backend'
+import { Failure } from '@forebay/base/failure'
 import type { Digester } from '@forebay/base/hash/digester'
 import { crc32c } from '@node-rs/crc32'
 import { FileSink } from '../bodies/file-sink.ts'
@@ -76,6 +77,13 @@ export class RangeFetch {
     } catch (error) {
       await this.#sink.settle()
       if (!this.#cut) throw error
+    }
+    // A body of unknown length may end anywhere; nobody would wait for what is missing but its readers.
+    if (!this.#cut && this.position < this.end) {
+      throw new Failure(
+        'backend-corrupt',
+        `the backend sent ${this.end - this.position} bytes less`,
+      )
     }
   }
 

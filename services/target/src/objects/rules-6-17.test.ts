@@ -145,6 +145,63 @@ describe('rule 6: pins', () => {
     await rig.idle()
   })
 
+  test.each(['read-write', 'bypass'] as const)(
+    'rule 6: an answer that does not say its length is no empty object (cache: %s)',
+    async (cache) => {
+      rig = await Rig.open(cachedBucket({ cache }))
+      rig.remote.put('remote', 'a', pattern(100_000))
+      const backend = createMemoryBackend(rig.remote, 'remote')
+      const chunked: ObjectContext = {
+        ...rig.context,
+        backendOf: () => ({
+          ...backend,
+          read: async (options) => {
+            const result = await backend.read(options)
+            if (result.kind !== 'found') return result
+            const attributes = { ...result.attributes, sizeBytes: 0 }
+            const lengthBytes = undefined
+            return {
+              ...result,
+              attributes,
+              sizeBytes: undefined,
+              range: { offset: 0, lengthBytes },
+            }
+          },
+        }),
+      }
+      await expect(readObject(chunked, { ...address(), conditions: {} })).rejects.toMatchObject({
+        code: 'backend-corrupt',
+      })
+      expect(rig.context.store.get(2, 'a')).toBeUndefined()
+    },
+  )
+
+  test('rule 6: a body that ends before its object is a failure, not an end', async () => {
+    rig = await Rig.open()
+    rig.remote.put('remote', 'a', pattern(100_000))
+    const backend = createMemoryBackend(rig.remote, 'remote')
+    const short: ObjectContext = {
+      ...rig.context,
+      backendOf: () => ({
+        ...backend,
+        read: async (options) => {
+          const result = await backend.read(options)
+          if (result.kind !== 'found') return result
+          const { body } = result
+          const pump: typeof body.pump = async (write) => {
+            await body.pump((chunk) => write(chunk.subarray(0, chunk.length - 1)))
+          }
+          return { ...result, body: { ...body, pump, discard: () => body.discard() } }
+        },
+      }),
+    }
+    const answer = await readObject(short, { ...address(), conditions: {} })
+    if (answer.kind !== 'found') throw new Error(answer.kind)
+    const pumping = answer.body.pump(() => undefined, signal)
+    await expect(pumping).rejects.toMatchObject({ code: 'backend-corrupt' })
+    expect(rig.context.store.get(2, 'a')).toBeUndefined()
+  })
+
   test('rule 6: an object that is stored encoded is served as it is stored', async () => {
     rig = await Rig.open()
     const bytes = pattern(10_000)

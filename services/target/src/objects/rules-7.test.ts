@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { armFailpoints } from '@forebay/base/failpoint'
 import { afterEach, expect, test } from 'vitest'
 import { writeSyncMark } from '../store/sync-mark.ts'
@@ -6,7 +8,9 @@ import {
   LAZY,
   openTestStore,
   put,
+  putPartial,
   temporaryDirectory,
+  writeBlock,
 } from '../store/testing/store-fixture.ts'
 
 afterEach(() => armFailpoints(''))
@@ -40,5 +44,26 @@ test('rule 7: a mark whose sync failed is not written', async () => {
   }) as typeof drive
   await expect(writeSyncMark(store.context, broken)).rejects.toMatchObject({ code: 'disk-error' })
   expect(drive.state.syncedBelow).toBe(before)
+  await store.close()
+})
+
+test('rule 7: a power loss takes every partial entry, also one of before the mark', async () => {
+  const root = temporaryDirectory()
+  const first = await openTestStore([root])
+  const [drive] = first.store.context.drives
+  if (drive === undefined) throw new Error('no drive')
+  await put(first.store, { bucket: CACHED, key: 'whole', text: 'whole' }, LAZY)
+  const partial = await putPartial(first.store, 'partial', 10_000)
+  await writeBlock(first.store, partial, { at: 0, fill: 1 })
+  await writeSyncMark(first.store.context, drive)
+  await first.store.close()
+  const path = join(root, '.forebay/state.json')
+  const state = JSON.parse(readFileSync(path, 'utf8'))
+  const another = { boot: 'another', mount: 'another' }
+  writeFileSync(path, JSON.stringify({ ...state, clean: false, identity: another }))
+
+  const { store } = await openTestStore([root])
+  expect(store.get(CACHED.id, 'whole')).toMatchObject({ validatedMs: 0 })
+  expect(store.get(CACHED.id, 'partial')).toBeUndefined()
   await store.close()
 })
