@@ -2,6 +2,7 @@ import { LIST_PAGE_MAX } from '@forebay/base/limits'
 import { compareKeys } from '@forebay/model/key'
 import type { ListedUpload, ListUploadsAnswer, ListUploadsRequest } from '@forebay/peer/target-port'
 import type { ObjectContext } from './context.ts'
+import { checkLength } from './list.ts'
 import { descriptionPrefix, parseDescription } from './multipart-record.ts'
 import { SYSTEM_BUCKET_ID } from './system-bucket.ts'
 
@@ -11,6 +12,9 @@ export function listNativeUploads(
   request: ListUploadsRequest,
 ): ListUploadsAnswer {
   const pageMax = Math.min(request.pageMax, LIST_PAGE_MAX)
+  checkLength(request.prefix, 'prefix')
+  checkLength(request.keyMarker ?? '', 'start')
+  checkLength(request.uploadIdMarker ?? '', 'upload-id-marker')
   const page = new UploadPage(request, pageMax)
   if (pageMax === 0) return page.answer(false)
   let after = startOf(request)

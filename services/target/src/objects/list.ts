@@ -1,5 +1,5 @@
 import { Failure } from '@forebay/base/failure'
-import { LIST_PAGE_MAX } from '@forebay/base/limits'
+import { KEY_BYTES_MAX, LIST_PAGE_MAX } from '@forebay/base/limits'
 import type { ListAnswer, ListRequest } from '@forebay/peer/target-port'
 import type { ObjectContext } from './context.ts'
 
@@ -11,13 +11,16 @@ const TOKEN_MARK = '1.'
  * from the backend, which alone knows them all. A backend's page also tells which entries are stale,
  * at no extra request.
  *
- * @throws Failure `argument-invalid` for a token that is not of an earlier answer
+ * @throws Failure `argument-invalid` for a token that is not of an earlier answer, `key-too-long` for
+ *   a prefix or a start that no key can have
  */
 export async function listObjects(
   context: ObjectContext,
   request: ListRequest,
 ): Promise<ListAnswer> {
   const pageMax = Math.min(request.pageMax, LIST_PAGE_MAX)
+  checkLength(request.prefix, 'prefix')
+  checkLength(request.after ?? '', 'start')
   if (request.bucket.backend === undefined || request.cachedOnly === true) {
     return listIndex(context, { ...request, pageMax })
   }
@@ -44,6 +47,15 @@ export async function listObjects(
     commonPrefixes,
     nextToken: nextToken === undefined ? undefined : makeToken(nextToken),
   }
+}
+
+/** The index cannot even look for a name that is longer than a key. */
+export function checkLength(text: string, what: string): void {
+  if (Buffer.byteLength(text) <= KEY_BYTES_MAX) return
+  throw new Failure(
+    'key-too-long',
+    `the ${what} of a listing is longer than ${KEY_BYTES_MAX} bytes, and so than any key`,
+  )
 }
 
 function listIndex(context: ObjectContext, request: ListRequest): ListAnswer {
