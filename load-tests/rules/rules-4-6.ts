@@ -108,7 +108,7 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     what: 'what was asked before a write is believed after it',
     tests: [RULES],
     edits: [
-      object('ask-backend.ts', "    if (!token.isCurrent()) return { kind: 'again' }\n", ''),
+      object('ask-backend.ts', "  if (!token.isCurrent()) return { kind: 'again' }\n", ''),
       object('ask-backend.ts', '    if (!found.token.isCurrent()) return false\n', ''),
       object('read.ts', "  if (!token.isCurrent()) return 'again'\n  switch", '  switch'),
     ],
@@ -218,5 +218,35 @@ export const RULES_4_TO_6: readonly Mutation[] = [
         replace: "'accept-encoding': 'gzip'",
       },
     ],
+  },
+  {
+    rule: '6',
+    what: 'an answer without a length is an empty object',
+    tests: [LATER],
+    edits: [
+      object(
+        'open-fill.ts',
+        '  if (result.sizeBytes !== undefined) return\n',
+        '  if (key !== undefined) return\n',
+      ),
+    ],
+  },
+  {
+    rule: '6',
+    what: 'a body that ends early is whole',
+    tests: [LATER],
+    edits: [
+      object(
+        'range-fetch.ts',
+        'if (!this.#cut && this.position < this.end) {',
+        'if (this.position < 0) {',
+      ),
+    ],
+  },
+  {
+    rule: '6',
+    what: 'past the cache a HEAD announces what a GET of another version sends',
+    tests: [LATER],
+    edits: [object('pass-through.ts', '  if (!same) throw changedMeanwhile(request.key)\n', '')],
   },
 ]

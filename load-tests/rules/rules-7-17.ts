@@ -10,7 +10,7 @@ export const RULES_7_TO_17: readonly Mutation[] = [
   {
     rule: '7',
     what: 'partial entries outlive a power loss',
-    tests: [FAULTS],
+    tests: [MARKS],
     edits: [store('recovery.ts', 'return header.partial || (', 'return (')],
   },
   {
@@ -132,7 +132,7 @@ export const RULES_7_TO_17: readonly Mutation[] = [
     what: 'a node’s id is not in its upload ids',
     tests: [RULES],
     // biome-ignore lint/suspicious/noTemplateCurlyInString: text of the source, not a template
-    edits: [object('multipart-native.ts', '`${context.nodeId}.${crypto', '`x.${crypto')],
+    edits: [object('multipart-native.ts', '`${context.nodeId}.$', '`x.$')],
   },
   {
     rule: '16',
@@ -245,6 +245,24 @@ export const RULES_7_TO_17: readonly Mutation[] = [
         'read.ts',
         '  return readPast(context, request)\n}\n\n/** Past',
         "  throw new Failure('unavailable', 'it changes too fast')\n}\n\n/** Past",
+      ),
+    ],
+  },
+  {
+    rule: 'held',
+    what: 'a disk that takes no work file refuses reads',
+    tests: [RELEASE],
+    edits: [object('read.ts', "'slow-down', 'disk-error')", "'slow-down')")],
+  },
+  {
+    rule: 'held',
+    what: 'a disk whose journal fails refuses HEAD',
+    tests: [RELEASE],
+    edits: [
+      object(
+        'head.ts',
+        "    if (isFailure(error, 'out-of-space', 'disk-error')) return headPast(context, request)\n",
+        '',
       ),
     ],
   },
