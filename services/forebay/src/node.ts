@@ -19,6 +19,7 @@ import { Metrics } from '@forebay/observe/metrics'
 import { createTarget } from '@forebay/target/objects/create-target'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-bucket'
 import type { Target } from '@forebay/target/objects/target'
+import { detectSendfile } from '@forebay/target/os/detect-sendfile'
 import type { LocalObjectStore } from '@forebay/target/store/local-store'
 import { openStore } from '@forebay/target/store/open-store'
 import { lockDirectory } from '@forebay/target/store/process-lock'
@@ -102,20 +103,13 @@ async function open(opening: Opening): Promise<RunningNode> {
   closers.push(() => pool.close())
   await pool.open()
   const target = createTarget({
+    ...targetSettings(settings),
     store,
     locks,
     backendOf: (bucket) => pool.backendOf(bucket),
     clock,
     observer,
     nodeId: identity.nodeId,
-    sendfile: settings.datapath.sendfile,
-    whenAbandoned: settings.cold.whenAbandoned,
-    fillsMax: settings.cold.fillsMax,
-    writeStallTimeoutMs: settings.http.writeStallTimeoutMs,
-    cacheDefaults: {
-      revalidate: { kind: 'after', ttlMs: settings.cache.revalidateTtlMs },
-      staleIfErrorMs: settings.cache.staleIfErrorMs,
-    },
   })
   const accessLog = await openAccessLog(settings, logger)
   if (accessLog !== undefined) closers.push(() => accessLog.close())
@@ -139,9 +133,25 @@ async function open(opening: Opening): Promise<RunningNode> {
   })
   closers.push(() => doors.close())
   connectGauges(metrics, { store, loop, listeners })
+  // Otherwise the first large bodies would leave the slow way.
+  if (settings.datapath.sendfile === 'auto') await detectSendfile()
   await listeners.open(settings, doors.door)
   state.ready = true
   return { endpoint: listeners.endpoint, stop: () => stop(opening, { listeners, target, state }) }
+}
+
+function targetSettings(settings: Settings) {
+  const { cold, cache, datapath, http } = settings
+  return {
+    sendfile: datapath.sendfile,
+    whenAbandoned: cold.whenAbandoned,
+    fillsMax: cold.fillsMax,
+    writeStallTimeoutMs: http.writeStallTimeoutMs,
+    cacheDefaults: {
+      revalidate: { kind: 'after' as const, ttlMs: cache.revalidateTtlMs },
+      staleIfErrorMs: cache.staleIfErrorMs,
+    },
+  }
 }
 
 function openObjects(

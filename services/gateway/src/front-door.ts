@@ -8,6 +8,11 @@ import type { S3Door } from './api/s3/s3-door.ts'
 import type { Authenticator } from './authentication/authenticator.ts'
 import { rememberIdentity } from './authentication/identity.ts'
 
+/** The response under way on a connection. A property: an entry of a map per request costs the collector. */
+const ANSWERING = Symbol('answering')
+
+type Carrier = Duplex & { [ANSWERING]?: ServerResponse }
+
 /** First path segments that do not belong to the S3 door; compared as written, undecoded. */
 const NATIVE_PATH = /^\/(?:v1|metrics|ui)(?:[/?]|$)/
 
@@ -34,7 +39,6 @@ export interface FrontDoorOptions {
  */
 export class FrontDoor {
   readonly #options: FrontDoorOptions
-  readonly #answering = new WeakMap<Duplex, ServerResponse>()
 
   constructor(options: FrontDoorOptions) {
     this.#options = options
@@ -82,7 +86,7 @@ export class FrontDoor {
 
   /** For the server's `clientError` event: what is not HTTP, too large or too slow. */
   readonly handleClientError = (error: NodeJS.ErrnoException, socket: Duplex): void => {
-    const response = this.#answering.get(socket)
+    const { [ANSWERING]: response } = socket as Carrier // ours, set in `#enter`
     const midAnswer = response?.headersSent === true && !response.writableFinished
     if (error.code === 'ECONNRESET' || !socket.writable || midAnswer) {
       socket.destroy()
@@ -93,7 +97,8 @@ export class FrontDoor {
 
   #enter(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
     const { s3 } = this.#options
-    this.#answering.set(request.socket, response)
+    const carrier: Carrier = request.socket
+    carrier[ANSWERING] = response
     const arrival: Arrival = { request, response, requestId: newRequestId(), awaitsContinue }
     const improper = whyImproper(request)
     if (improper !== undefined) {

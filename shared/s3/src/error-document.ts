@@ -143,6 +143,9 @@ function hintOf(failure: Failure): string | undefined {
 }
 
 function asSentence(message: string): string {
-  const sentence = message.charAt(0).toUpperCase() + message.slice(1)
+  // A message that begins with a key must name it as it is.
+  const sentence = /^[a-z]+[ ,]/.test(message)
+    ? message.charAt(0).toUpperCase() + message.slice(1)
+    : message
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`
 }

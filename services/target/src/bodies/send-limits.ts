@@ -13,6 +13,9 @@ export const SLICE_BYTES = 1024 ** 2
 /** Bytes that one body sends by sendfile before other connections have their turn. */
 export const TURN_BYTES = 4 * 1024 ** 2
 
+/** Bytes that all bodies together send by sendfile in one turn of the event loop: 4 ms of it. */
+export const LOOP_TURN_BYTES = 16 * 1024 ** 2
+
 /**
  * Bytes written the ordinary way when the socket is full, to learn when it has room again. They are
  * the memory a stalled reader costs; sizes from 16 to 256 KiB were equally fast.

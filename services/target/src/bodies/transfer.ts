@@ -4,6 +4,7 @@ import { Failure } from '@forebay/base/failure'
 import { type DiskGate, diskFailure, diskGateOf } from '../os/disk-gate.ts'
 import { cachestatResident, sendfile } from '../os/libc.ts'
 import type { ClientConnection } from './client-connection.ts'
+import { loopTurns } from './loop-turns.ts'
 import type { SendBuffers } from './send-buffers.ts'
 import { NUDGE_BYTES, SLICE_BYTES, SMALL_BODY_BYTES_MAX, TURN_BYTES } from './send-limits.ts'
 
@@ -109,6 +110,12 @@ export class Transfer {
 
   async #sendDirect(socketFd: number, lengthBytes: number): Promise<void> {
     const { fd } = this.#source
+    const turn = loopTurns.admit()
+    if (turn !== undefined) {
+      await turn
+      // The connection may have ended, and its descriptor be another one's, while we waited.
+      this.#connection.throwIfGone()
+    }
     const sentBytes = sendfile({ socketFd, fileFd: fd }, this.#position, lengthBytes)
     if (sentBytes === 0) throw endsEarly(this.#position)
     if (sentBytes < 0) {
@@ -118,6 +125,7 @@ export class Transfer {
     this.#position += sentBytes
     this.#turnBytes += sentBytes
     this.#connection.noteDirect(sentBytes)
+    loopTurns.spend(sentBytes)
     if (this.#turnBytes >= TURN_BYTES) {
       this.#turnBytes = 0
       await this.#connection.yieldTurn()

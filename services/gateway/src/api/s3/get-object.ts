@@ -1,10 +1,11 @@
-import type { ObjectAddress, ReadAnswer, ReadRequest } from '@forebay/peer/target-port'
+import type { ObjectAddress, ReadAnswer } from '@forebay/peer/target-port'
 import type { Exchange } from './exchange.ts'
 import {
   foundHeaders,
   foundStatus,
   ifRangeHolds,
   notModifiedHeaders,
+  type ObjectRead,
   parseRead,
   readFailure,
 } from './read-answer.ts'
@@ -22,7 +23,7 @@ export async function getObject(exchange: Exchange, address: ObjectAddress): Pro
   }
 }
 
-async function read(exchange: Exchange, request: ReadRequest): Promise<ReadAnswer> {
+async function read(exchange: Exchange, request: ObjectRead): Promise<ReadAnswer> {
   const { target } = exchange.context
   const answer = await target.read(request)
   if (request.range === undefined || exchange.headers['if-range'] === undefined) return answer
@@ -30,7 +31,7 @@ async function read(exchange: Exchange, request: ReadRequest): Promise<ReadAnswe
   if (answer.kind !== 'found' && answer.kind !== 'unsatisfiable') return answer
   // The client holds bytes of another version: it gets all of this one.
   if (answer.kind === 'found') answer.body.close()
-  const whole = await target.read({ ...request, range: undefined })
+  const whole = await target.read(request.withoutRange())
   if (answer.kind === 'found' || whole.kind !== 'found') return whole
   if (!ifRangeHolds(exchange, whole.attributes)) return whole
   whole.body.close()

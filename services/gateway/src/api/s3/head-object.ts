@@ -20,7 +20,7 @@ export async function headObject(exchange: Exchange, address: ObjectAddress): Pr
     request.partNumber === undefined &&
     !ifRangeHolds(exchange, answer.attributes)
   ) {
-    answer = await target.head({ ...request, range: undefined })
+    answer = await target.head(request.withoutRange())
   }
   switch (answer.kind) {
     case 'found': {

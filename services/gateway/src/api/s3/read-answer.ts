@@ -28,23 +28,51 @@ const OVERRIDES = [
  *
  * @throws Failure `argument-invalid` | `bad-request`
  */
-export function parseRead(exchange: Exchange, address: ObjectAddress): ReadRequest {
-  const { headers } = exchange
+export function parseRead(exchange: Exchange, address: ObjectAddress): ObjectRead {
   const { query } = exchange.target
-  const range = parseRange(headers.range)
+  const range = parseRange(exchange.headers.range)
   const partNumber = query.has('partNumber') ? parsePartNumber(query) : undefined
   if (partNumber !== undefined && range !== undefined) {
     throw verbatim('bad-request', 'Cannot specify both Range header and partNumber query parameter')
   }
-  return {
-    bucket: address.bucket,
-    key: address.key,
-    range,
-    partNumber,
-    conditions: parseConditions(headers),
-    get signal() {
-      return exchange.signal
-    },
+  return new ObjectRead(exchange, address, { range, partNumber })
+}
+
+/**
+ * A read as the target sees it. A class, because its signal is made only when somebody asks for it: a
+ * getter in a literal would give every request a shape of its own that outlives it.
+ */
+export class ObjectRead implements ReadRequest {
+  readonly bucket: ReadRequest['bucket']
+  readonly key: string
+  readonly range: ReadRequest['range']
+  readonly partNumber: number | undefined
+  readonly conditions: ReadRequest['conditions']
+  readonly #exchange: Exchange
+  readonly #address: ObjectAddress
+
+  constructor(
+    exchange: Exchange,
+    address: ObjectAddress,
+    wanted: Pick<ReadRequest, 'range' | 'partNumber'>,
+  ) {
+    this.#exchange = exchange
+    this.#address = address
+    this.bucket = address.bucket
+    this.key = address.key
+    this.range = wanted.range
+    this.partNumber = wanted.partNumber
+    this.conditions = parseConditions(exchange.headers)
+  }
+
+  get signal(): AbortSignal {
+    return this.#exchange.signal
+  }
+
+  /** The same without its range. */
+  withoutRange(): ObjectRead {
+    const { partNumber } = this
+    return new ObjectRead(this.#exchange, this.#address, { range: undefined, partNumber })
   }
 }
 
