@@ -60,6 +60,12 @@ export class BadInputRig {
     return this.#forebay.port
   }
 
+  /** Resident memory of the process, bytes. */
+  async residentBytes(): Promise<number> {
+    const status = await readFile(`/proc/${this.#forebay.pid}/status`, 'utf8')
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024
+  }
+
   get url(): string {
     return this.#forebay.url
   }
