@@ -38,13 +38,17 @@ export interface CursorState {
 /** Opens (or makes) the index environment; throws what lmdb throws for a file that is none. */
 export function openIndexDatabases(directory: string): IndexDatabases {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const root = open<Buffer, string>({
+  const options = {
     path: directory,
     overlappingSync: true,
+    // Else lmdb takes the newest snapshot while the machine has not booted since, though the file
+    // system may have lost its pages: a disk that was away and came back. lmdb's types lack it.
+    safeRestore: true,
     mapSize: MAP_BYTES,
     maxDbs: RESERVED_DATABASES,
     encoding: 'binary',
-  })
+  } as const
+  const root = open<Buffer, string>(options)
   const cursor: CursorState = { bucketId: 0, shared: false }
   return {
     root,

@@ -226,6 +226,7 @@ export class RecordIndex {
           for (const write of batch) this.#arrived(write)
         },
         (cause: unknown) => {
+          ignoreRepeated(cause)
           this.#broken ??= diskFailure('the index could not be written', cause)
         },
       )
@@ -251,7 +252,8 @@ export class RecordIndex {
         journal?.appliedBelow() ?? 0,
       ])
     }
-    void meta.put('sequence', this.#options.sequence())
+    // All of them share one promise, and so does its failure, which `#flush` tells.
+    meta.put('sequence', this.#options.sequence()).catch(ignoreRepeated)
   }
 
   #issueOne(write: IndexWrite): void {
@@ -323,6 +325,15 @@ export class RecordIndex {
       this.#unsettled.add(entryId(cursor.bucketId, key))
     }
   }
+}
+
+/**
+ * lmdb says a failed commit several times: in what every write and the batch returned, and in a promise
+ * that hangs on their errors. One that nobody listens to would end the process.
+ */
+function ignoreRepeated(failure: unknown): void {
+  const { commitError }: { readonly commitError?: unknown } = Object(failure)
+  if (commitError instanceof Promise) commitError.catch(() => undefined)
 }
 
 /** Name of an entry in maps; ids are never reused, so neither is it. */
