@@ -72,7 +72,9 @@ export function writeConditionHeaders(conditions: Conditions): Headers {
 export function pinHeaders(pin: Pin | undefined): Headers {
   if (pin?.kind === 'etag') return { 'if-match': quote(pin.etag) }
   if (pin?.kind === 'last-modified') {
-    return { 'if-unmodified-since': formatHttpDate(pin.lastModifiedMs) }
+    // A second later: stores that keep fractions refuse their own date otherwise. The answer's own
+    // Last-Modified is compared in any case.
+    return { 'if-unmodified-since': formatHttpDate(pin.lastModifiedMs + 1000) }
   }
   return {}
 }
