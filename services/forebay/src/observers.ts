@@ -96,12 +96,21 @@ const ALARMING: ReadonlySet<StoreEvent> = new Set([
   'eviction-short',
 ])
 
+/** Events that tell of damage on disk, and what was damaged. */
+const DAMAGED: ReadonlyMap<StoreEvent, 'object' | 'journal' | 'index'> = new Map([
+  ['record-corrupt', 'object'],
+  ['journal-damaged', 'journal'],
+  ['index-rebuilt', 'index'],
+])
+
 export function createStoreObserver(metrics: Metrics, logger: Logger): StoreObserver {
   return {
     event: (name, facts) => {
       if (name === 'evicted') {
         metrics.countEviction('space', Number(facts['bytes']), Number(facts['objects']))
       }
+      const damaged = DAMAGED.get(name)
+      if (damaged !== undefined) metrics.countDamage(damaged)
       if (ALARMING.has(name)) logger.warn(facts, name)
       else logger.debug(facts, name)
     },

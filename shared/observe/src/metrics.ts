@@ -74,6 +74,7 @@ export class Metrics {
   readonly #backendTimes: TimeFamily<'backend' | 'operation'>
   readonly #evicted: CounterFamily<'reason'>
   readonly #evictedBytes: CounterFamily<'reason'>
+  readonly #damaged: CounterFamily<'what'>
   readonly #operations = new Map<string, RequestTallies>()
   readonly #buckets = new Map<string, BucketTallies>()
 
@@ -139,6 +140,12 @@ export class Metrics {
       labels: ['reason'],
       registry,
     })
+    this.#damaged = new CounterFamily({
+      name: 'forebay_damage_found_total',
+      help: 'Objects, records and journals found damaged on disk; none of them was served.',
+      labels: ['what'],
+      registry,
+    })
     addProcessGauges(registry, build.version)
   }
 
@@ -178,6 +185,11 @@ export class Metrics {
       sentBytes: bytes('sent'),
       duration: this.#backendTimes.tally({ backend, operation }),
     }
+  }
+
+  /** Counts what was found damaged on disk, where it is found. */
+  countDamage(what: 'object' | 'journal' | 'index'): void {
+    this.#damaged.tally({ what }).add(1)
   }
 
   countEviction(
