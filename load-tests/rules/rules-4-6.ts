@@ -180,7 +180,11 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     what: 'what has no pin is continued by another connection',
     tests: [LATER],
     edits: [
-      object('fill.ts', "if (!again || this.pin.kind === 'none' || !this", 'if (!again || !this'),
+      object(
+        'fill.ts',
+        "if (!isUnreachable(error) || this.pin.kind === 'none' || !this",
+        'if (!isUnreachable(error) || !this',
+      ),
     ],
   },
   {

@@ -250,6 +250,25 @@ export const RULES_7_TO_17: readonly Mutation[] = [
   },
   {
     rule: 'held',
+    what: 'a work file gives back what it was never granted',
+    tests: [RELEASE],
+    edits: [
+      store('work-file.ts', '      this.#reservedBytes += step\n', ''),
+      store(
+        'work-file.ts',
+        '    this.#askedBytes += step\n',
+        '    this.#askedBytes += step\n    this.#reservedBytes += step\n',
+      ),
+    ],
+  },
+  {
+    rule: 'held',
+    what: 'the first blocks give back the room of all others',
+    tests: [RELEASE],
+    edits: [object('fill.ts', 'if (published) await this.#reserveRest()', '')],
+  },
+  {
+    rule: 'held',
     what: 'a disk that takes no work file refuses reads',
     tests: [RELEASE],
     edits: [object('read.ts', "'slow-down', 'disk-error')", "'slow-down')")],

@@ -13,6 +13,7 @@ import { keyIdOf, type ObjectContext } from './context.ts'
 import { expectedDigest } from './expected-digest.ts'
 import { digestFile } from './file-digest.ts'
 import type { FillParts } from './fill-parts.ts'
+import { isUnreachable } from './is-unreachable.ts'
 import { type FetchHost, RangeFetch } from './range-fetch.ts'
 import { Waiters } from './waiters.ts'
 
@@ -118,8 +119,7 @@ export class Fill implements FetchHost {
 
   leave(): void {
     this.#users -= 1
-    this.#stopWhenAbandoned()
-    this.#endWhenAbandoned()
+    this.endIfUnused()
     this.#closeWhenIdle()
   }
 
@@ -226,13 +226,7 @@ export class Fill implements FetchHost {
         return
       } catch (error) {
         while (from < end && this.map.isPresent(from)) from += 1
-        const again = isFailure(
-          error,
-          'backend-unreachable',
-          'backend-timeout',
-          'backend-throttled',
-        )
-        if (!again || attempt >= FETCH_ATTEMPTS || this.#abort.signal.aborted) {
+        if (!isUnreachable(error) || attempt >= FETCH_ATTEMPTS || this.#abort.signal.aborted) {
           this.map.unclaim(from, end)
           throw error
         }
@@ -281,8 +275,11 @@ export class Fill implements FetchHost {
           this.#digester = undefined
           const from = this.map.indexOf(fetch.position)
           this.map.unclaim(from, this.map.indexOf(Math.max(fetch.end - 1, 0)) + 1)
-          const again = isFailure(error, 'backend-unreachable', 'backend-timeout')
-          if (!again || this.pin.kind === 'none' || !this.#backend.capabilities.pinnedRead)
+          if (
+            !isUnreachable(error) ||
+            this.pin.kind === 'none' ||
+            !this.#backend.capabilities.pinnedRead
+          )
             throw error
           if (!this.#stopping)
             this.#ensure(fetch.position, this.attributes.sizeBytes - fetch.position)
@@ -337,8 +334,8 @@ export class Fill implements FetchHost {
   async #storeBatch(): Promise<void> {
     const { bucket, key, token } = this.#parts
     const { store, locks } = this.#context
-    await locks.hold(keyIdOf(bucket, key), async () => {
-      if (!token.isCurrent() || this.#finishing) return
+    const published = await locks.hold(keyIdOf(bucket, key), async () => {
+      if (!token.isCurrent() || this.#finishing) return false
       const batch = this.#newBlocks
       this.#newBlocks = new Map()
       await failpoint('fill:blocks-written')
@@ -352,10 +349,22 @@ export class Fill implements FetchHost {
         if (this.#work !== spent) spent.discard()
         // The fill may have failed meanwhile; then nobody else gives the file back.
         if (this.#ended) this.#work.discard()
-      } else {
-        this.#record = await store.recordBlocks(this.#record, batch)
+        return true
       }
+      this.#record = await store.recordBlocks(this.#record, batch)
+      return false
     })
+    if (published) await this.#reserveRest()
+  }
+
+  /** The commit gave all room back that was reserved; what other connections bring needs it still. */
+  async #reserveRest(): Promise<void> {
+    this.#reservedBytes = Math.max(0, this.#reservedBytes - this.cachedBytes)
+    try {
+      await this.#work.reserve(this.#reservedBytes)
+    } catch (error) {
+      this.#context.observer.warn('a fill under way has no room', { key: this.#parts.key, error })
+    }
   }
 
   #finish(): void {
@@ -479,8 +488,7 @@ export class Fill implements FetchHost {
   /** Nobody reads and nothing comes: what is there of a sparse entry stays, the rest is given up. */
   #endWhenAbandoned(): void {
     if (this.#users > 0 || this.#running > 0 || this.#finishing || this.#ended) return
-    if (this.#storing !== undefined) return
-    this.#end()
+    if (this.#storing === undefined) this.#end()
   }
 
   #closeWhenIdle(): void {

@@ -7,6 +7,7 @@ import { type Asked, askBackend } from './ask-backend.ts'
 import { BlockMap } from './block-map.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { freshForMs, mayServeStale } from './freshness.ts'
+import { isUnreachable } from './is-unreachable.ts'
 import { judge } from './read.ts'
 
 /** Attempts when writes come in between. */
@@ -34,14 +35,8 @@ export async function headObject(
   try {
     return await askForHead(context, request)
   } catch (error) {
-    const unreachable = isFailure(
-      error,
-      'backend-unreachable',
-      'backend-timeout',
-      'backend-throttled',
-    )
     if (isFailure(error, 'out-of-space', 'disk-error')) return headPast(context, request)
-    if (!unreachable || !current || record === undefined) throw error
+    if (!isUnreachable(error) || !current || record === undefined) throw error
     if (!mayServeStale(record, properties, context.clock.now())) throw error
     return answer(context, request, fromRecord(record, 'stale'))
   }

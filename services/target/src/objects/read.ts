@@ -22,6 +22,7 @@ import type { Fill } from './fill.ts'
 import type { Opened } from './fill-table.ts'
 import { ageSeconds, freshForMs, mayServeStale } from './freshness.ts'
 import type { GenerationToken } from './generations.ts'
+import { isUnreachable } from './is-unreachable.ts'
 import { type Known, openSparse, openWhole, resumeSparse } from './open-fill.ts'
 import { passThrough } from './pass-through.ts'
 import { samePin, sameVersion } from './same-version.ts'
@@ -183,14 +184,13 @@ async function askOrStale(
     const asking = askBackend(context, request, { signal, token: entry.token })
     return await abortable(asking, signal)
   } catch (error) {
-    const unreachable = isFailure(
-      error,
-      'backend-unreachable',
-      'backend-timeout',
-      'backend-throttled',
-    )
     const { record, unsettled } = entry
-    if (!unreachable || unsettled || request.latest === true || record?.blocks !== undefined)
+    if (
+      !isUnreachable(error) ||
+      unsettled ||
+      request.latest === true ||
+      record?.blocks !== undefined
+    )
       throw error
     if (record === undefined) throw error
     if (!mayServeStale(record, context.propertiesOf(request.bucket), context.clock.now()))

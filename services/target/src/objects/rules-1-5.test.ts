@@ -388,5 +388,7 @@ describe('rule 5: late fills publish nothing', () => {
     expect(answer).toMatchObject({ kind: 'found', attributes: { sizeBytes: 6 } })
     if (answer.kind === 'found') answer.body.close()
     expect(String(await rig.get('a'))).toBe('newest')
+    // The entry that the write left was believed all the time.
+    expect(rig.remote.requestCount('read')).toBe(0)
   })
 })

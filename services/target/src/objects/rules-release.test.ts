@@ -4,8 +4,9 @@ import type { Backend } from '@forebay/backend-port/backend'
 import { armFailpoints } from '@forebay/base/failpoint'
 import type { Conditions } from '@forebay/model/conditions'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openTestStore, temporaryDirectory } from '../store/testing/store-fixture.ts'
 import { readObject } from './read.ts'
-import { bodyOf, cachedBucket, pattern, Rig } from './testing/rig.ts'
+import { bodyOf, cachedBucket, NATIVE, pattern, Rig } from './testing/rig.ts'
 import { writeObject } from './write.ts'
 
 let rig: Rig
@@ -234,6 +235,35 @@ test('an entry of another version that cannot be removed is not served', async (
   armFailpoints('')
   expect(String(await rig.get('a'))).toBe('young')
   await expectNothingHeld()
+})
+
+test('what other connections still bring stays reserved when the first blocks are kept', async () => {
+  rig = await Rig.open(sparse)
+  rig.remote.put('remote', 'a', pattern(40 * BLOCK))
+  let reserved = -1
+  const act = async (): Promise<void> => {
+    while (rig.context.store.get(2, 'a') === undefined) await turns(1)
+    await turns(5)
+    reserved = rig.context.store.totals().reservedBytes
+  }
+  rig.remote.addFault({ action: { kind: 'at', point: 'answer', act }, on: ['read'], skip: 1 })
+  await Promise.all([rig.get('a', range(0, 9)), rig.get('a', range(10 * BLOCK, 10 * BLOCK + 9))])
+  expect(reserved).toBeGreaterThanOrEqual(BLOCK)
+  await expectNothingHeld()
+})
+
+test('a work file given up while it waits for room leaves the room of others alone', async () => {
+  rig = await Rig.open()
+  const { store } = await openTestStore([temporaryDirectory()], { capacityBytes: 64 * 1024 ** 2 })
+  const other = await store.createWork(NATIVE, 'other', 20 * 1024 ** 2)
+  const work = await store.createWork(NATIVE, 'a', 1024)
+  const growing = expect(work.reserve(60 * 1024 ** 2)).rejects.toThrow()
+  work.discard()
+  await growing
+  expect(store.totals().reservedBytes).toBe(20 * 1024 ** 2)
+  other.discard()
+  expect(store.totals().reservedBytes).toBe(0)
+  await store.close()
 })
 
 test('one object is fetched by at most 8 connections, however many blocks are asked for', async () => {

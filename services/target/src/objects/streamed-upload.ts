@@ -1,8 +1,9 @@
 import type { WriteResult } from '@forebay/backend-port/backend'
-import { Failure, isFailure } from '@forebay/base/failure'
+import { Failure } from '@forebay/base/failure'
 import type { ReceivedBody } from '../bodies/receive.ts'
 import type { WorkFile } from '../store/contract.ts'
 import { GatedUpload, WITHHELD_TAIL_BYTES } from './gated-upload.ts'
+import { isUnreachable } from './is-unreachable.ts'
 
 /** Shorter bodies go to the backend in one piece when they are complete, bytes. */
 const EARLY_START_BYTES = 4 * WITHHELD_TAIL_BYTES
@@ -66,7 +67,7 @@ export class StreamedUpload {
         return await upload
       } catch (error) {
         // While no byte of the tail has gone out, nothing can have been committed.
-        if (gate.mayBeCommitted || !isBroken(error) || attempt >= UPLOAD_ATTEMPTS) throw error
+        if (gate.mayBeCommitted || !isUnreachable(error) || attempt >= UPLOAD_ATTEMPTS) throw error
         gate = undefined
       }
     }
@@ -87,11 +88,7 @@ export class StreamedUpload {
     this.#early = this.#start(gate, undefined)
     this.#early.catch((error: unknown) => {
       // A refusal ends the request now; a broken connection is tried again when the body is here.
-      if (!gate.mayBeCommitted && !isBroken(error)) this.#stop.abort(error)
+      if (!gate.mayBeCommitted && !isUnreachable(error)) this.#stop.abort(error)
     })
   }
-}
-
-function isBroken(error: unknown): boolean {
-  return isFailure(error, 'backend-unreachable', 'backend-timeout', 'backend-throttled')
 }

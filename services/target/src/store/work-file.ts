@@ -21,6 +21,8 @@ export class LocalWorkFile implements WorkFile {
   readonly #unlinkable: boolean
   readonly #onClose: () => void
   #reservedBytes: number
+  /** Asked for and not granted yet. */
+  #askedBytes = 0
   #named = true
   #closed = false
 
@@ -52,18 +54,19 @@ export class LocalWorkFile implements WorkFile {
   }
 
   async reserve(bytes: number): Promise<void> {
-    const missing = bytes - this.#reservedBytes
+    const missing = bytes - this.#reservedBytes - this.#askedBytes
     if (missing <= 0) return
     const step = Math.max(missing, RESERVE_STEP_BYTES)
     // Counted before the wait: a second call meanwhile must not reserve the same bytes again.
-    this.#reservedBytes += step
+    this.#askedBytes += step
     try {
       await this.drive.space.reserve(step)
-    } catch (error) {
-      this.#reservedBytes -= step
-      throw error
+      this.#reservedBytes += step
+    } finally {
+      this.#askedBytes -= step
     }
-    if (!this.#named) this.releaseReservation()
+    // Given up during the wait: only what was granted is given back.
+    if (!this.isOpen) this.releaseReservation()
   }
 
   unlink(): void {
