@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdir, open, rm } from 'node:fs/promises'
 import { runCommand } from '../testkit/run-command.ts'
 
@@ -46,6 +47,7 @@ export class LoopDisk {
     const options = `loop,commit=${LOG_COMMIT_SECONDS}`
     await runCommand('mount', ['-o', options, this.#image, this.path])
     this.#mounted = true
+    process.once('exit', this.#detach)
   }
 
   /** What was not synced is gone from this moment on, and every write fails. */
@@ -58,7 +60,11 @@ export class LoopDisk {
     if (!this.#mounted) return
     await runCommand('umount', [this.path]).catch(() => runCommand('umount', ['-l', this.path]))
     this.#mounted = false
+    process.off('exit', this.#detach)
   }
+
+  /** A run that ends early leaves no mount behind. */
+  readonly #detach = (): void => void spawnSync('umount', ['-l', this.path])
 
   /** Unmounts and removes the image. */
   async remove(): Promise<void> {

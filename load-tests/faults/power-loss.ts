@@ -3,6 +3,8 @@ import { parseArgs } from 'node:util'
 import { NATIVE, REMOTE } from './fault-node.ts'
 import { powerLossRound } from './power-loss-rounds.ts'
 
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130))
+
 const { values } = parseArgs({
   options: { rounds: { type: 'string' }, seed: { type: 'string' } },
 })
