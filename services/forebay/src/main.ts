@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { join } from 'node:path'
 import v8 from 'node:v8'
@@ -35,6 +36,7 @@ export async function runNode(argv: readonly string[]): Promise<number> {
     const [command, ...rest] = argv
     if (command !== 'up' || rest.includes('--help')) return usage(command)
     armFailpoints(failpointPlan(environment))
+    process.on('uncaughtExceptionMonitor', dieAtOnce)
     const loaded = await loadSettings({ flags: parseSettingFlags(rest), environment, readFile })
     for (const secret of secretsOf(loaded)) registerSecret(secret)
     const logger = createLogger({ level: loaded.settings.log.level })
@@ -63,6 +65,17 @@ async function readFile(path: string): Promise<string | undefined> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   }
+}
+
+/**
+ * Ends the process in the middle of a mistake of ours: what is acknowledged is in the journals, and
+ * the next start is quick. Not by an ordinary exit: lmdb's exit handler waits for ever for a lock that
+ * a failed commit has kept (3.x, `WriteWorker::Write`), and the process would neither serve nor end.
+ */
+function dieAtOnce(error: unknown, origin: string): void {
+  const what = error instanceof Error ? error.stack : String(error)
+  writeSync(process.stderr.fd, `forebay: ${origin}: ${what}\n`)
+  process.kill(process.pid, 'SIGKILL')
 }
 
 /** The first signal drains, a second one ends the process at once. */

@@ -68,6 +68,7 @@ export class RecordIndex {
   readonly #hidden = new Set<string>()
   #queue: IndexWrite[] = []
   readonly #running = new Set<Promise<boolean>>()
+  #ignored: Promise<unknown> | undefined
   #broken: Failure | undefined
   readonly #unsettled = new Set<string>()
   readonly #buckets = new Map<number, Tally>()
@@ -242,31 +243,40 @@ export class RecordIndex {
       for (const { journal, position } of write.applies) journal.applied(position)
     }
     const { meta } = this.#databases
-    for (const id of buckets) void meta.put(`bucket:${id}`, tallyFields(this.bucketTally(id)))
+    for (const id of buckets)
+      this.#ignore(meta.put(`bucket:${id}`, tallyFields(this.bucketTally(id))))
     for (const number of this.#mountpaths.keys()) mountpaths.add(number)
     for (const number of this.#options.journals.keys()) mountpaths.add(number)
     for (const number of mountpaths) {
       const journal = this.#options.journals.get(number)
-      void meta.put(`mountpath:${number}`, [
-        ...tallyFields(this.mountpathTally(number)),
-        journal?.appliedBelow() ?? 0,
-      ])
+      this.#ignore(
+        meta.put(`mountpath:${number}`, [
+          ...tallyFields(this.mountpathTally(number)),
+          journal?.appliedBelow() ?? 0,
+        ]),
+      )
     }
-    // All of them share one promise, and so does its failure, which `#flush` tells.
-    meta.put('sequence', this.#options.sequence()).catch(ignoreRepeated)
+    this.#ignore(meta.put('sequence', this.#options.sequence()))
   }
 
   #issueOne(write: IndexWrite): void {
     const { records, unsettled } = this.#databases
     // lmdb's types know no key of our own encoding; `nameCodec` writes it.
     const name = encodeName(write.bucketId, write.key) as never
-    if (write.entry === undefined) void records.remove(name)
-    else if (write.entry !== 'keep') void records.put(name, write.entry.bytes)
+    if (write.entry === undefined) this.#ignore(records.remove(name))
+    else if (write.entry !== 'keep') this.#ignore(records.put(name, write.entry.bytes))
     if (typeof write.unsettled === 'number') {
       const mark = Buffer.alloc(8)
       mark.writeDoubleLE(write.unsettled)
-      void unsettled.put(name, mark)
-    } else if (write.unsettled === 'settle') void unsettled.remove(name)
+      this.#ignore(unsettled.put(name, mark))
+    } else if (write.unsettled === 'settle') this.#ignore(unsettled.remove(name))
+  }
+
+  /** A write of a batch fails with the batch, which `#flush` tells; most share one promise. */
+  #ignore(written: Promise<unknown>): void {
+    if (written === this.#ignored) return
+    this.#ignored = written
+    written.catch(ignoreRepeated)
   }
 
   #arrived(write: IndexWrite): void {
