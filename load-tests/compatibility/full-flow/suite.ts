@@ -11,9 +11,6 @@ const SUITE_TIMEOUT_MS = 300_000
 /** Longest time of one case that is run alone. */
 const CASE_TIMEOUT_MS = 60_000
 
-/** Cases that are run alone at the same time. */
-const CASES_AT_ONCE = 3
-
 /** What became of one case. */
 export type CaseResult = { readonly passed: boolean; readonly said: string }
 
@@ -63,14 +60,10 @@ export async function runAlone(
   names: readonly string[],
 ): Promise<ReadonlyMap<string, CaseResult>> {
   const results = new Map<string, CaseResult>()
-  const queue = names.values()
-  const work = async (): Promise<void> => {
-    for (const name of queue) {
-      const output = await runProgram(folder, endpoint, [name])
-      results.set(name, parseOutput(output).get(name) ?? { passed: false, said: 'it did not run' })
-    }
+  for (const name of names) {
+    const output = await runProgram(folder, endpoint, [name])
+    results.set(name, parseOutput(output).get(name) ?? { passed: false, said: 'it did not run' })
   }
-  await Promise.all(Array.from({ length: CASES_AT_ONCE }, work))
   return results
 }
 
