@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { lstatSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { open, opendir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { systemClock } from '@forebay/base/clock'
 import { crc32c, Xxh64Stream } from '@forebay/base/digest'
 import { Failure } from '@forebay/base/failure'
@@ -109,8 +109,11 @@ class StoreCheck {
     orphan: 0,
     'stray-work': 0,
   }
-  /** Inodes of records by mountpath: a file with another one is nobody's. */
-  readonly #inodes = new Map<number, Set<number>>()
+  /**
+   * By mountpath: inodes of records and a digest of their paths. Both must fit, for the file system
+   * gives a deleted file's inode to the next one, which may be nobody's.
+   */
+  readonly #inodes = new Map<number, Map<number, number>>()
   #records = 0
   #partials = 0
   #files = 0
@@ -119,7 +122,7 @@ class StoreCheck {
   constructor(context: StoreContext, options: CheckOptions) {
     this.#context = context
     this.#options = options
-    for (const { mountpath } of context.drives) this.#inodes.set(mountpath.number, new Set())
+    for (const { mountpath } of context.drives) this.#inodes.set(mountpath.number, new Map())
   }
 
   report(finding: Finding): void {
@@ -135,7 +138,7 @@ class StoreCheck {
         this.#options.signal?.throwIfAborted()
         this.#records += 1
         if (header.partial) this.#partials += 1
-        this.#inodes.get(header.mountpath)?.add(header.inode)
+        this.#inodes.get(header.mountpath)?.set(header.inode, digestOfPath(header.path))
         const record = this.#context.index.current(bucketId, key)
         if (record !== undefined) await this.#record(record)
       }
@@ -228,8 +231,9 @@ class StoreCheck {
     const stat = lstatSync(path)
     if (!stat.isDirectory()) {
       this.#files += 1
-      const known = this.#inodes.get(drive.mountpath.number)?.has(stat.ino) ?? false
-      if (!known) this.report({ kind: 'orphan', path })
+      const { root, number } = drive.mountpath
+      const known = this.#inodes.get(number)?.get(stat.ino)
+      if (known !== digestOfPath(relative(root, path))) this.report({ kind: 'orphan', path })
       return
     }
     for await (const entry of await opendir(path)) {
@@ -275,4 +279,9 @@ async function removeIndex(options: CheckOptions): Promise<void> {
   } finally {
     await lock.release()
   }
+}
+
+/** @param path below the mountpath */
+function digestOfPath(path: string): number {
+  return crc32c(Buffer.from(path))
 }
