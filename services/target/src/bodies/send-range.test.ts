@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { ftruncateSync } from 'node:fs'
+import { ftruncateSync, readSync } from 'node:fs'
 import fc from 'fast-check'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { detectSendfile } from '../os/detect-sendfile.ts'
@@ -215,6 +215,9 @@ describe.each(PLAIN)('%s, plain TCP', (mode) => {
   })
 })
 
+/** Reads of a file that was just in memory; one of them finds it still there. */
+const READS_OF_RESIDENT = 5
+
 test('what is in memory leaves without a buffer, unless sendfile is off or TLS is on', async () => {
   const fd = files.with(patterned(300_000))
   for (const mode of MODES.filter((each) => each !== 'starved')) {
@@ -223,8 +226,15 @@ test('what is in memory leaves without a buffer, unless sendfile is off or TLS i
       () => ({ lease: countedLease(fd), lengthBytes: 300_000, buffers }),
       mode,
     )
-    await server.get('/')
-    expect(buffers.takenCount === 0).toBe(mode === 'direct')
+    // The system may take pages back at any time: only a body that never leaves directly is a fault.
+    let withoutBuffer = false
+    for (let attempt = 0; attempt < READS_OF_RESIDENT && !withoutBuffer; attempt++) {
+      readSync(fd, Buffer.alloc(300_000), 0, 300_000, 0)
+      const taken = buffers.takenCount
+      await server.get('/')
+      withoutBuffer = buffers.takenCount === taken
+    }
+    expect(withoutBuffer).toBe(mode === 'direct')
     expect(buffers.lentCount).toBe(0)
   }
 })
@@ -234,11 +244,15 @@ test('what is not in memory is read aside, and leaves directly the next time', a
   const buffers = new CountedBuffers()
   const server = await serve(() => ({ lease: countedLease(fd), lengthBytes: 3 * MIB, buffers }))
   expect((await server.get('/')).equals(Buffer.alloc(3 * MIB))).toBe(true)
-  const taken = buffers.takenCount
   // The system reads ahead, so not every slice was missing.
-  expect(taken).toBeGreaterThan(0)
-  expect((await server.get('/')).equals(Buffer.alloc(3 * MIB))).toBe(true)
-  expect(buffers.takenCount).toBe(taken)
+  expect(buffers.takenCount).toBeGreaterThan(0)
+  let direct = false
+  for (let attempt = 0; attempt < READS_OF_RESIDENT && !direct; attempt++) {
+    const taken = buffers.takenCount
+    expect((await server.get('/')).equals(Buffer.alloc(3 * MIB))).toBe(true)
+    direct = buffers.takenCount === taken
+  }
+  expect(direct).toBe(true)
 })
 
 test('a client that leaves while its body waits for a busy disk gives everything back', async () => {
