@@ -1,21 +1,8 @@
+import type { BackendOperation } from '@forebay/backend-port/intercept'
 import type { FailureCode } from '@forebay/base/failure'
 
 /** What a request to the store was for; the unit in which requests are counted. */
-export type Operation =
-  | 'read'
-  | 'head'
-  | 'list'
-  | 'head-bucket'
-  | 'write'
-  | 'copy'
-  | 'delete'
-  | 'create-upload'
-  | 'write-part'
-  | 'copy-part'
-  | 'list-parts'
-  | 'list-uploads'
-  | 'complete-upload'
-  | 'abort-upload'
+export type Operation = BackendOperation
 
 /** What goes wrong with one request. */
 export type FaultAction =

@@ -9,11 +9,10 @@ import type {
   WriteAnswer,
   WritePartRequest,
 } from '@forebay/peer/target-port'
-import { receiveToFile } from '../bodies/receive.ts'
+import { receiveToFile, UNKNOWN_LENGTH_STEP_BYTES } from '../bodies/receive.ts'
 import { commitAtBackend, writtenValidators } from './commit-at-backend.ts'
 import { keyIdOf, mutationsOf, type ObjectContext } from './context.ts'
 import { StreamedUpload } from './streamed-upload.ts'
-import { UNKNOWN_LENGTH_STEP_BYTES } from './write.ts'
 
 /** Multipart uploads of a bucket whose backend has them itself: parts pass through, nothing is kept. */
 export function createBackendUpload(

@@ -9,7 +9,7 @@ import type {
   UploadAddress,
   WritePartRequest,
 } from '@forebay/peer/target-port'
-import { type ReceivedBody, receiveToFile } from '../bodies/receive.ts'
+import { type ReceivedBody, receiveToFile, UNKNOWN_LENGTH_STEP_BYTES } from '../bodies/receive.ts'
 import type { WorkFile } from '../store/contract.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import {
@@ -23,7 +23,6 @@ import {
   type UploadDescription,
 } from './multipart-record.ts'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from './system-bucket.ts'
-import { UNKNOWN_LENGTH_STEP_BYTES } from './write.ts'
 
 /** Begins an upload; its id names this node, where its parts are. */
 export async function createNativeUpload(

@@ -7,15 +7,13 @@ import { judgeRead } from '@forebay/model/conditions'
 import type { ObjectAttributes } from '@forebay/model/object'
 import { choosePin } from '@forebay/model/version'
 import type { CacheFacts, ReadRequest } from '@forebay/peer/target-port'
+import { WRITE_STALL_TIMEOUT_MS } from '../bodies/send-limits.ts'
 import { changedMeanwhile } from './changed-meanwhile.ts'
 import type { ObjectContext } from './context.ts'
 import { checkLength } from './open-fill.ts'
 import type { ReadAnswer } from './read.ts'
 import type { SourceBody } from './source-body.ts'
 import { needsAttributes, wantedRange } from './wanted-range.ts'
-
-/** A client that takes no byte for this long has gone, ms. */
-const WRITE_STALL_TIMEOUT_MS = 60_000
 
 const BYPASSED: CacheFacts = { status: 'bypass', ageSeconds: 0 }
 

@@ -12,16 +12,13 @@ import type { ChecksumAlgorithm } from '@forebay/model/checksum'
 import { judgeWrite } from '@forebay/model/conditions'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { WriteAnswer, WriteRequest } from '@forebay/peer/target-port'
-import { type ReceivedBody, receiveToFile } from '../bodies/receive.ts'
+import { type ReceivedBody, receiveToFile, UNKNOWN_LENGTH_STEP_BYTES } from '../bodies/receive.ts'
 import type { WorkFile } from '../store/contract.ts'
 import { commitAtBackend, pinWritten, writtenValidators } from './commit-at-backend.ts'
 import { checkWritable, keyIdOf, mutationsOf, type ObjectContext, raiseKey } from './context.ts'
 import type { GatedUpload } from './gated-upload.ts'
 import type { OverlapTicket } from './overlap.ts'
 import { StreamedUpload } from './streamed-upload.ts'
-
-/** Room reserved at a time for a body whose length nobody stated, bytes. */
-export const UNKNOWN_LENGTH_STEP_BYTES = 16 * 1024 ** 2
 
 /** Stores an object. All or nothing: on any failure the old version stands, here and at the backend. */
 export async function writeObject(
