@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { childEnvironment } from './run-command.ts'
 import { ROOT } from './tool-install.ts'
 import { installTools, type ToolState } from './tools.ts'
@@ -15,7 +15,13 @@ const PART_TIMEOUT_MS = 15 * 60_000
 const REPORTS_FOLDER = join(ROOT, '.cache', 'test-reports')
 
 /** What a part of the run counts for. A check counts as one test. */
-type Tally = { readonly name: string; readonly passed: number; readonly failed: number }
+type Tally = {
+  readonly name: string
+  readonly passed: number
+  readonly failed: number
+  /** The names of the tests that failed, with the first line of what they say. */
+  readonly failures: readonly string[]
+}
 
 async function main(command: string | undefined): Promise<void> {
   const startedMs = Date.now()
@@ -33,6 +39,7 @@ async function main(command: string | undefined): Promise<void> {
   for (const { name, passed, failed } of tallies) {
     console.log(`${name.padEnd(8)} ${passed} passed${failed > 0 ? `, ${failed} FAILED` : ''}`)
   }
+  for (const { failures } of tallies) for (const line of failures) console.log(`FAILED: ${line}`)
   for (const line of report) console.log(line)
   console.log(`took ${Math.round((Date.now() - startedMs) / 1000)} s`)
   const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0)
@@ -45,8 +52,8 @@ async function runChecks(): Promise<readonly Tally[]> {
   const lint = await runPart('biome', ['check', '--error-on-warnings', '.'])
   const types = await runPart('tsc', ['-p', '.'])
   return [
-    { name: 'lint', passed: lint ? 1 : 0, failed: lint ? 0 : 1 },
-    { name: 'types', passed: types ? 1 : 0, failed: types ? 0 : 1 },
+    { name: 'lint', passed: lint ? 1 : 0, failed: lint ? 0 : 1, failures: [] },
+    { name: 'types', passed: types ? 1 : 0, failed: types ? 0 : 1, failures: [] },
   ]
 }
 
@@ -57,18 +64,52 @@ async function runVitest(project: string, files: readonly string[]): Promise<Tal
   rmSync(file, { force: true })
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
   const ok = await runPart('vitest', ['run', '--project', project, ...reporters, ...files])
-  const counted = readCount(file)
-  const failed = ok ? counted.failed : Math.max(1, counted.failed)
-  return { name: project, passed: counted.passed, failed }
+  const counted = readReport(file)
+  return { ...counted, name: project, failed: ok ? counted.failed : Math.max(1, counted.failed) }
 }
 
-function readCount(file: string): { readonly passed: number; readonly failed: number } {
+interface VitestReport {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly testResults: readonly {
+    readonly name: string
+    readonly message: string
+    readonly assertionResults: readonly {
+      readonly status: string
+      readonly fullName: string
+      readonly failureMessages: readonly string[]
+    }[]
+  }[]
+}
+
+function readReport(file: string): Omit<Tally, 'name'> {
   try {
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(file, 'utf8'))
-    return { passed: Number(numPassedTests), failed: Number(numFailedTests) }
+    const report: VitestReport = JSON.parse(readFileSync(file, 'utf8'))
+    return {
+      passed: report.numPassedTests,
+      failed: report.numFailedTests,
+      failures: listFailures(report),
+    }
   } catch {
-    return { passed: 0, failed: 1 }
+    return { passed: 0, failed: 1, failures: ['the run ended without a report'] }
   }
+}
+
+/** A file that could not be loaded has a message and no tests. */
+function listFailures({ testResults }: VitestReport): readonly string[] {
+  return testResults.flatMap(({ name, message, assertionResults }) => {
+    const path = relative(ROOT, name)
+    if (assertionResults.length === 0 && message !== '') return [`${path}: ${firstLine(message)}`]
+    return assertionResults
+      .filter(({ status }) => status === 'failed')
+      .map(
+        ({ fullName, failureMessages }) => `${path}: ${fullName}: ${firstLine(failureMessages[0])}`,
+      )
+  })
+}
+
+function firstLine(text = ''): string {
+  return text.split('\n', 1)[0] ?? ''
 }
 
 /** Runs a program of node_modules/.bin to its end; true when it exits with 0. */
@@ -95,7 +136,7 @@ function runPart(program: string, args: readonly string[]): Promise<boolean> {
 function tallyTools(states: readonly ToolState[]): Tally {
   const failed = states.filter(({ kind }) => kind === 'missing').length
   const passed = states.filter(({ kind }) => kind === 'ready').length
-  return { name: 'tools', passed, failed }
+  return { name: 'tools', passed, failed, failures: [] }
 }
 
 function describeTools(states: readonly ToolState[]): readonly string[] {
