@@ -158,6 +158,13 @@ export function classifyThrown(error: unknown, what: string, signal: AbortSignal
       hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile',
     })
   }
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    return new Failure('slow-down', `${what}: no file descriptor is left for a connection`, {
+      cause: error,
+      facts: { notSent: true },
+      retryAfterSeconds: 1,
+    })
+  }
   const timedOut = TIMEOUTS.has(code) || name === 'TimeoutError'
   return new Failure(
     timedOut ? 'backend-timeout' : 'backend-unreachable',

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { Failure } from '@forebay/base/failure'
 import { HEADER_BYTES_MAX } from '@forebay/base/limits'
 import type { ListenerSettings, Settings } from '@forebay/config/schema'
+import { openFilesShare } from '@forebay/target/os/open-files'
 
 /** What answers on every listener. */
 export interface Door {
@@ -28,10 +29,16 @@ export class Listeners {
   readonly #servers: http.Server[] = []
   readonly #watched: string[] = []
   readonly #onTlsFailure: (error: unknown) => void
+  readonly #onFailure: (error: unknown) => void
 
-  /** @param onTlsFailure told of a certificate that changed and cannot be used */
-  constructor(onTlsFailure: (error: unknown) => void) {
-    this.#onTlsFailure = onTlsFailure
+  constructor(told: {
+    /** A certificate changed and cannot be used. */
+    readonly onTlsFailure: (error: unknown) => void
+    /** A listener could not take a connection; it goes on. */
+    readonly onFailure: (error: unknown) => void
+  }) {
+    this.#onTlsFailure = told.onTlsFailure
+    this.#onFailure = told.onFailure
   }
 
   /** Opens all of them, or none. @throws Failure `setting-invalid` naming the one that cannot be opened */
@@ -48,6 +55,8 @@ export class Listeners {
       server.on('clientError', (error, socket) => door.onClientError(error, socket))
       this.#servers.push(server)
       await listen(server, listener)
+      // Without a listener the event would end the process: accept(2) fails when the system is short.
+      server.on('error', (error) => this.#onFailure(error))
     }
   }
 
@@ -129,7 +138,8 @@ export class Listeners {
     }
     const { tls } = listener
     const server = tls === undefined ? http.createServer(options) : this.#createTls(options, tls)
-    server.maxConnections = limits.connectionsMax
+    const share = Math.floor(openFilesShare() / settings.listen.length)
+    server.maxConnections = Math.min(limits.connectionsMax, Math.max(1, share))
     // Node would drop headers past 2,000 in silence; their total size is bounded anyway.
     server.maxHeadersCount = 0
     return server
@@ -160,7 +170,7 @@ function readPair(tls: { readonly cert: string; readonly key: string }): {
 function listen(server: http.Server, listener: ListenerSettings): Promise<void> {
   const { address, port } = listener
   return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
+    const refuse = (cause: NodeJS.ErrnoException): void => {
       const why = cause.code === 'EADDRINUSE' ? 'another program answers there' : cause.message
       reject(
         new Failure('setting-invalid', `listen: cannot open ${address}:${port}: ${why}`, {
@@ -168,7 +178,11 @@ function listen(server: http.Server, listener: ListenerSettings): Promise<void> 
           hint: 'choose another port with --port',
         }),
       )
+    }
+    server.once('error', refuse)
+    server.listen({ host: address, port, backlog: 1024 }, () => {
+      server.off('error', refuse)
+      resolve()
     })
-    server.listen({ host: address, port, backlog: 1024 }, () => resolve())
   })
 }

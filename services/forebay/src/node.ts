@@ -20,6 +20,7 @@ import { createTarget } from '@forebay/target/objects/create-target'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-bucket'
 import type { Target } from '@forebay/target/objects/target'
 import { detectSendfile } from '@forebay/target/os/detect-sendfile'
+import { openFilesLimit, openFilesShare } from '@forebay/target/os/open-files'
 import type { LocalObjectStore } from '@forebay/target/store/local-store'
 import { openStore } from '@forebay/target/store/open-store'
 import { lockDirectory } from '@forebay/target/store/process-lock'
@@ -67,6 +68,7 @@ interface Opening {
 async function open(opening: Opening): Promise<RunningNode> {
   const { loaded, settings, logger, closers } = opening
   const clock = systemClock
+  warnOfFewFiles(settings, logger)
   await mkdir(settings.dataDir, { recursive: true })
   // Two nodes on one directory would each overwrite the other's bucket table.
   const lock = await lockDirectory(settings.dataDir)
@@ -90,9 +92,11 @@ async function open(opening: Opening): Promise<RunningNode> {
   reportTableStart(table, logger)
 
   const wrap = wrapBackends({ settings, metrics, clock })
-  const listeners = new Listeners((error) =>
-    logger.error({ err: error }, 'the new certificate cannot be used; the old one stays'),
-  )
+  const listeners = new Listeners({
+    onTlsFailure: (error) =>
+      logger.error({ err: error }, 'the new certificate cannot be used; the old one stays'),
+    onFailure: (error) => logger.error({ err: error }, 'a connection could not be accepted'),
+  })
   const pool = new BackendPool({
     settings,
     nodeId: identity.nodeId,
@@ -138,6 +142,22 @@ async function open(opening: Opening): Promise<RunningNode> {
   await listeners.open(settings, doors.door)
   state.ready = true
   return { endpoint: listeners.endpoint, stop: () => stop(opening, { listeners, target, state }) }
+}
+
+/** The process may have fewer descriptors than the settings reckon with: they hold as far as it goes. */
+function warnOfFewFiles({ datapath, http }: Settings, logger: Logger): void {
+  const share = openFilesShare()
+  const { openFilesMax } = datapath
+  const { connectionsMax } = http
+  if (openFilesMax <= share && connectionsMax <= share) return
+  logger.warn(
+    {
+      limit: openFilesLimit(),
+      connectionsMax: Math.min(connectionsMax, share),
+      openFilesMax: Math.min(openFilesMax, share),
+    },
+    'the limit of open files is low for the settings: connections and cached files are held to a quarter of it each',
+  )
 }
 
 function targetSettings(settings: Settings) {

@@ -290,7 +290,7 @@ export const SCHEMA = {
       min: 16,
       max: 1_000_000,
       default: 4096,
-      doc: 'Descriptors of objects kept open for the next read.',
+      doc: 'Descriptors of objects kept open for the next read; at most a quarter of the limit of open files.',
     }),
   },
   http: {
@@ -322,7 +322,7 @@ export const SCHEMA = {
       min: 1,
       max: 1_000_000,
       default: 10_000,
-      doc: 'Connections held at once; more are closed.',
+      doc: 'Connections held at once; more are closed. At most a quarter of the limit of open files.',
     }),
   },
   log: {

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { Failure } from '@forebay/base/failure'
 import { choosePin } from '@forebay/model/version'
 import type { ObjectAddress } from '@forebay/peer/target-port'
+import { diskFailure } from '../os/disk-gate.ts'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
 import type { Asked } from './ask-backend.ts'
 import { changedMeanwhile } from './changed-meanwhile.ts'
@@ -83,7 +84,7 @@ export async function openSparse(
   let work: WorkFile | undefined
   try {
     work = await context.store.createWork(bucket, key, context.propertiesOf(bucket).blockBytes)
-    fs.ftruncateSync(work.fd, known.attributes.sizeBytes)
+    setLength(work, known.attributes.sizeBytes)
     const { attributes, pin, askedMs, settles } = known
     const fill = register(context, { bucket, key, attributes, pin, askedMs, work, token, settles })
     return { kind: 'fill', fill }
@@ -91,6 +92,14 @@ export async function openSparse(
     token.end()
     work?.discard()
     throw error
+  }
+}
+
+function setLength(work: WorkFile, sizeBytes: number): void {
+  try {
+    fs.ftruncateSync(work.fd, sizeBytes)
+  } catch (error) {
+    throw diskFailure(error, 'a work file cannot be made longer')
   }
 }
 
@@ -135,7 +144,16 @@ function beginFill(
 
 function register(context: ObjectContext, parts: FillParts): Fill {
   const keyId = keyIdOf(parts.bucket, parts.key)
-  const fill = new Fill(context, parts, (ended) => context.fills.remove(keyId, ended))
+  const fill = makeFill(context, parts)
   context.fills.register(keyId, fill)
   return fill
+}
+
+function makeFill(context: ObjectContext, parts: FillParts): Fill {
+  const keyId = keyIdOf(parts.bucket, parts.key)
+  try {
+    return new Fill(context, parts, (ended) => context.fills.remove(keyId, ended))
+  } catch (error) {
+    throw diskFailure(error, `${parts.key}: its file cannot be opened`)
+  }
 }

@@ -109,6 +109,8 @@ test('errors of the disk get the code that says what to do', () => {
   expect(failed('EDQUOT')).toBe('out-of-space')
   expect(failed('EIO')).toBe('disk-error')
   expect(failed('EROFS')).toBe('disk-error')
+  expect(failed('EMFILE')).toBe('slow-down')
+  expect(failed('ENFILE')).toBe('slow-down')
   const own = new Failure('object-corrupt', 'short')
   expect(diskFailure(own, 'reading')).toBe(own)
   expect(diskFailure('odd', 'reading').message).toBe('reading: odd')

@@ -124,9 +124,15 @@ export function diskGateOf(fd: number): DiskGate {
   return gate
 }
 
+/** True when no descriptor was left, of the process or of the system: nothing is wrong with the file. */
+export function isExhausted(error: unknown): boolean {
+  return isSystemError(error) && (error.code === 'EMFILE' || error.code === 'ENFILE')
+}
+
 /** The error of a disk operation as a failure of the catalogue. */
 export function diskFailure(error: unknown, what: string): Failure {
   if (error instanceof Failure) return error
+  if (isExhausted(error)) return exhausted(error, what)
   const full = isSystemError(error) && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
   const code: FailureCode = full ? 'out-of-space' : 'disk-error'
   const why = error instanceof Error ? error.message : String(error)
@@ -135,6 +141,14 @@ export function diskFailure(error: unknown, what: string): Failure {
 
 function isSystemError(error: unknown): error is Error & { readonly code: unknown } {
   return error instanceof Error && 'code' in error
+}
+
+function exhausted(cause: unknown, what: string): Failure {
+  return new Failure('slow-down', `${what}: no file descriptor is left`, {
+    cause,
+    hint: 'Raise the limit of open files (ulimit -n, LimitNOFILE of systemd).',
+    retryAfterSeconds: 1,
+  })
 }
 
 function busy(waitersMax: number): Failure {

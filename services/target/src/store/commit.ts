@@ -3,10 +3,11 @@ import { mkdir, realpath, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { failpoint } from '@forebay/base/failpoint'
-import { Failure } from '@forebay/base/failure'
+import { Failure, isFailure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
-import type { CommitOptions, NewRecord, ObjectRecord } from './contract.ts'
-import { diskFailure, errorCode } from './journal.ts'
+import { diskFailure } from '../os/disk-gate.ts'
+import type { CommitOptions, FileLease, NewRecord, ObjectRecord } from './contract.ts'
+import { errorCode } from './journal.ts'
 import type { JournalEntry } from './journal-format.ts'
 import type { JournalPosition } from './journal-read.ts'
 import { OWN } from './mountpath.ts'
@@ -82,7 +83,7 @@ export async function commitWork(
     throw new Failure('disk-error', `${bucket.ref.name}: no file name could be made for the key`)
   } catch (error) {
     work.unlink()
-    throw diskFailure(`${work.drive.mountpath.root}: the object could not be stored`, error)
+    throw diskFailure(error, `${work.drive.mountpath.root}: the object could not be stored`)
   } finally {
     work.releaseReservation()
   }
@@ -108,16 +109,33 @@ export async function publishRecord(
   const { bucketId, key } = record
   const { from, settle } = publication
   const entry: JournalEntry = { kind: 'put', bucketId, key, sequence, record: bytes, from, settle }
+  const previous = context.index.current(bucketId, key)
+  // Readers that looked the old version up and have not opened it yet find it open here.
+  const held = previous === undefined ? undefined : holdFile(context, previous)
   drive.inFlight.add(sequence)
   try {
     const position = await drive.journal.append(entry, sync)
-    const previous = context.index.current(bucketId, key)
     const journalled = { position, previous, record: Object.freeze(record), bytes }
-    if (!(await giveName(context, journalled, publication))) return undefined
+    if (!(await giveName(journalled, publication))) return undefined
     return await install(context, journalled, publication)
   } finally {
+    held?.release()
     drive.inFlight.delete(sequence)
     if (!sync) drive.unsyncedCommits += 1
+  }
+}
+
+/**
+ * A descriptor of the version that is about to lose its name; none where its file cannot be read.
+ *
+ * @throws Failure `slow-down` when no descriptor is left: a reader in between would see damage
+ */
+function holdFile(context: StoreContext, record: ObjectRecord): FileLease | undefined {
+  try {
+    return context.files.lease(record)
+  } catch (error) {
+    if (isFailure(error, 'slow-down')) throw error
+    return undefined
   }
 }
 
@@ -134,12 +152,9 @@ interface Journalled {
  * @returns false for a collision of names
  */
 async function giveName(
-  context: StoreContext,
-  { position, previous, record }: Journalled,
+  { position, record }: Journalled,
   { drive, from, sequence, sync, onNamed }: Publication,
 ): Promise<boolean> {
-  // Readers that looked the old version up and have not opened it yet find it open here.
-  if (previous !== undefined) context.files.hold(previous)
   const { root } = drive.mountpath
   try {
     await failpoint('commit:journalled')

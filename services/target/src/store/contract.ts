@@ -123,6 +123,7 @@ export interface ObjectStore {
    * A descriptor of the record's file, checked to be its inode, a regular file and of its size.
    *
    * @returns undefined when the file is missing or another one: the record is corrupt or was replaced.
+   * @throws Failure `slow-down` when no descriptor is left, `disk-error` when the disk cannot say
    */
   open(record: ObjectRecord): FileLease | undefined
 
@@ -150,7 +151,10 @@ export interface ObjectStore {
   /** Marks the version stale: ask before the next use. */
   expire(bucketId: number, key: string): void
 
-  /** A sparse file that stays open for writing; `record.blocks` is set. Re-opens one that is already published. */
+  /**
+   * A sparse file that stays open for writing; `record.blocks` is set. Re-opens one that is already
+   * published. Failures as of `open`.
+   */
   openPartial(record: ObjectRecord): WorkFile | undefined
   /** Journals the blocks that were written since, and installs the new table. */
   recordBlocks(record: ObjectRecord, blocks: ReadonlyMap<number, number>): Promise<ObjectRecord>

@@ -266,6 +266,26 @@ test.each(Object.keys(BROKEN_FILES))(
   },
 )
 
+test('without a descriptor nothing is damaged: the store says so, keeps every entry, and goes on', () => {
+  const child = new URL('./testing/exhausted-child.ts', import.meta.url).pathname
+  const output = execFileSync('bash', [
+    ...['-c', 'ulimit -n 80; exec "$0" "$1" "$2"'],
+    ...[process.execPath, child, temporaryDirectory()],
+  ])
+  expect(JSON.parse(output.toString())).toEqual({
+    shedFirst: 'done',
+    held: true,
+    cached: 'slow-down',
+    partial: 'slow-down',
+    write: 'slow-down',
+    overwrite: 'slow-down',
+    records: [true, true],
+    entries: [true, true],
+    corrupt: 0,
+    afterwards: 'done',
+  })
+})
+
 test.each(['missing', 'random bytes', 'empty', 'cut short', 'an older copy'])(
   'an index that is %s is built again from the journals',
   async (what) => {

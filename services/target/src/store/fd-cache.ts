@@ -1,12 +1,13 @@
-import { close, closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { close, closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { join } from 'node:path'
+import { isFailure } from '@forebay/base/failure'
+import { diskFailure } from '../os/disk-gate.ts'
+import { openFilesShare } from '../os/open-files.ts'
 import type { FileLease, ObjectRecord } from './contract.ts'
+import { errorCode } from './journal.ts'
 
 /** Open files kept when the process may have enough; each costs about 1 KiB of kernel memory. */
 export const OPEN_FILES_MAX = 4096
-
-/** Share of the process's descriptors that the cache may use: sockets need the rest. */
-const LIMIT_SHARE = 0.5
 
 interface OpenFile {
   readonly fd: number
@@ -33,16 +34,20 @@ export class FdCache {
   /** By stamp counter, in order of use. */
   readonly #files = new Map<number, OpenFile>()
 
-  constructor(rootOf: (mountpath: number) => FileRoot | undefined, openMax = defaultOpenMax()) {
+  /** @param openMax files kept; fewer where the process may not have so many descriptors */
+  constructor(rootOf: (mountpath: number) => FileRoot | undefined, openMax = OPEN_FILES_MAX) {
     this.#rootOf = rootOf
-    this.#openMax = openMax
+    this.#openMax = Math.min(openMax, openFilesShare())
   }
 
   get size(): number {
     return this.#files.size
   }
 
-  /** @returns undefined when the file is missing, of another inode or size, or no regular file */
+  /**
+   * @returns undefined when the file is missing, of another inode or size, or no regular file
+   * @throws Failure `slow-down` when no descriptor is left, `disk-error` when the disk cannot say
+   */
   lease(record: ObjectRecord): FileLease | undefined {
     const file = this.#find(record)
     if (file === undefined) return undefined
@@ -59,15 +64,20 @@ export class FdCache {
     }
   }
 
-  /** Opens the file if need be, so that readers have it while its name changes. */
-  hold(record: ObjectRecord): void {
-    this.#find(record)
-  }
-
   /** Forgets the version; its file is closed when the last lease ends. */
   drop(record: ObjectRecord): void {
     const file = this.#files.get(record.stamp.counter)
     if (file !== undefined) this.#drop(record.stamp.counter, file)
+  }
+
+  /** Closes every file that nobody reads now, at once. @returns false when there is none */
+  shed(): boolean {
+    const idle = [...this.#files].filter(([, { leases }]) => leases === 0)
+    for (const [counter, { fd }] of idle) {
+      this.#files.delete(counter)
+      closeSync(fd)
+    }
+    return idle.length > 0
   }
 
   close(): void {
@@ -96,7 +106,13 @@ export class FdCache {
 
   #open(record: ObjectRecord): number | undefined {
     const root = this.#rootOf(record.location.mountpath)
-    return root === undefined ? undefined : openChecked(root, record, constants.O_RDONLY)
+    if (root === undefined) return undefined
+    try {
+      return openChecked(root, record, constants.O_RDONLY)
+    } catch (error) {
+      if (!isFailure(error, 'slow-down') || !this.shed()) throw error
+      return openChecked(root, record, constants.O_RDONLY)
+    }
   }
 
   #closeOldest(): void {
@@ -114,25 +130,25 @@ export class FdCache {
 }
 
 /**
+ * What `open` says where something else than the record's file has its name, or nothing: no such name,
+ * a link, a directory, a socket or a pipe. Every other error tells nothing about the record.
+ */
+const NOT_THE_FILE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO'])
+
+/**
  * A descriptor of the record's file if that is what the record says: the inode on the mountpath's
  * device, a regular file, of the right size. Nothing is followed and nothing waited for, whatever
  * lies there (a link, a pipe).
+ *
+ * @throws Failure `slow-down` when no descriptor is left, `disk-error` when the disk cannot say
  */
 export function openChecked(
   root: FileRoot,
   record: ObjectRecord,
   access: number,
 ): number | undefined {
-  let fd: number
-  try {
-    fd = openSync(
-      join(root.root, record.location.path),
-      access | constants.O_NOFOLLOW | constants.O_NONBLOCK,
-    )
-  } catch {
-    // Missing, a link, a socket, a directory opened for writing: all mean "not the record's file".
-    return undefined
-  }
+  const fd = openIfThere(join(root.root, record.location.path), access)
+  if (fd === undefined) return undefined
   const stat = fstatSync(fd)
   if (
     stat.isFile() &&
@@ -146,22 +162,16 @@ export function openChecked(
   return undefined
 }
 
+function openIfThere(path: string, access: number): number | undefined {
+  try {
+    return openSync(path, access | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    if (NOT_THE_FILE.has(errorCode(error) ?? '')) return undefined
+    throw diskFailure(error, 'the file of an object cannot be opened')
+  }
+}
+
 /** Off the loop: the last close of an unlinked file frees its blocks, which takes long for a large one. */
 function closeLater(fd: number): void {
   close(fd, () => undefined)
-}
-
-function defaultOpenMax(): number {
-  const match = /^Max open files\s+(\d+)/m.exec(readLimits())
-  const limit = match === null ? 1024 : Number(match[1])
-  return Math.max(16, Math.min(OPEN_FILES_MAX, Math.floor(limit * LIMIT_SHARE)))
-}
-
-function readLimits(): string {
-  try {
-    return readFileSync('/proc/self/limits', 'utf8')
-  } catch {
-    // No /proc: the smallest limit that systems give is assumed.
-    return ''
-  }
 }

@@ -3,6 +3,7 @@ import { close, fdatasync, ftruncateSync, openSync, statSync, writeSync, writev 
 import { promisify } from 'node:util'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
+import { diskFailure } from '../os/disk-gate.ts'
 import { syncDirectory } from './directory-sync.ts'
 import { encodeFrame, JOURNAL_FORMAT, type JournalEntry } from './journal-format.ts'
 import { type JournalPosition, listSegments, POSITION_UNIT, segmentPath } from './journal-read.ts'
@@ -236,22 +237,12 @@ export class Journal {
   }
 
   #refuse(batch: readonly Append[], cause: unknown): void {
-    const failure = diskFailure('the journal could not be written', cause)
+    const failure = diskFailure(cause, 'the journal could not be written')
     for (const append of batch) {
       this.#pending.delete(append.position)
       append.reject(failure)
     }
   }
-}
-
-/** The failure that an error of the operating system comes to. */
-export function diskFailure(message: string, cause: unknown): Failure {
-  if (cause instanceof Failure) return cause
-  const code = errorCode(cause)
-  const full = code === 'ENOSPC' || code === 'EDQUOT'
-  return new Failure(full ? 'out-of-space' : 'disk-error', `${message}: ${code ?? 'failed'}`, {
-    cause,
-  })
 }
 
 /** The `code` of an error of the operating system. */

@@ -1,8 +1,9 @@
 import { Buffer } from 'node:buffer'
 import type { Failure } from '@forebay/base/failure'
+import { diskFailure } from '../os/disk-gate.ts'
 import type { ObjectRecord, ScanOptions } from './contract.ts'
 import { encodeName, type IndexDatabases } from './index-db.ts'
-import { diskFailure, type Journal } from './journal.ts'
+import type { Journal } from './journal.ts'
 import type { JournalPosition } from './journal-read.ts'
 import { RecordCache } from './record-cache.ts'
 import { decodeHeader, decodeRecord, type RecordHeader } from './record-codec.ts'
@@ -228,7 +229,7 @@ export class RecordIndex {
         },
         (cause: unknown) => {
           ignoreRepeated(cause)
-          this.#broken ??= diskFailure('the index could not be written', cause)
+          this.#broken ??= diskFailure(cause, 'the index could not be written')
         },
       )
       .finally(() => this.#running.delete(committed))

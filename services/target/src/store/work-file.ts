@@ -2,10 +2,10 @@ import { close, constants, fstatSync, open, unlink } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { BucketRecord } from '@forebay/model/bucket'
+import { diskFailure, isExhausted } from '../os/disk-gate.ts'
 import { RESERVE_STEP_BYTES } from '../space/space.ts'
 import type { ObjectRecord, WorkFile } from './contract.ts'
 import { openChecked } from './fd-cache.ts'
-import { diskFailure } from './journal.ts'
 import { OWN } from './mountpath.ts'
 import { type Drive, driveOf, type StoreContext } from './store-context.ts'
 
@@ -110,9 +110,8 @@ export async function createWorkFile(
   await drive.space.reserve(reserveBytes)
   workCount += 1
   const relativePath = `${OWN.work}/${context.processTag}-${workCount}`
-  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
   try {
-    const fd = await openAsync(join(drive.mountpath.root, relativePath), flags, 0o600)
+    const fd = await openNew(context, join(drive.mountpath.root, relativePath))
     return new LocalWorkFile(
       { drive, relativePath },
       { fd, inode: fstatSync(fd).ino, reservedBytes: reserveBytes },
@@ -120,7 +119,18 @@ export async function createWorkFile(
     )
   } catch (cause) {
     drive.space.release(reserveBytes)
-    throw diskFailure(`${drive.mountpath.root}: no work file`, cause)
+    throw diskFailure(cause, `${drive.mountpath.root}: no work file`)
+  }
+}
+
+/** Files kept open for the next read go first where descriptors are short. */
+async function openNew(context: StoreContext, path: string): Promise<number> {
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+  try {
+    return await openAsync(path, flags, 0o600)
+  } catch (error) {
+    if (!isExhausted(error) || !context.files.shed()) throw error
+    return openAsync(path, flags, 0o600)
   }
 }
 

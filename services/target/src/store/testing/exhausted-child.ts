@@ -1,0 +1,69 @@
+/**
+ * A process that has used up its file descriptors: opens a store, stores objects, takes every
+ * descriptor that is left, and tells on standard output what the store then does.
+ *
+ * Arguments: mountpath. The caller sets the limit.
+ */
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { isFailure } from '@forebay/base/failure'
+import { CACHED, LAZY, NATIVE, openTestStore, put, putPartial } from './store-fixture.ts'
+
+const [root = ''] = process.argv.slice(2)
+const { store, events } = await openTestStore([root])
+const native = await put(store, { bucket: NATIVE, key: 'native', text: 'native' })
+const cached = await put(store, { bucket: CACHED, key: 'cached', text: 'cached' }, LAZY)
+const partial = await putPartial(store, 'partial', 10_000)
+const kept = await put(store, { bucket: NATIVE, key: 'kept', text: 'kept' })
+await store.context.index.settled()
+
+const tried = async (act: () => unknown): Promise<string> => {
+  try {
+    const result = await act()
+    return result === undefined ? 'not the file' : 'done'
+  } catch (error) {
+    return isFailure(error) ? error.code : String(error)
+  }
+}
+
+// One file is open for the next read; it is what gives way first.
+store.open(kept)?.release()
+const work = await store.createWork(NATIVE, 'native', 3)
+writeSync(work.fd, 'new')
+const taken = takeAll()
+const shedFirst = await tried(() => store.open(native)?.release() ?? 'opened')
+takeAll(taken)
+const report = {
+  shedFirst,
+  // The descriptor of `native` is open for the next read now, and gives way to `cached`.
+  held: store.open(native) !== undefined,
+  cached: await tried(() => store.open(cached)),
+  partial: await tried(() => store.openPartial(partial)),
+  write: await tried(() => store.createWork(NATIVE, 'other', 0)),
+  overwrite: await tried(() =>
+    store.commit({ bucket: CACHED, key: 'cached', work }, recordOfNew(), LAZY),
+  ),
+  records: ['native', 'kept'].map((key) => store.get(7, key) !== undefined),
+  entries: ['cached', 'partial'].map((key) => store.get(8, key) !== undefined),
+  corrupt: events.filter(({ event }) => event === 'record-corrupt').length,
+  afterwards: '',
+}
+for (const fd of taken) closeSync(fd)
+report.afterwards = await tried(() => store.open(cached))
+writeSync(1, JSON.stringify(report))
+process.exit(0)
+
+function recordOfNew() {
+  const { attributes, contentXxh64, pin, validatedMs } = cached
+  return { attributes: { ...attributes, sizeBytes: 3 }, contentXxh64, pin, validatedMs }
+}
+
+function takeAll(taken: number[] = []): number[] {
+  for (;;) {
+    try {
+      taken.push(openSync('/dev/null', 'r'))
+    } catch {
+      // No descriptor is left.
+      return taken
+    }
+  }
+}
