@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writev, writevSync } from 'node:fs'
 import { PUMP_SLICE_BYTES } from '@forebay/base/limits'
 import { type DiskGate, diskFailure, diskGateOf } from '../os/disk-gate.ts'
+import type { BodySink } from './body-sink.ts'
 import { type WritePolicy, writePolicyOf } from './write-policy.ts'
 
 /** Bytes gathered before they are written: the cheapest size. */
@@ -42,7 +43,8 @@ export interface FileSinkOptions {
  * else on a thread of the pool, one write at a time. One owner, who ends with `flush` or `settle`
  * before the descriptor is closed.
  */
-export class FileSink {
+export class FileSink implements BodySink {
+  readonly holds = false
   readonly #fd: number
   readonly #offset: number
   readonly #onWritten: ((writtenBytes: number) => void) | undefined
@@ -68,12 +70,10 @@ export class FileSink {
     return this.#writtenBytes
   }
 
-  /**
-   * Takes a chunk, which must not change any more. A returned promise means: pause the source until
-   * it has resolved.
-   *
-   * @throws Failure `out-of-space` | `disk-error` | `slow-down`, also that of an earlier chunk
-   */
+  get takenBytes(): number {
+    return this.#writtenBytes + this.#writingBytes + this.#gatheredBytes
+  }
+
   write(chunk: Buffer): void | Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     if (chunk.length === 0) return
@@ -105,6 +105,14 @@ export class FileSink {
     this.#chunks = []
     this.#gatheredBytes = 0
     await this.#writing
+  }
+
+  copyHeld(): number {
+    return 0
+  }
+
+  close(): void {
+    // What `flush` or `settle` left behind is nothing.
   }
 
   #isFull(): boolean {

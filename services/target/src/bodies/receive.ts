@@ -2,11 +2,15 @@ import type { HashAlgorithm } from '@forebay/base/hash/algorithms'
 import { createDigester, type Digester } from '@forebay/base/hash/digester'
 import type { BodyVerdict, IncomingBody } from '@forebay/peer/bodies'
 import type { DiskGate } from '../os/disk-gate.ts'
+import { type BodySink, createBodySink } from './body-sink.ts'
 import { FileSink } from './file-sink.ts'
 import type { WritePolicy } from './write-policy.ts'
 
 /** Space reserved at a time while the length of a body is not known, bytes. */
 export const UNKNOWN_LENGTH_STEP_BYTES = 16 * 1024 ** 2
+
+/** Memory of one large body between its source and the disk, bytes. */
+export const RECEIVE_RING_BYTES = 1024 ** 2
 
 export interface ReceiveOptions {
   readonly body: IncomingBody
@@ -18,6 +22,8 @@ export interface ReceiveOptions {
   readonly digests: Iterable<HashAlgorithm>
   /** Told how many bytes are in the file, after each write. */
   readonly onProgress?: ((writtenBytes: number) => void) | undefined
+  /** Somebody reads the file as it grows or right after: then its pages are wanted in memory. */
+  readonly readSoon?: boolean | undefined
   readonly signal: AbortSignal
   /** Default `UNKNOWN_LENGTH_STEP_BYTES`. */
   readonly unknownLengthStep?: number | undefined
@@ -41,14 +47,9 @@ export interface ReceivedBody {
  * and `reserve` throw; the signal's reason
  */
 export async function receiveToFile(options: ReceiveOptions): Promise<ReceivedBody> {
-  const { body, fd, signal } = options
+  const { body, signal } = options
   signal.throwIfAborted()
-  const sink = new FileSink({
-    fd,
-    onWritten: options.onProgress,
-    policy: options.policy,
-    gate: options.gate,
-  })
+  const sink = openSink(options)
   const digester = createDigester(new Set([...options.digests, ...body.digestsNeeded]), {
     expectedBytes: body.lengthBytes,
   })
@@ -64,18 +65,31 @@ export async function receiveToFile(options: ReceiveOptions): Promise<ReceivedBo
     digester.abandon()
     await sink.settle()
     throw error
+  } finally {
+    sink.close()
   }
+}
+
+function openSink(options: ReceiveOptions): BodySink {
+  const { fd, policy, gate, body } = options
+  const sink = { fd, policy, gate, onWritten: options.onProgress }
+  if (options.readSoon === true || options.onProgress !== undefined) return new FileSink(sink)
+  return createBodySink({
+    ...sink,
+    expectedBytes: body.lengthBytes,
+    ringBytes: RECEIVE_RING_BYTES,
+  })
 }
 
 /** One chunk after the other: room for it, its digests, its place in the file. */
 class Intake {
   readonly #options: ReceiveOptions
-  readonly #sink: FileSink
+  readonly #sink: BodySink
   readonly #digester: Digester
   #sizeBytes = 0
   #reservedBytes = 0
 
-  constructor(options: ReceiveOptions, sink: FileSink, digester: Digester) {
+  constructor(options: ReceiveOptions, sink: BodySink, digester: Digester) {
     this.#options = options
     this.#sink = sink
     this.#digester = digester

@@ -168,6 +168,7 @@ function receivePart(
     fd: work.fd,
     reserve: (bytes) => work.reserve(bytes),
     digests,
+    readSoon: true,
     signal: request.signal,
     unknownLengthStep: UNKNOWN_LENGTH_STEP_BYTES,
   })

@@ -89,6 +89,18 @@ export function cachestatResident(
   return readUint64(statsCell, 0) >= last - first + 1
 }
 
+/**
+ * A buffer of unknown content whose memory begins at a page, as direct input and output demand it.
+ *
+ * @returns undefined without ffi: nothing else tells where the memory of a buffer lies
+ */
+export function pageAlignedBuffer(lengthBytes: number): Buffer | undefined {
+  if (ffi === undefined) return undefined
+  const memory = Buffer.allocUnsafeSlow(lengthBytes + PAGE_BYTES)
+  const beyond = Number(ffi.getRawPointer(memory) % BigInt(PAGE_BYTES))
+  return memory.subarray(PAGE_BYTES - beyond, PAGE_BYTES - beyond + lengthBytes)
+}
+
 /** Bytes the peer of a TCP socket has not acknowledged; undefined when the system cannot say. */
 export function unacknowledgedBytes(socketFd: number): number | undefined {
   if (ioctlCall === undefined || process.platform !== 'linux') return undefined
