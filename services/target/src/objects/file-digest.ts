@@ -1,10 +1,7 @@
-import fs from 'node:fs'
-import { promisify } from 'node:util'
 import { Failure } from '@forebay/base/failure'
 import { createDigester } from '@forebay/base/hash/digester'
 import type { ChecksumAlgorithm } from '@forebay/model/checksum'
-
-const readAsync = promisify(fs.read)
+import { readAt } from '../os/file-io.ts'
 
 /** Unit of reads that only hash, bytes. */
 const SLICE_BYTES = 1024 ** 2
@@ -12,7 +9,7 @@ const SLICE_BYTES = 1024 ** 2
 /**
  * Digests of the first `sizeBytes` of a file, read off the event loop.
  *
- * @throws Failure `object-corrupt` when the file is shorter.
+ * @throws Failure `object-corrupt` when the file is shorter, `disk-error`
  */
 export async function digestFile(
   fd: number,
@@ -23,7 +20,7 @@ export async function digestFile(
   try {
     for (let offset = 0; offset < sizeBytes; ) {
       const buffer = Buffer.allocUnsafe(Math.min(SLICE_BYTES, sizeBytes - offset))
-      const { bytesRead } = await readAsync(fd, buffer, 0, buffer.length, offset)
+      const bytesRead = await readAt(fd, buffer, offset)
       if (bytesRead === 0)
         throw new Failure('object-corrupt', `a file ends at ${offset} of ${sizeBytes} bytes`)
       await digester.update(buffer.subarray(0, bytesRead))

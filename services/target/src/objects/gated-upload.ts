@@ -1,10 +1,7 @@
-import fs from 'node:fs'
-import { promisify } from 'node:util'
 import type { UploadBody } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
 import { PUMP_SLICE_BYTES } from '@forebay/base/limits'
-
-const readAsync = promisify(fs.read)
+import { readAt } from '../os/file-io.ts'
 
 /** The end of a body that a backend does not get before every check has passed, bytes (rule 4). */
 export const WITHHELD_TAIL_BYTES = 16 * 1024
@@ -64,7 +61,7 @@ export class GatedUpload implements UploadBody {
         continue
       }
       const buffer = Buffer.allocUnsafe(Math.min(PUMP_SLICE_BYTES, limit - offset))
-      const { bytesRead } = await readAsync(this.#fd, buffer, 0, buffer.length, offset)
+      const bytesRead = await readAt(this.#fd, buffer, offset)
       if (bytesRead === 0)
         throw new Failure('disk-error', 'a work file is shorter than what was written')
       offset += bytesRead

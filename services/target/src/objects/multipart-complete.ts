@@ -1,5 +1,3 @@
-import fs from 'node:fs'
-import { promisify } from 'node:util'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
 import { type CrcAlgorithm, combineCrcs, compositeDigest } from '@forebay/base/hash/combine-crc'
@@ -8,15 +6,13 @@ import { PART_BYTES_MIN } from '@forebay/base/limits'
 import { type Checksum, type ChecksumAlgorithm, checksumWord } from '@forebay/model/checksum'
 import type { ObjectAttributes, StoredPart } from '@forebay/model/object'
 import type { CompleteRequest, WriteAnswer } from '@forebay/peer/target-port'
+import { readAt, writeFully } from '../os/file-io.ts'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { removeParts, storeDescription, uploadLock } from './multipart-native.ts'
 import { findUpload, noSuchUpload, partKey, type UploadDescription } from './multipart-record.ts'
 import { SYSTEM_BUCKET_ID } from './system-bucket.ts'
 import { checkConditions } from './write.ts'
-
-const readAsync = promisify(fs.read)
-const writeAsync = promisify(fs.write)
 
 /** Unit in which parts are put together, bytes. */
 const COPY_SLICE_BYTES = 1024 ** 2
@@ -180,31 +176,39 @@ async function assemble(
   const digester = createDigester(['xxh64'], { expectedBytes: totalBytes(parts) })
   const buffer = Buffer.allocUnsafeSlow(COPY_SLICE_BYTES)
   let position = 0
-  for (const part of parts) {
-    const lease = context.store.open(part)
-    if (lease === undefined)
-      throw new Failure('object-corrupt', `${part.key}: the file of a part is missing or damaged`)
-    try {
-      for (let offset = 0; offset < part.attributes.sizeBytes; ) {
-        const { bytesRead } = await readAsync(lease.fd, buffer, 0, buffer.length, offset)
-        if (bytesRead === 0)
-          throw new Failure('object-corrupt', `${part.key}: the file of a part is too short`)
-        await digester.update(buffer.subarray(0, bytesRead))
-        await writeFully(work.fd, buffer.subarray(0, bytesRead), position)
-        offset += bytesRead
-        position += bytesRead
-      }
-    } finally {
-      lease.release()
+  try {
+    for (const part of parts) {
+      await readPart(context, { part, buffer }, async (bytes) => {
+        await digester.update(bytes)
+        await writeFully(work.fd, [bytes], position)
+        position += bytes.length
+      })
     }
+    return (await digester.digest()).get('xxh64')
+  } catch (error) {
+    digester.abandon()
+    throw error
   }
-  return (await digester.digest()).get('xxh64')
 }
 
-async function writeFully(fd: number, bytes: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await writeAsync(fd, bytes, done, bytes.length - done, position + done)
-    done += bytesWritten
+async function readPart(
+  context: ObjectContext,
+  { part, buffer }: { readonly part: ObjectRecord; readonly buffer: Buffer },
+  write: (bytes: Buffer) => Promise<void>,
+): Promise<void> {
+  const lease = context.store.open(part)
+  if (lease === undefined)
+    throw new Failure('object-corrupt', `${part.key}: the file of a part is missing or damaged`)
+  try {
+    for (let offset = 0; offset < part.attributes.sizeBytes; ) {
+      const bytesRead = await readAt(lease.fd, buffer, offset)
+      if (bytesRead === 0)
+        throw new Failure('object-corrupt', `${part.key}: the file of a part is too short`)
+      await write(buffer.subarray(0, bytesRead))
+      offset += bytesRead
+    }
+  } finally {
+    lease.release()
   }
 }
 

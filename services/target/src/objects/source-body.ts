@@ -1,11 +1,8 @@
-import fs from 'node:fs'
-import { promisify } from 'node:util'
 import { Failure } from '@forebay/base/failure'
 import { PUMP_SLICE_BYTES } from '@forebay/base/limits'
 import type { ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { BodyVerdict, IncomingBody, ObjectBody } from '@forebay/peer/bodies'
-
-const readAsync = promisify(fs.read)
+import { readAt } from '../os/file-io.ts'
 
 /** A body that can also be read inside the process, for copies. One of `sendTo`, `pump`, `close`. */
 export interface SourceBody extends ObjectBody {
@@ -48,7 +45,7 @@ async function pumpFile(
     signal.throwIfAborted()
     const there = await source.waitFor(offset, signal)
     const buffer = Buffer.allocUnsafe(Math.min(PUMP_SLICE_BYTES, there, end - offset))
-    const { bytesRead } = await readAsync(source.fd, buffer, 0, buffer.length, offset)
+    const bytesRead = await readAt(source.fd, buffer, offset)
     if (bytesRead === 0)
       throw new Failure('object-corrupt', `a file ends at byte ${offset} of ${end}`)
     await write(buffer.subarray(0, bytesRead))

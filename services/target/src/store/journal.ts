@@ -1,14 +1,14 @@
-import { Buffer } from 'node:buffer'
-import { close, fdatasync, ftruncateSync, openSync, statSync, writeSync, writev } from 'node:fs'
+import type { Buffer } from 'node:buffer'
+import { close, fdatasync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
 import { diskFailure } from '../os/disk-gate.ts'
+import { writeFully } from '../os/file-io.ts'
 import { syncDirectory } from './directory-sync.ts'
 import { encodeFrame, JOURNAL_FORMAT, type JournalEntry } from './journal-format.ts'
 import { type JournalPosition, listSegments, POSITION_UNIT, segmentPath } from './journal-read.ts'
 
-const writevAsync = promisify(writev)
 const fdatasyncAsync = promisify(fdatasync)
 const closeAsync = promisify(close)
 
@@ -258,18 +258,4 @@ async function createSegment(directory: string, number: number): Promise<Segment
   writeSync(fd, header)
   await syncDirectory(directory)
   return { number, fd, size: header.length, poisoned: false }
-}
-
-async function writeFully(fd: number, buffers: readonly Buffer[], at: number): Promise<void> {
-  const wanted = buffers.reduce((sum, { length }) => sum + length, 0)
-  const { bytesWritten } = await writevAsync(fd, buffers, at)
-  if (bytesWritten === wanted) return
-  // A full disk ends a write early: the rest, in one piece, either fits or gives the error.
-  let rest = Buffer.concat(buffers).subarray(bytesWritten)
-  let position = at + bytesWritten
-  while (rest.length > 0) {
-    const written = (await writevAsync(fd, [rest], position)).bytesWritten
-    rest = rest.subarray(written)
-    position += written
-  }
 }
