@@ -1,6 +1,13 @@
 import { startForebay, temporaryFolder } from '../../testkit/servers.ts'
 import { MEANT, missingFor } from './scope.ts'
-import { type CaseResult, type Endpoint, runAlone, runSuite, startReference } from './suite.ts'
+import {
+  type CaseResult,
+  type Endpoint,
+  linkProgram,
+  runAlone,
+  runSuite,
+  startReference,
+} from './suite.ts'
 
 const CREDENTIALS = { accessKey: 'full-flow-admin', secretKey: 'full-flow-secret-0001' } as const
 
@@ -17,14 +24,21 @@ export type Compared = {
 
 const NEVER_RAN: CaseResult = { passed: false, said: 'it did not run' }
 
-/** Runs the suite against versitygw itself and against Forebay, both fresh, one after the other. */
-export async function compareServers(say: (line: string) => void): Promise<readonly Compared[]> {
-  const reference = await measure('versitygw', async (folder) => {
+/**
+ * Runs the suite against versitygw itself and against Forebay, both fresh, one after the other.
+ *
+ * @param chosen names of the cases to run, each alone; none for the whole suite
+ */
+export async function compareServers(
+  say: (line: string) => void,
+  chosen: readonly string[] = [],
+): Promise<readonly Compared[]> {
+  const reference = await measure('versitygw', chosen, async (folder) => {
     const server = await startReference(folder, CREDENTIALS)
     return { url: server.url, stop: () => server.stop() }
   })
   say(`versitygw: ${passedOf(reference)} of ${reference.size} cases pass`)
-  const forebay = await measure('forebay', async (folder) => {
+  const forebay = await measure('forebay', chosen, async (folder) => {
     const { accessKey, secretKey } = CREDENTIALS
     // The suite takes the owner of everything to be the access key.
     const user = { id: accessKey, accessKey, secretKey, policy: 'admin' }
@@ -49,13 +63,16 @@ type Started = { readonly url: string; readonly stop: () => Promise<unknown> }
 
 async function measure(
   name: string,
+  chosen: readonly string[],
   start: (folder: string) => Promise<Started>,
 ): Promise<ReadonlyMap<string, CaseResult>> {
   const folder = await temporaryFolder(`full-flow-${name}`)
   let server: Started | undefined
   try {
+    await linkProgram(folder.path)
     server = await start(`${folder.path}/together`)
     const endpoint: Endpoint = { url: server.url, credentials: CREDENTIALS }
+    if (chosen.length > 0) return await runAlone(folder.path, endpoint, chosen)
     const together = await runSuite(folder.path, endpoint)
     await server.stop()
     server = await start(`${folder.path}/alone`)
