@@ -300,7 +300,7 @@ test.each([
   ['x-amz-checksum-crc32:NhCmhg==\r\nx-amz-checksum-crc32:NhCmhg==\r\n', 'trailer-malformed'],
   ['x-amz-checksum-crc32\r\n', 'trailer-malformed'],
   [':NhCmhg==\r\n', 'trailer-malformed'],
-  ['x-amz-checksum-crc32:a\rb\r\n', 'trailer-malformed'],
+  ['x-amz-checksum-crc32:a\rb\r\n', 'body-incomplete'],
   ['x-amz-checksum-crc32:a\n\n\r\n', 'trailer-malformed'],
   [`x-amz-trailer-signature:${'0'.repeat(64)}\r\n`, 'trailer-malformed'],
   [`x-amz-checksum-crc32:${'a'.repeat(5000)}\r\n`, 'trailer-malformed'],
@@ -308,6 +308,41 @@ test.each([
   const wire = `5\r\nhello\r\n0\r\n${trailers}\r\n`
   expect(refusalOf(optionsOf('unsigned', 5), wire)).toBe(outcome)
 })
+
+test.each([
+  [(wire) => wire.replace(/-crc32:(.*)\r\n/, '-crc32:$1\rbcd'), 'the line of a trailer goes on'],
+  [(wire) => wire.replace('trailer-signature', 'trailing-signature'), 'another name'],
+  [(wire) => wire.replace(/(trailer-signature:.{63})./, '$1'), 'a digit too few'],
+  [(wire) => wire.replace(/\r\n\r\n$/, 'erty'), 'no end of line'],
+  [(wire) => wire.replace(/\r\n\r\n$/, '\r\npp'), 'no empty line'],
+] as const satisfies readonly (readonly [(wire: string) => string, string])[])(
+  'a body whose signature of the trailers is not there whole is incomplete, case %#',
+  (change) => {
+    const wire = encode('signed-trailer', HELLO).toString('latin1')
+    const changed = change(wire)
+    expect(changed).not.toBe(wire)
+    expect(refusalOf(optionsOf('signed-trailer', 5), changed)).toBe('body-incomplete')
+  },
+)
+
+test.each([
+  ['6\r\nhello\r\n0\r\n\r\n', 5, 'The request body terminated unexpectedly'],
+  ['6\r\nhello!\r\n0\r\n\r\n', 5, 'the chunks are longer than x-amz-decoded-content-length'],
+  [`2001\r\n${'a'.repeat(8192)}\r\n`, 8192, 'The request body terminated unexpectedly'],
+  ['2002\r\n', 8193, 'the chunks are longer than x-amz-decoded-content-length'],
+])(
+  'a chunk that is too long is told from one that is cut short, case %#',
+  (wire, length, message) => {
+    for (const pieces of [[wire], [...wire]]) {
+      const decoder = new ChunkedDecoder(optionsOf('unsigned', length))
+      const decode = () => {
+        for (const piece of pieces) decoder.write(Buffer.from(piece), () => expect.unreachable())
+        decoder.end()
+      }
+      expect(decode).toThrow(message)
+    }
+  },
+)
 
 test('trailers of signed chunks without signed trailers are refused', () => {
   const wire = encode('signed', HELLO).toString('latin1')

@@ -17,6 +17,9 @@ export const CHUNK_BYTES_MIN = 8192
 /** Digits of a chunk size; more cannot be a number of bytes. */
 export const CHUNK_SIZE_DIGITS_MAX = 16
 
+/** Bytes passed over to see whether a chunk that is too long has them or only announces them. */
+export const SURPLUS_LOOK_BYTES_MAX = 8192
+
 /** All trailers together, bytes; S3 knows a checksum and a signature. */
 export const TRAILER_BYTES_MAX = 4096
 
@@ -77,7 +80,7 @@ export function announcedTrailers(header: string | undefined): readonly string[]
   return names
 }
 
-type State = 'size' | 'data' | 'data-end' | 'trailers' | 'done' | 'failed'
+type State = 'size' | 'data' | 'data-end' | 'surplus' | 'trailers' | 'done' | 'failed'
 
 /**
  * Decodes one body as it arrives. Nothing is copied: what is emitted are views of what was written.
@@ -151,6 +154,8 @@ export class ChunkedDecoder {
         return this.#readData(wire, offset, emit)
       case 'data-end':
         return this.#readDataEnd(wire, offset)
+      case 'surplus':
+        return this.#readSurplus(wire, offset)
       case 'trailers':
         return this.#readTrailerLine(wire, offset)
       case 'done':
@@ -183,10 +188,10 @@ export class ChunkedDecoder {
     }
     const size = Number.parseInt(digits, 16)
     if (size > this.#bodyLeft) {
-      throw new Failure(
-        'body-incomplete',
-        'the chunks are longer than x-amz-decoded-content-length',
-      )
+      if (this.#bodyLeft > SURPLUS_LOOK_BYTES_MAX) throw longerThanDeclared()
+      this.#chunkLeft = this.#bodyLeft
+      this.#state = 'surplus'
+      return
     }
     const { chunkBytesMin = CHUNK_BYTES_MIN } = this.#options
     if (size > 0 && this.#chunkBytes > 0 && this.#chunkBytes < chunkBytesMin) {
@@ -220,6 +225,19 @@ export class ChunkedDecoder {
     if (this.#chunkLeft === 0) this.#state = 'data-end'
     emit(data)
     return end
+  }
+
+  /**
+   * Passes over what the body may still have of a chunk that announces more, and refuses it: S3 has
+   * one sentence for a chunk that ends there, before its own size, and one for a chunk that goes on.
+   */
+  #readSurplus(wire: Buffer, offset: number): number {
+    const end = Math.min(wire.length, offset + this.#chunkLeft)
+    this.#chunkLeft -= end - offset
+    if (end === wire.length) return end
+    throw wire[end] === CARRIAGE_RETURN
+      ? refusal('a chunk is shorter than its size says')
+      : longerThanDeclared()
   }
 
   #hashData(data: Buffer): void {
@@ -269,6 +287,8 @@ export class ChunkedDecoder {
   #readTrailers(line: string): void {
     if (this.#trailersSigned)
       throw badTrailer('a trailer stands after the signature of the trailers')
+    if (line.includes('\r')) throw refusal('a line of the trailers does not end in CR LF')
+    if (this.#awaitsTrailerSignature()) throw refusal('the signature of the trailers is missing')
     const lines = line.endsWith('\n') ? line.slice(0, -1) : line
     for (const trailer of lines.split('\n')) {
       const colon = trailer.indexOf(':')
@@ -284,13 +304,19 @@ export class ChunkedDecoder {
     }
   }
 
+  /** True when every trailer that was announced is there: S3 takes another line for a body cut short. */
+  #awaitsTrailerSignature(): boolean {
+    const { mode, trailerNames } = this.#options
+    if (mode.kind !== 'chunked-signed' || trailerNames.length === 0) return false
+    return this.#trailers.size === trailerNames.length
+  }
+
   #checkTrailers(line: string): void {
     const { chain, mode } = this.#options
     const signature = line.slice(TRAILER_SIGNATURE.length)
     const expected = mode.kind === 'chunked-signed' && mode.trailer && !this.#trailersSigned
-    if (!expected || !isSha256Hex(signature)) {
-      throw badTrailer('the signature of the trailers is malformed or out of place')
-    }
+    if (!expected) throw badTrailer('the signature of the trailers is out of place')
+    if (!isSha256Hex(signature)) throw refusal('the signature of the trailers is malformed')
     const sha256Hex = hash('sha256', Buffer.from(this.#trailerText, 'latin1'), 'hex')
     if (chain !== undefined && !chain.acceptTrailers(sha256Hex, signature)) {
       throw new Failure('signature-mismatch', 'the signature of the trailers does not match')
@@ -335,6 +361,10 @@ function refusal(message: string): Failure {
     hint: `${message}.`,
     facts: { verbatim: true },
   })
+}
+
+function longerThanDeclared(): Failure {
+  return new Failure('body-incomplete', 'the chunks are longer than x-amz-decoded-content-length')
 }
 
 function badTrailer(message: string): Failure {
