@@ -269,9 +269,14 @@ export interface TargetPort {
   /** Removes the local copy only. @returns false when there was none. Refused for native buckets. */
   evict(request: DeleteRequest): Promise<boolean>
   explain(request: ReadRequest): Promise<Explanation>
-  /** True when the bucket holds no object and no upload. */
-  isEmpty(bucket: BucketRecord, signal: AbortSignal): Promise<boolean>
-  /** Forgets everything stored for a bucket id that was destroyed. */
+  /**
+   * Closes a native bucket to writes if it holds no object; false leaves it as it is. What is written
+   * meanwhile waits for the caller, who destroys the bucket and drops it, or unseals it.
+   */
+  sealIfEmpty(bucket: BucketRecord): Promise<boolean>
+  /** Opens a sealed bucket again: it was not destroyed. */
+  unseal(bucket: BucketRecord): Promise<void>
+  /** Forgets everything stored for a bucket id that was destroyed; its writes fail from now on. */
   dropBucket(bucket: BucketRecord): Promise<void>
 }
 

@@ -154,10 +154,18 @@ export class Target implements TargetPort {
     return explainObject(this.#context, request)
   }
 
-  async isEmpty(bucket: BucketRecord, signal: AbortSignal): Promise<boolean> {
-    if (this.#isNative(bucket)) return this.#context.store.isEmpty(bucket.id)
-    const page = await this.#context.backendOf(bucket).list({ prefix: '', pageMax: 1, signal })
-    return page.objects.length === 0
+  async sealIfEmpty(bucket: BucketRecord): Promise<boolean> {
+    const { store } = this.#context
+    // A bucket in use is not disturbed by somebody who tries.
+    if (!store.isEmpty(bucket.id)) return false
+    await store.sealBucket(bucket.id)
+    if (store.isEmpty(bucket.id)) return true
+    store.unsealBucket(bucket.id)
+    return false
+  }
+
+  async unseal(bucket: BucketRecord): Promise<void> {
+    this.#context.store.unsealBucket(bucket.id)
   }
 
   async dropBucket(bucket: BucketRecord): Promise<void> {

@@ -41,52 +41,68 @@ interface Publication {
  */
 export async function commitWork(
   context: StoreContext,
-  target: { readonly bucket: BucketRecord; readonly key: string; readonly work: LocalWorkFile },
+  target: CommitTarget,
   commit: { readonly record: NewRecord; readonly options: CommitOptions },
 ): Promise<ObjectRecord> {
-  const { bucket, key, work } = target
-  const { record, options } = commit
+  const { bucket, work } = target
   try {
     if (!work.isOpen) throw new Failure('internal', 'the work file was committed or discarded')
     await failpoint('commit:begun')
-    await checkSize(work, record)
-    if (options.sync) await fdatasyncAsync(work.fd)
+    await checkSize(work, commit.record)
+    if (commit.options.sync) await fdatasyncAsync(work.fd)
     await failpoint('commit:data-synced')
-    for (const path of candidatePaths(context, target, record)) {
-      const sequence = context.sequence.take()
-      const published = await publishRecord(
-        context,
-        {
-          bucketId: bucket.id,
-          key,
-          stamp: { mapVersion: context.mapVersion(), counter: sequence },
-          ownedSince: context.mapVersion(),
-          attributes: record.attributes,
-          location: { mountpath: work.mountpath, path, inode: work.inode },
-          contentXxh64: record.contentXxh64,
-          pin: record.pin,
-          validatedMs: record.validatedMs,
-          blocks: record.blocks,
-        },
-        {
-          drive: work.drive,
-          from: work.relativePath,
-          inode: work.inode,
-          sequence,
-          sync: options.sync,
-          settle: options.settle,
-          onNamed: () => work.committed(),
-        },
-      )
-      if (published !== undefined) return published
-    }
-    throw new Failure('disk-error', `${bucket.ref.name}: no file name could be made for the key`)
+    return await context.buckets.pass(bucket.id, () => publishWork(context, target, commit))
   } catch (error) {
     work.unlink()
     throw diskFailure(error, `${work.drive.mountpath.root}: the object could not be stored`)
   } finally {
     work.releaseReservation()
   }
+}
+
+interface CommitTarget {
+  readonly bucket: BucketRecord
+  readonly key: string
+  readonly work: LocalWorkFile
+}
+
+/** Tries one name after the other. */
+async function publishWork(
+  context: StoreContext,
+  target: CommitTarget,
+  commit: { readonly record: NewRecord; readonly options: CommitOptions },
+): Promise<ObjectRecord> {
+  const { bucket, key, work } = target
+  const { record, options } = commit
+  for (const path of candidatePaths(context, target, record)) {
+    const sequence = context.sequence.take()
+    const published = await publishRecord(
+      context,
+      {
+        bucketId: bucket.id,
+        key,
+        stamp: { mapVersion: context.mapVersion(), counter: sequence },
+        ownedSince: context.mapVersion(),
+        attributes: record.attributes,
+        location: { mountpath: work.mountpath, path, inode: work.inode },
+        contentXxh64: record.contentXxh64,
+        pin: record.pin,
+        validatedMs: record.validatedMs,
+        blocks: record.blocks,
+      },
+      {
+        drive: work.drive,
+        from: work.relativePath,
+        inode: work.inode,
+        sequence,
+        sync: options.sync,
+        settle: options.settle,
+        onNamed: () => work.committed(),
+      },
+    )
+    if (published !== undefined) return published
+  }
+  throw new Failure('disk-error', `${bucket.ref.name}: no file name could be made for the key`)
 }
 
 /**

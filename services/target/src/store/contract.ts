@@ -168,7 +168,16 @@ export interface ObjectStore {
 
   scan(options: ScanOptions): ScanPage
   isEmpty(bucketId: number): boolean
-  /** Removes every record and file of a destroyed bucket, in the background of the promise. */
+  /**
+   * Lets no version of the bucket be committed from now on, and waits for those under way: what
+   * `isEmpty` says then stays true. Commits wait until `unsealBucket`, or fail after `dropBucket`.
+   */
+  sealBucket(bucketId: number): Promise<void>
+  unsealBucket(bucketId: number): void
+  /**
+   * Removes every record and file of a destroyed bucket, in the background of the promise. From now
+   * on its commits fail: `bucket-not-found`.
+   */
   dropBucket(bucket: BucketRecord): Promise<void>
   totals(): StoreTotals
   close(): Promise<void>

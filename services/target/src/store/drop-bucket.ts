@@ -11,8 +11,9 @@ import type { StoreContext } from './store-context.ts'
 /** Records removed between two turns of the event loop. */
 const PAGE_MAX = 500
 
-/** Removes every record and file of a bucket. A crash in the middle is finished by the next start. */
+/** Removes every record and file of a bucket, and refuses new ones. A crash in the middle is finished by the next start. */
 export async function dropWholeBucket(context: StoreContext, bucket: BucketRecord): Promise<void> {
+  await context.buckets.close(bucket.id)
   const sequence = context.sequence.take()
   const entry = { kind: 'drop-bucket', bucketId: bucket.id, sequence } as const
   const positions = await Promise.all(

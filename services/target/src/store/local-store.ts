@@ -80,7 +80,9 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   recordBlocks(record: ObjectRecord, blocks: ReadonlyMap<number, number>): Promise<ObjectRecord> {
-    return recordWrittenBlocks(this.context, record, blocks)
+    return this.context.buckets.pass(record.bucketId, () =>
+      recordWrittenBlocks(this.context, record, blocks),
+    )
   }
 
   markUnsettled(bucketId: number, key: string): Promise<void> {
@@ -105,6 +107,14 @@ export class LocalObjectStore implements ObjectStore {
 
   isEmpty(bucketId: number): boolean {
     return this.context.index.bucketTally(bucketId).objects === 0
+  }
+
+  sealBucket(bucketId: number): Promise<void> {
+    return this.context.buckets.seal(bucketId)
+  }
+
+  unsealBucket(bucketId: number): void {
+    this.context.buckets.unseal(bucketId)
   }
 
   dropBucket(bucket: BucketRecord): Promise<void> {

@@ -6,6 +6,7 @@ import type { BucketRecord } from '@forebay/model/bucket'
 import { Evictor } from '../space/evictor.ts'
 import { LruPolicy } from '../space/lru.ts'
 import { DriveSpace, WATERMARKS_DEFAULT, type Watermarks } from '../space/space.ts'
+import { BucketGate } from './bucket-gate.ts'
 import { keepCompact } from './compaction.ts'
 import { DirectorySync } from './directory-sync.ts'
 import { FdCache } from './fd-cache.ts'
@@ -161,6 +162,7 @@ function makeContext(
       (number) => parts.driveByNumber.get(number)?.mountpath,
       options.limits?.openFilesMax,
     ),
+    buckets: new BucketGate(),
     directories: new DirectorySync(),
     policy: new LruPolicy(() => clock.now()),
     mapVersion: options.mapVersion ?? (() => 0),

@@ -5,6 +5,7 @@ import type { BucketRecord } from '@forebay/model/bucket'
 import { chooseByWeight, hrwDigest, uniqueName } from '@forebay/model/hrw'
 import type { EvictionPolicy } from '../space/eviction-policy.ts'
 import type { DriveSpace } from '../space/space.ts'
+import type { BucketGate } from './bucket-gate.ts'
 import type { DirectorySync } from './directory-sync.ts'
 import type { FdCache } from './fd-cache.ts'
 import type { Journal } from './journal.ts'
@@ -55,6 +56,7 @@ export interface StoreContext {
   readonly drives: readonly Drive[]
   readonly driveByNumber: ReadonlyMap<number, Drive>
   readonly index: RecordIndex
+  readonly buckets: BucketGate
   readonly files: FdCache
   readonly directories: DirectorySync
   readonly policy: EvictionPolicy

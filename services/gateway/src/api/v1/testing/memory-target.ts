@@ -120,9 +120,11 @@ export class MemoryTarget implements TargetPort {
     }
   }
 
-  async isEmpty(): Promise<boolean> {
+  async sealIfEmpty(): Promise<boolean> {
     return this.objects.size === 0
   }
+
+  unseal = refuse
 
   async dropBucket(): Promise<void> {
     this.objects.clear()
