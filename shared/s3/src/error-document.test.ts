@@ -1,6 +1,6 @@
 import { Failure } from '@forebay/base/failure'
 import { expect, test } from 'vitest'
-import { errorHeaders, renderError, s3CodeOf } from './error-document.ts'
+import { errorHeaders, renderError, s3CodeOf, s3StatusOf } from './error-document.ts'
 
 const context = { requestId: 'R1', hostId: 'H1', resource: '/b/k', bucket: 'b', key: 'a<b' }
 
@@ -44,4 +44,14 @@ test('the message is what S3 says, and our own words are a hint', () => {
   expect(renderError(new Failure('argument-invalid', 'n is no number'), context)).toContain(
     '<Message>N is no number.</Message><Resource>',
   )
+})
+
+test('headers that are too large are a 400 in the words of S3', () => {
+  const failure = new Failure('headers-too-large', 'n', { facts: { maxSizeAllowed: 8192 } })
+  expect(s3StatusOf(failure)).toBe(400)
+  expect(renderError(failure, context)).toContain(
+    '<Code>RequestHeaderSectionTooLarge</Code><Message>Your request header section exceeds the maximum allowed size.</Message>',
+  )
+  expect(renderError(failure, context)).toContain('<MaxSizeAllowed>8192</MaxSizeAllowed>')
+  expect(s3StatusOf(new Failure('object-not-found', 'n'))).toBe(404)
 })

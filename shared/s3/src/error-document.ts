@@ -52,6 +52,7 @@ const S3_MESSAGES: Partial<Readonly<Record<FailureCode, string>>> = {
   'uri-invalid': "Couldn't parse the specified URI.",
   'xml-malformed':
     'The XML you provided was not well-formed or did not validate against our published schema.',
+  'headers-too-large': 'Your request header section exceeds the maximum allowed size.',
   'metadata-too-large': 'Your metadata headers exceed the maximum allowed metadata size',
   'method-not-allowed': 'The specified method is not allowed against this resource.',
   'not-implemented': 'A header you provided implies functionality that is not implemented.',
@@ -93,6 +94,11 @@ const HIDDEN = new Set(['internal', 'disk-error', 'setting-invalid', 'format-new
 /** The S3 code of a failure. */
 export function s3CodeOf(failure: Failure): string {
   return CATALOGUE[failure.code].s3
+}
+
+/** The HTTP status of a failure, where S3 has another one than the catalogue too. */
+export function s3StatusOf(failure: Failure): number {
+  return failure.code === 'headers-too-large' ? 400 : failure.status
 }
 
 /** A failure as the body of an answer of the S3 API. */

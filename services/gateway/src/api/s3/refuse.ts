@@ -1,5 +1,10 @@
 import { Failure } from '@forebay/base/failure'
-import { type ErrorContext, errorHeaders, renderError } from '@forebay/s3/error-document'
+import {
+  type ErrorContext,
+  errorHeaders,
+  renderError,
+  s3StatusOf,
+} from '@forebay/s3/error-document'
 import type { Arrival } from './exchange.ts'
 
 /** How long an answered client may go on sending the body that nobody wants, ms. */
@@ -42,7 +47,7 @@ export function refuse(
   }
   const unread = !request.complete && hasBody(arrival)
   if (unread || failure.facts['close'] === true) headers.push('Connection', 'close')
-  response.writeHead(failure.status, headers)
+  response.writeHead(s3StatusOf(failure), headers)
   if (!unread || awaitsContinue || body === undefined) {
     response.end(body)
     return

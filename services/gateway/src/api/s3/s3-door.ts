@@ -1,7 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { Failure } from '@forebay/base/failure'
 import { matchOperation, type OperationName } from '@forebay/s3/operation'
-import { type RequestHeaders, withHoistedHeaders } from '@forebay/s3/request-headers'
+import {
+  checkHeaderSection,
+  type RequestHeaders,
+  withHoistedHeaders,
+} from '@forebay/s3/request-headers'
 import { bucketOfHost, parseRequestTarget, type RequestTarget } from '@forebay/s3/request-target'
 import { checkExpectedOwner, refuseUnsupportedHeaders } from '@forebay/s3/unsupported-headers'
 import type { Authenticated } from '../../authentication/authenticator.ts'
@@ -49,6 +53,7 @@ export class S3Door {
 
   #open(arrival: Arrival, authenticated: Authenticated): Exchange {
     const { request } = arrival
+    checkHeaderSection(request.rawHeaders)
     const target = parseRequestTarget(request.url ?? '', this.hostBucketOf(request))
     const headers = withHoistedHeaders(request.headers, target.query)
     const method = request.method ?? ''
