@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { openToken, parseListParameters, sealToken } from './list-parameters.ts'
+import { openToken, parseListParameters, parseNameToken, sealToken } from './list-parameters.ts'
 import { parseQuery } from './query.ts'
 
 const parse = (query: string) => parseListParameters(parseQuery(query), 'max-keys')
@@ -43,4 +43,15 @@ test('garbage, a changed token and a token of another bucket are refused', () =>
     expect(() => openToken(bad, 7)).toThrow('continuation token')
   }
   expect(() => openToken(sealed, 8)).toThrow('continuation token')
+})
+
+test('a token that is a name is taken as it stands, an empty one is none', () => {
+  for (const name of ['a', 'my-bucket.x', 'Old_Name', 'b'.repeat(255)]) {
+    expect(parseNameToken(name)).toBe(name)
+  }
+  expect(parseNameToken(undefined)).toBeUndefined()
+  expect(parseNameToken('')).toBeUndefined()
+  for (const bad of ['a/b', 'a b', 'ü', 'b'.repeat(256)]) {
+    expect(() => parseNameToken(bad)).toThrow('continuation token')
+  }
 })

@@ -49,6 +49,19 @@ export function parseEncodingType(query: Query): boolean {
   return true
 }
 
+/**
+ * A token that is the name behind which the next page begins: ListBuckets, whose names are no secret
+ * to those who may list them.
+ *
+ * @returns undefined when there is none; S3 takes an empty one for none
+ * @throws Failure `argument-invalid` for what no bucket can be called
+ */
+export function parseNameToken(value: string | undefined): string | undefined {
+  if (value === undefined || value === '') return undefined
+  if (/^[\w.-]{1,255}$/.test(value)) return value
+  throw badToken()
+}
+
 /** A token of the core as clients see it: opaque, and of one bucket only. */
 export function sealToken(token: string, bucketId: number): string {
   return Buffer.from(checkOf(token, bucketId) + token).toString('base64url')
@@ -69,7 +82,11 @@ export function openToken(sealed: string, bucketId: number): string {
       return token
     }
   }
-  throw new Failure('argument-invalid', 'the continuation token provided is incorrect')
+  throw badToken()
+}
+
+function badToken(): Failure {
+  return new Failure('argument-invalid', 'the continuation token provided is incorrect')
 }
 
 function checkOf(token: string, bucketId: number): string {

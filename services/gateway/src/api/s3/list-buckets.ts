@@ -1,14 +1,11 @@
 import { type NamedBucket, renderBuckets } from '@forebay/s3/documents'
-import { openToken, sealToken } from '@forebay/s3/list-parameters'
+import { parseNameToken } from '@forebay/s3/list-parameters'
 import { badArgument } from '@forebay/s3/verbatim'
 import { mayDo, namesOf } from '../../authentication/authorise.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Buckets in one page (S3 API). */
 export const BUCKETS_PAGE_MAX = 10_000
-
-/** A token of ListBuckets belongs to no bucket. */
-const NO_BUCKET_ID = 0
 
 /** ListBuckets: those that the caller may list, by name. */
 export async function listBuckets(exchange: Exchange): Promise<void> {
@@ -17,8 +14,7 @@ export async function listBuckets(exchange: Exchange): Promise<void> {
   const { identity } = exchange.authenticated
   const prefix = query.get('prefix')
   const pageMax = parsePageMax(query.get('max-buckets'))
-  const sealed = query.get('continuation-token')
-  const after = sealed === undefined ? undefined : openToken(sealed, NO_BUCKET_ID)
+  const after = parseNameToken(query.get('continuation-token'))
   const wantedRegion = query.get('bucket-region')
   const byName = new Map<string, NamedBucket>()
   for (const bucket of table.list()) {
@@ -32,11 +28,7 @@ export async function listBuckets(exchange: Exchange): Promise<void> {
   const found = wantedRegion === undefined || wantedRegion === region ? [...byName.values()] : []
   found.sort((a, b) => (a.name < b.name ? -1 : 1))
   const page = found.slice(0, pageMax)
-  const final = page.at(-1)
-  const nextToken =
-    final !== undefined && found.length > page.length
-      ? sealToken(final.name, NO_BUCKET_ID)
-      : undefined
+  const nextToken = found.length > page.length ? page.at(-1)?.name : undefined
   exchange.sendXml(
     renderBuckets({ buckets: page, owner: exchange.owner, region, prefix, nextToken }),
   )
