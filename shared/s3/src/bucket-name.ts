@@ -20,6 +20,11 @@ export function checkNewBucketName(name: string): string {
   return name
 }
 
+/** True for a name that a bucket could be made with. */
+export function isNewBucketName(name: string): boolean {
+  return whyInvalid(name) === undefined
+}
+
 function whyInvalid(name: string): string | undefined {
   if (name.length < 3 || name.length > 63) return 'it must have 3 to 63 characters'
   if (!SHAPE.test(name)) {

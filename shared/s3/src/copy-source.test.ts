@@ -1,6 +1,6 @@
 import { isFailure } from '@forebay/base/failure'
 import { expect, test } from 'vitest'
-import { parseCopySource, parseCopySourceRange } from './copy-source.ts'
+import { parseCopySource, parseCopySourceRange, whyNoSource } from './copy-source.ts'
 
 test.each([
   ['b/k', 'b', 'k'],
@@ -32,6 +32,25 @@ test.each([
   expect(() => parseCopySource({ 'x-amz-copy-source': value })).toThrow(
     expect.toSatisfy((error) => isFailure(error, code)),
   )
+})
+
+test.each([
+  ['192.168.1.1', 'k', 'Invalid copy source bucket name'],
+  ['my-buc@k&()t', 'k', 'Invalid copy source bucket name'],
+  ['bucket', '.', 'Invalid copy source object key'],
+  ['bucket', './', 'Invalid copy source object key'],
+  ['bucket', '..', 'Invalid copy source object key'],
+  ['bucket', '../', 'Invalid copy source object key'],
+  ['bucket', 'a/../../b', 'Invalid copy source object key'],
+  ['bucket', 'a/b/../..', 'Invalid copy source object key'],
+  ['bucket', '../bucket/k', 'Invalid copy source object key'],
+  ['bucket', 'a/../b', undefined],
+  ['bucket', '..a', undefined],
+  ['bucket', 'a//b/./c', undefined],
+])('where bucket %s is missing, the source %s is %s', (bucket, key, message) => {
+  const failure = whyNoSource({ bucket, key })
+  expect(failure?.message).toBe(message)
+  if (failure !== undefined) expect(isFailure(failure, 'argument-invalid')).toBe(true)
 })
 
 test('a range of the source has both ends', () => {

@@ -1,8 +1,11 @@
 import { Failure, isFailure } from '@forebay/base/failure'
 import { checkKey } from '@forebay/model/key'
+import { isNewBucketName } from './bucket-name.ts'
 import { percentDecode } from './percent.ts'
 import { header, type RequestHeaders } from './request-headers.ts'
 import { badArgument } from './verbatim.ts'
+
+const NAME = 'x-amz-copy-source'
 
 /** The object that a copy reads. */
 export interface CopySource {
@@ -16,7 +19,7 @@ export interface CopySource {
  * @throws Failure `argument-invalid` | `key-too-long` | `not-implemented` for versions and access points
  */
 export function parseCopySource(headers: RequestHeaders): CopySource {
-  const raw = header(headers, 'x-amz-copy-source') ?? ''
+  const raw = header(headers, NAME) ?? ''
   const mark = raw.lastIndexOf('?versionId=')
   if (mark !== -1 && raw.slice(mark) !== '?versionId=null') {
     throw new Failure('not-implemented', 'copies of named versions are not supported')
@@ -30,9 +33,26 @@ export function parseCopySource(headers: RequestHeaders): CopySource {
   const decoded = decode(path.slice(begin))
   const slash = decoded.indexOf('/')
   if (slash < 1 || slash === decoded.length - 1) {
-    throw new Failure('argument-invalid', 'x-amz-copy-source does not name a bucket and a key')
+    throw badArgument('Invalid copy source object key', NAME, '')
   }
   return { bucket: decoded.slice(0, slash), key: checkSourceKey(decoded.slice(slash + 1)) }
+}
+
+/**
+ * What is to be said of a source whose bucket does not exist, where the source itself cannot be one:
+ * its bucket has a name that S3 does not give, or its key, read as a path, names nothing below the
+ * bucket. Undefined when only the bucket is missing.
+ *
+ * A source whose bucket does exist is never refused for that: such keys are keys here.
+ */
+export function whyNoSource(source: CopySource): Failure | undefined {
+  if (!isNewBucketName(source.bucket)) {
+    return badArgument('Invalid copy source bucket name', NAME, `${source.bucket}/${source.key}`)
+  }
+  if (leavesBucket(source.key)) {
+    return badArgument('Invalid copy source object key', NAME, source.key)
+  }
+  return undefined
 }
 
 /**
@@ -63,8 +83,19 @@ function decode(raw: string): string {
     return percentDecode(raw)
   } catch (error) {
     if (!isFailure(error, 'uri-invalid')) throw error
-    throw badArgument('Invalid copy source encoding', 'x-amz-copy-source', raw)
+    throw badArgument('Invalid copy source encoding', NAME, raw)
   }
+}
+
+/** True when the segments of a key lead to the bucket itself or above it: `.`, `a/../../b`. */
+function leavesBucket(key: string): boolean {
+  let depth = 0
+  for (const segment of key.split('/')) {
+    if (segment === '' || segment === '.') continue
+    depth += segment === '..' ? -1 : 1
+    if (depth < 0) return true
+  }
+  return depth === 0
 }
 
 function checkSourceKey(key: string): string {

@@ -7,6 +7,7 @@ import { renderCopy } from '@forebay/s3/documents'
 import { parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
 import { header } from '@forebay/s3/request-headers'
 import type { Exchange, FlatHeaders } from './exchange.ts'
+import { openCopySource } from './open-copy-source.ts'
 
 /** CopyObject: the caller must be allowed to read the source as well as to write here. */
 export async function copyObject(exchange: Exchange, address: ObjectAddress): Promise<void> {
@@ -22,10 +23,7 @@ export async function copyObject(exchange: Exchange, address: ObjectAddress): Pr
     checksumAlgorithm: parseAlgorithm(header(headers, 'x-amz-checksum-algorithm')),
     replace,
   }
-  const source: ObjectAddress = {
-    bucket: await exchange.openBucket(named.bucket, 'read'),
-    key: named.key,
-  }
+  const source = await openCopySource(exchange, named)
   const same = source.bucket.id === address.bucket.id && source.key === address.key
   if (same && replace === undefined && request.checksumAlgorithm === undefined) {
     throw new Failure(

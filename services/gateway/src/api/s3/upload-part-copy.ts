@@ -3,6 +3,7 @@ import { parseSourceConditions } from '@forebay/s3/conditions'
 import { parseCopySource, parseCopySourceRange } from '@forebay/s3/copy-source'
 import { renderCopy } from '@forebay/s3/documents'
 import type { Exchange } from './exchange.ts'
+import { openCopySource } from './open-copy-source.ts'
 import { parsePartNumber } from './page-number.ts'
 import { uploadAddress } from './upload-address.ts'
 
@@ -16,10 +17,7 @@ export async function uploadPartCopy(exchange: Exchange, address: ObjectAddress)
     sourceConditions: parseSourceConditions(headers),
     sourceRange: parseCopySourceRange(headers),
   }
-  const bucket = await exchange.openBucket(named.bucket, 'read')
-  const part = await exchange.context.target.copyPart({
-    ...request,
-    source: { bucket, key: named.key },
-  })
+  const source = await openCopySource(exchange, named)
+  const part = await exchange.context.target.copyPart({ ...request, source })
   exchange.sendXml(renderCopy('CopyPartResult', part))
 }
