@@ -1,3 +1,4 @@
+import type { ListPartsAnswer } from '@forebay/peer/target-port'
 import { expect, test } from 'vitest'
 import {
   renderBuckets,
@@ -78,6 +79,19 @@ test('a page of parts is truncated when another follows', () => {
   expect(textOf(root, 'Key')).toBe('k%20%2B')
   const [part] = childrenOf(root, 'Part')
   expect(part && textOf(part, 'ChecksumCRC32')).toBe('NhCmhg==')
+})
+
+test('parts of an upload without checksums are listed with the word null for them', () => {
+  const page = { bucket: 'b', key: 'k', uploadId: 'u', afterPart: 0, pageMax: 1, urlEncoded: false }
+  const listed = (answer: Partial<ListPartsAnswer>) => {
+    const none = { parts: [], nextPartNumber: undefined }
+    const text = renderParts({ ...page, owner, answer: { ...none, ...answer } })
+    const root = read(text, 'ListPartsResult')
+    return [textOf(root, 'ChecksumAlgorithm'), textOf(root, 'ChecksumType')]
+  }
+  expect(listed({})).toEqual(['null', 'null'])
+  const stated = { checksumAlgorithm: 'crc32c', checksumKind: 'composite' } as const
+  expect(listed(stated)).toEqual(['CRC32C', 'COMPOSITE'])
 })
 
 test('a quiet multi-delete names failures only', () => {

@@ -130,8 +130,9 @@ export function renderParts(page: {
     xmlElement('NextPartNumberMarker', answer.nextPartNumber) +
     xmlElement('MaxParts', page.pageMax) +
     xmlElement('IsTruncated', answer.nextPartNumber !== undefined) +
-    xmlElement('ChecksumAlgorithm', checksumAlgorithm && algorithmWord(checksumAlgorithm)) +
-    xmlElement('ChecksumType', checksumKind && checksumKindWord(checksumKind))
+    // S3 writes this word where the upload was begun without one.
+    xmlElement('ChecksumAlgorithm', checksumAlgorithm ? algorithmWord(checksumAlgorithm) : 'null') +
+    xmlElement('ChecksumType', checksumKind ? checksumKindWord(checksumKind) : 'null')
   for (const part of answer.parts) {
     content +=
       '<Part>' +
