@@ -32,6 +32,17 @@ export function descriptionKey(upload: {
   return `m/${upload.bucketId}/${upload.key}\0${upload.uploadId}`
 }
 
+/** Key and id of the upload that a system key describes. */
+export function parseDescriptionKey(
+  bucketId: number,
+  systemKey: string,
+): { readonly key: string; readonly uploadId: string } {
+  // Keys hold no NUL.
+  const nul = systemKey.lastIndexOf('\0')
+  const { length } = descriptionPrefix(bucketId, '')
+  return { key: systemKey.slice(length, nul), uploadId: systemKey.slice(nul + 1) }
+}
+
 /** Prefix of the descriptions of a bucket's uploads of keys with `prefix`. */
 export function descriptionPrefix(bucketId: number, prefix: string): string {
   return `m/${bucketId}/${prefix}`
@@ -51,9 +62,14 @@ export function partNumberOf(systemKey: string): number {
   return Number(systemKey.slice(systemKey.lastIndexOf('/') + 1))
 }
 
+/** True for what could be an id that we made. */
+export function isUploadId(text: string): boolean {
+  return UPLOAD_ID.test(text)
+}
+
 /** @throws Failure `upload-not-found` for an id that we never made, whatever it contains. */
 export function checkUploadId(uploadId: string): void {
-  if (!UPLOAD_ID.test(uploadId)) throw noSuchUpload()
+  if (!isUploadId(uploadId)) throw noSuchUpload()
 }
 
 export function noSuchUpload(): Failure {

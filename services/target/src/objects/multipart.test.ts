@@ -181,7 +181,7 @@ test('parts and uploads are listed page by page', async () => {
   })
   expect([rest.uploads.map(({ key }) => key), rest.commonPrefixes, rest.truncated]).toEqual([
     ['c'],
-    [],
+    ['b/'],
     false,
   ])
 })
