@@ -20,6 +20,9 @@ for (const { name, meant: reason, forebay } of meant) {
   say(`  ${name}: ${reason}`)
   if (process.argv.length > 2) say(`    ${forebay.said}`)
 }
+const failedThere = cases.filter((one) => !one.reference.passed && one.missing === undefined)
+say(`\nfail at versitygw: ${failedThere.length}`)
+for (const { name, reference } of failedThere) say(`  ${name}: ${reference.said}`)
 const missing = cases.filter((one) => !one.forebay.passed && one.missing !== undefined)
 say(`\nfail for want of what is not built: ${missing.length}`)
 for (const one of missing) say(`  ${one.name}: not built: ${one.missing}`)
