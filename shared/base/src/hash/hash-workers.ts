@@ -12,40 +12,55 @@ import {
   RING_SLOTS,
   type Ring,
   ROOM_WANTED,
+  type StreamDigests,
+  slotAt,
   slotOf,
   viewRing,
+  WANTS_CRC64,
+  WANTS_MD5,
   type WorkerMessage,
   WRITTEN,
 } from './hash-ring.ts'
+import { MD5_LANES_MAX } from './md5-code.ts'
 
 /** Workers of one process: one a core, since each can keep a core busy. */
 export const HASH_WORKERS_MAX = Math.max(1, availableParallelism())
 
-/** One MD5 in a worker. One `update` at a time; ends with `digest` or `abandon`. */
+/** What a worker computes. */
+export type WorkerAlgorithm = 'md5' | 'crc64nvme'
+
+/** Digests of one body in a worker. One `update` at a time; ends with `digest` or `abandon`. */
 export interface HashStream {
   /** Resolves (or returns) when the chunk was copied into the ring. */
   update(chunk: Buffer): void | Promise<void>
-  /** Lower-case hexadecimal. */
-  digest(): Promise<string>
+  /** Lower-case hexadecimal of each algorithm. */
+  digest(): Promise<Readonly<Record<WorkerAlgorithm, string | undefined>>>
   abandon(): void
 }
 
 const workers = new Set<HashWorker>()
 
 /**
- * Opens a stream on the least loaded worker; starts another one while all are busy and
- * `HASH_WORKERS_MAX` allows. The workers keep the process alive only while streams are open.
+ * Opens a stream on a worker. Streams of one worker are hashed together, the more the cheaper, so
+ * another worker is used, or started while `HASH_WORKERS_MAX` allows, only where all have as many as
+ * they can take at once. The workers keep the process alive only while streams are open.
  */
-export function openHashStream(): HashStream {
-  let chosen: HashWorker | undefined
+export function openHashStream(algorithms: ReadonlySet<WorkerAlgorithm>): HashStream {
+  const wanted =
+    (algorithms.has('md5') ? WANTS_MD5 : 0) | (algorithms.has('crc64nvme') ? WANTS_CRC64 : 0)
+  return chooseWorker().open(wanted)
+}
+
+function chooseWorker(): HashWorker {
+  let least: HashWorker | undefined
   for (const worker of workers) {
-    if (chosen === undefined || worker.streamCount < chosen.streamCount) chosen = worker
+    if (worker.streamCount < MD5_LANES_MAX) return worker
+    if (least === undefined || worker.streamCount < least.streamCount) least = worker
   }
-  if (chosen === undefined || (chosen.streamCount > 0 && workers.size < HASH_WORKERS_MAX)) {
-    chosen = new HashWorker()
-    workers.add(chosen)
-  }
-  return chosen.open()
+  if (least !== undefined && workers.size >= HASH_WORKERS_MAX) return least
+  const started = new HashWorker()
+  workers.add(started)
+  return started
 }
 
 /** Ends all workers; streams that are still open fail with `internal`. Later streams start new ones. */
@@ -55,10 +70,16 @@ export async function closeHashWorkers(): Promise<void> {
   await Promise.all(closing.map((worker) => worker.close()))
 }
 
+interface OpenStream {
+  readonly id: number
+  /** `WANTS_MD5`, `WANTS_CRC64`. */
+  readonly wanted: number
+}
+
 /** What one slot will say. */
 interface Order {
   readonly kind: number
-  readonly stream: number
+  readonly stream: OpenStream
   readonly chunk?: Buffer
 }
 
@@ -74,8 +95,10 @@ class HashWorker {
   /** Orders that found the ring full, oldest first; a stream has two at most (data, then its end). */
   readonly #queue: Queued[] = []
   readonly #streams = new Set<number>()
-  readonly #answers = new Map<number, PromiseWithResolvers<string>>()
+  readonly #answers = new Map<number, PromiseWithResolvers<StreamDigests>>()
   #written = 0
+  /** Slots that the worker may not have heard of. */
+  #unannounced = 0
   #lastStream = 0
   #failure: Failure | undefined
 
@@ -97,10 +120,10 @@ class HashWorker {
     return this.#streams.size
   }
 
-  open(): HashStream {
+  open(wanted: number): HashStream {
     this.#lastStream = (this.#lastStream + 1) | 0
-    const stream = this.#lastStream
-    this.#streams.add(stream)
+    const stream = { id: this.#lastStream, wanted }
+    this.#streams.add(stream.id)
     if (this.#streams.size === 1) this.#thread.ref()
     return {
       update: (chunk) => this.#feed(stream, chunk),
@@ -123,7 +146,7 @@ class HashWorker {
   }
 
   /** Copies the chunk into the ring, slot by slot; waits only where the ring is full. */
-  #feed(stream: number, chunk: Buffer): void | Promise<void> {
+  #feed(stream: OpenStream, chunk: Buffer): void | Promise<void> {
     for (let from = 0; from < chunk.length; from += RING_SLOT_BYTES) {
       const piece = chunk.subarray(from, from + RING_SLOT_BYTES)
       const waiting = this.#send({ kind: KIND_DATA, stream, chunk: piece })
@@ -133,12 +156,12 @@ class HashWorker {
     }
   }
 
-  async #finish(stream: number): Promise<string> {
-    const answer = Promise.withResolvers<string>()
+  async #finish(stream: OpenStream): Promise<StreamDigests> {
+    const answer = Promise.withResolvers<StreamDigests>()
     try {
       const waiting = this.#send({ kind: KIND_FINISH, stream })
       if (waiting !== undefined) await waiting
-      this.#answers.set(stream, answer)
+      this.#answers.set(stream.id, answer)
       return await answer.promise
     } finally {
       this.#close(stream)
@@ -165,12 +188,28 @@ class HashWorker {
   #write(order: Order): void {
     const slot = slotOf(this.#written)
     const head = headAt(slot)
-    if (order.chunk !== undefined) this.#ring.bytes.set(order.chunk, slot * RING_SLOT_BYTES)
+    if (order.chunk !== undefined) this.#ring.bytes.set(order.chunk, slotAt(slot))
     this.#ring.heads[head] = order.kind
-    this.#ring.heads[head + 1] = order.stream
+    this.#ring.heads[head + 1] = order.stream.id
     this.#ring.heads[head + 2] = order.chunk?.length ?? 0
+    this.#ring.heads[head + 3] = order.stream.wanted
     this.#written = (this.#written + 1) | 0
     Atomics.store(this.#ring.control, WRITTEN, this.#written)
+    this.#announce()
+  }
+
+  /**
+   * Wakes the worker at the end of this turn of the loop, or when there is enough for all its lanes:
+   * woken for every slot it would hash one stream at a time, which costs four times as much.
+   */
+  #announce(): void {
+    this.#unannounced += 1
+    if (this.#unannounced === 1) setImmediate(() => this.#wake())
+    else if (this.#unannounced % MD5_LANES_MAX === 0) Atomics.notify(this.#ring.control, WRITTEN)
+  }
+
+  #wake(): void {
+    this.#unannounced = 0
     Atomics.notify(this.#ring.control, WRITTEN)
   }
 
@@ -195,19 +234,19 @@ class HashWorker {
       this.#drain()
       return
     }
-    this.#answers.get(message.stream)?.resolve(message.hex)
+    for (const digests of message.digests) this.#answers.get(digests.stream)?.resolve(digests)
   }
 
-  #close(stream: number): boolean {
-    this.#answers.delete(stream)
-    if (!this.#streams.delete(stream)) return false
+  #close({ id }: OpenStream): boolean {
+    this.#answers.delete(id)
+    if (!this.#streams.delete(id)) return false
     if (this.#streams.size === 0) this.#thread.unref()
     return true
   }
 
   #fail(what: string, cause: unknown): void {
     if (this.#failure !== undefined) return
-    this.#failure = new Failure('internal', `${what} before an MD5 was complete; try again`, {
+    this.#failure = new Failure('internal', `${what} before a digest was complete; try again`, {
       cause,
     })
     workers.delete(this)
