@@ -166,6 +166,36 @@ describe('the S3 door with users, through the AWS SDK', () => {
     expect(await outcome(s3.send(absent))).toBe('404 NoSuchKey')
   })
 
+  test.each(['.', '../x', 'a//b'])('the key %j is copied like any other', async (Key) => {
+    await put(Key, 'odd')
+    const copy = { Bucket, Key: 'of-odd', CopySource: `${Bucket}/${Key}` }
+    await s3.send(new CopyObjectCommand(copy))
+    expect(await get('of-odd')).toMatchObject({ text: 'odd' })
+    await s3.send(new DeleteObjectCommand({ Bucket, Key }))
+  })
+
+  test('a bucket that is missing is named so, unless nothing could be meant', async () => {
+    const copyOf = (CopySource: string) =>
+      outcome(s3.send(new CopyObjectCommand({ Bucket, Key: 'copy', CopySource })))
+    expect(await copyOf('no-such-bucket/key')).toBe('404 NoSuchBucket')
+    expect(await copyOf('no-such-bucket/../key')).toBe('400 InvalidArgument')
+    expect(await copyOf('No_Such_Bucket/key')).toBe('400 InvalidArgument')
+  })
+
+  test('buckets are listed page by page', async () => {
+    const names: string[] = []
+    let ContinuationToken: string | undefined
+    do {
+      const page = await s3.send(new ListBucketsCommand({ MaxBuckets: 1, ContinuationToken }))
+      names.push(...(page.Buckets ?? []).map(({ Name }) => Name ?? ''))
+      ContinuationToken = page.ContinuationToken
+      if (ContinuationToken !== undefined) expect(ContinuationToken).toBe(names.at(-1))
+    } while (ContinuationToken !== undefined)
+    const { Buckets = [] } = await s3.send(new ListBucketsCommand({}))
+    expect(names).toEqual(Buckets.map(({ Name }) => Name))
+    expect(names).toContain(Bucket)
+  })
+
   test('an upload in parts: copies, lists, completion, attributes, abort', async () => {
     const Key = 'parts'
     const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key }))
