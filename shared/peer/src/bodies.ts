@@ -12,6 +12,14 @@ export interface ObjectBody {
    */
   take(): Buffer | undefined
   /**
+   * Sends the whole answer when its body is small and at hand and the client's connection free; then
+   * nothing is left to send or close. False otherwise, with nothing done. Absent: never.
+   *
+   * @param writeHead writes the head of the response; called once, before anything is sent
+   * @throws Failure `object-corrupt` | `disk-error` before the head is written; the body is closed then
+   */
+  sendAtOnce?(response: ServerResponse, writeHead: () => void): boolean
+  /**
    * Sends exactly `lengthBytes` after the head of the response was written, and ends the response.
    *
    * Resolves when the last byte was handed to the system. When the bytes cannot be had, or are of

@@ -15,9 +15,14 @@ export class LoopTurns {
     this.#leftBytes = turnBytes
   }
 
+  /** True when a slice may be sent in this turn. */
+  get isOpen(): boolean {
+    return this.#leftBytes > 0 && this.#waiting.length === 0
+  }
+
   /** Undefined when a slice may be sent in this turn; else a promise for a place in a later one. */
   admit(): undefined | Promise<void> {
-    if (this.#leftBytes > 0 && this.#waiting.length === 0) return undefined
+    if (this.isOpen) return undefined
     this.#arm()
     return new Promise((resolve) => this.#waiting.push(resolve))
   }

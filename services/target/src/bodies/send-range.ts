@@ -5,11 +5,13 @@ import { Failure } from '@forebay/base/failure'
 import type { ObjectBody } from '@forebay/peer/bodies'
 import { detectSendfile, sendfileWorks } from '../os/detect-sendfile.ts'
 import { diskFailure } from '../os/disk-gate.ts'
-import { cachestatResident } from '../os/libc.ts'
 import type { FileLease } from '../store/contract.ts'
 import { ClientConnection, type StallLimits } from './client-connection.ts'
+import { residency } from './residency.ts'
+import { directSocket, sendBeginning, sendSmall } from './send-at-once.ts'
 import { type SendBuffers, sendBuffers } from './send-buffers.ts'
 import {
+  SLICE_BYTES,
   SMALL_BODY_BYTES_MAX,
   SMALL_BODY_DIRECT_BYTES_MAX,
   STALL_BYTES_MIN,
@@ -104,20 +106,30 @@ class FileBody implements ObjectBody {
   /** @throws Failure `object-corrupt` | `disk-error`; the body is closed then. */
   take(): Buffer | undefined {
     assert(!this.#spent, 'a body is taken, sent or closed once')
-    const { fd, offset, lengthBytes, waitFor } = this.#range
-    const direct = this.#options.sendfile !== 'off' && sendfileWorks()
-    if (lengthBytes > (direct ? SMALL_BODY_DIRECT_BYTES_MAX : SMALL_BODY_BYTES_MAX))
+    const { lengthBytes } = this.#range
+    if (lengthBytes > (this.#direct() ? SMALL_BODY_DIRECT_BYTES_MAX : SMALL_BODY_BYTES_MAX))
       return undefined
-    if (lengthBytes > 0) {
-      if (waitFor !== undefined) return undefined
-      const resident = cachestatResident(fd, offset, lengthBytes) ?? this.#options.recentlyUsed
-      if (resident !== true) return undefined
-    }
+    if (lengthBytes > 0 && !this.#isThere(lengthBytes)) return undefined
     try {
       return readWhole(this.#range)
     } finally {
       this.close()
     }
+  }
+
+  /** @throws as `take`, and what `writeHead` throws; the body is closed then. */
+  sendAtOnce(response: ServerResponse, writeHead: () => void): boolean {
+    assert(!this.#spent, 'a body is taken, sent or closed once')
+    if (this.lengthBytes > SMALL_BODY_DIRECT_BYTES_MAX || this.lengthBytes === 0) return false
+    const socketFd = this.#direct() ? directSocket(response) : undefined
+    if (socketFd === undefined || !this.#isThere(this.lengthBytes)) return false
+    try {
+      sendSmall(response, { socketFd, range: this.#range }, writeHead)
+    } finally {
+      this.close()
+    }
+    this.#options.onSent?.(this.lengthBytes)
+    return true
   }
 
   async sendTo(response: ServerResponse): Promise<void> {
@@ -128,18 +140,38 @@ class FileBody implements ObjectBody {
       return
     }
     this.#spent = true
+    const direct = this.#direct() || (this.#options.sendfile !== 'off' && (await detectSendfile()))
+    const begunBytes = direct ? this.#begin(response) : undefined
+    if (begunBytes === this.lengthBytes) {
+      this.#range.release()
+      response.end()
+      this.#options.onSent?.(begunBytes)
+      return
+    }
+    await this.#transfer(response, { direct, begunBytes })
+  }
+
+  /** Sends what is left after the first `begunBytes`; undefined when the head is still to be sent. */
+  async #transfer(
+    response: ServerResponse,
+    { direct, begunBytes }: { readonly direct: boolean; readonly begunBytes: number | undefined },
+  ): Promise<void> {
     const connection = new ClientConnection(response, this.#options.limits ?? DEFAULT_LIMITS)
+    const sentBytes = begunBytes ?? 0
     const transfer = new Transfer(
       {
         ...this.#range,
-        direct: this.#options.sendfile !== 'off' && (await detectSendfile()),
+        offset: this.#range.offset + sentBytes,
+        lengthBytes: this.lengthBytes - sentBytes,
+        direct,
         recentlyUsed: this.#options.recentlyUsed ?? false,
         buffers: this.#options.buffers ?? sendBuffers,
       },
       connection,
     )
     try {
-      response.flushHeaders()
+      if (begunBytes === undefined) response.flushHeaders()
+      else connection.noteDirect(begunBytes)
       await transfer.run()
       response.end()
     } catch (error) {
@@ -149,6 +181,25 @@ class FileBody implements ObjectBody {
       connection.dispose()
       this.#options.onSent?.(connection.handedBytes)
     }
+  }
+
+  /** The head and the beginning of the body in one go, where nothing has to be waited for. */
+  #begin(response: ServerResponse): number | undefined {
+    const socketFd = directSocket(response)
+    if (socketFd === undefined || !this.#isThere(Math.min(SLICE_BYTES, this.lengthBytes)))
+      return undefined
+    return sendBeginning(response, socketFd, this.#range)
+  }
+
+  #direct(): boolean {
+    return this.#options.sendfile !== 'off' && sendfileWorks()
+  }
+
+  /** True when the first bytes of the range can be read without waiting. */
+  #isThere(lengthBytes: number): boolean {
+    const { fd, offset, waitFor } = this.#range
+    if (waitFor !== undefined) return false
+    return residency.has(fd, offset, lengthBytes) ?? this.#options.recentlyUsed ?? false
   }
 
   close(): void {

@@ -23,6 +23,7 @@ export function readable(body: ObjectBody, source: PumpSource): SourceBody {
   return {
     lengthBytes,
     take: () => body.take(),
+    sendAtOnce: (response, writeHead) => body.sendAtOnce?.(response, writeHead) ?? false,
     sendTo: (response) => body.sendTo(response),
     close: () => body.close(),
     pump: async (write, signal) => {

@@ -5,7 +5,11 @@ import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hasSendfile, sendfile } from './libc.ts'
+import { sendHead } from './send.ts'
 import { socketDescriptor } from './socket.ts'
+
+/** Head of the trial, sent before the file as an answer's is. */
+const TRIAL_HEAD = 'head of the trial\r\n'
 
 /** Bytes of the trial; they fit into the send buffer of any socket. */
 const TRIAL_BYTES = 16 * 1024
@@ -20,8 +24,8 @@ let detected: Promise<boolean> | undefined
 let works = false
 
 /**
- * Whether sendfile(2) moves the right bytes on this machine: sends a file over a loopback connection
- * and compares. Tried once a process; never rejects.
+ * Whether sendfile(2) moves the right bytes on this machine: sends a head and a file over a loopback
+ * connection and compares. Tried once a process; never rejects.
  */
 export function detectSendfile(): Promise<boolean> {
   detected ??= (hasSendfile ? trySendfile().catch(() => false) : Promise.resolve(false)).then(
@@ -73,6 +77,8 @@ async function compareTrial(trial: {
   writeFileSync(path, bytes)
   const socketFd = socketDescriptor(trial.accepted)
   if (socketFd === undefined) return false
+  // Where heads cannot be sent so, Node writes them: only a wrong one would be a fault.
+  const head = Buffer.from(TRIAL_HEAD.slice(0, Math.max(0, sendHead(socketFd, TRIAL_HEAD))))
   const fileFd = openSync(path, 'r')
   try {
     if (sendfile({ socketFd, fileFd }, TRIAL_OFFSET, TRIAL_BYTES) !== TRIAL_BYTES) return false
@@ -83,5 +89,5 @@ async function compareTrial(trial: {
   trial.client.on('data', (chunk: Buffer) => received.push(chunk))
   trial.accepted.end()
   await once(trial.client, 'end', { signal: trial.signal })
-  return Buffer.concat(received).equals(bytes.subarray(TRIAL_OFFSET))
+  return Buffer.concat(received).equals(Buffer.concat([head, bytes.subarray(TRIAL_OFFSET)]))
 }

@@ -1,13 +1,20 @@
 import type { Socket } from 'node:net'
 import { unacknowledgedBytes } from './libc.ts'
 
+declare module 'node:net' {
+  /** Undocumented, and stable for years. */
+  interface Socket {
+    _handle?: { readonly fd?: unknown; readonly writeQueueSize?: unknown } | null
+  }
+}
+
 /**
  * The system's descriptor of a plain TCP socket; undefined for TLS, closed sockets, and wherever
- * Node does not show it. `_handle` is undocumented, and has been stable for years.
+ * Node does not show it.
  */
 export function socketDescriptor(socket: Socket): number | undefined {
   if ('encrypted' in socket || socket.destroyed) return undefined
-  const fd = numberOf(handleOf(socket), 'fd')
+  const fd = numberOf(socket._handle?.fd)
   return fd !== undefined && fd >= 0 ? fd : undefined
 }
 
@@ -16,19 +23,12 @@ export function socketDescriptor(socket: Socket): number | undefined {
  * them: what libuv holds, and what the peer has not acknowledged. For TLS: encrypted bytes.
  */
 export function undeliveredBytes(socket: Socket): number {
-  const handle = handleOf(socket)
-  const queued = numberOf(handle, 'writeQueueSize') ?? 0
-  const fd = socket.destroyed ? undefined : numberOf(handle, 'fd')
+  const queued = numberOf(socket._handle?.writeQueueSize) ?? 0
+  const fd = socket.destroyed ? undefined : numberOf(socket._handle?.fd)
   const sent = fd === undefined || fd < 0 ? undefined : unacknowledgedBytes(fd)
   return queued + (sent ?? 0)
 }
 
-function handleOf(socket: Socket): unknown {
-  return Reflect.get(socket, '_handle')
-}
-
-function numberOf(from: unknown, name: string): number | undefined {
-  if (typeof from !== 'object' || from === null) return undefined
-  const value: unknown = Reflect.get(from, name)
+function numberOf(value: unknown): number | undefined {
   return typeof value === 'number' ? value : undefined
 }

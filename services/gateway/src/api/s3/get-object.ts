@@ -52,8 +52,10 @@ function sendFound(
     }
     const headers = foundHeaders(exchange, answer)
     exchange.bytesOut = body.lengthBytes
+    const status = foundStatus(answer.range)
+    if (body.sendAtOnce?.(response, () => response.writeHead(status, headers)) === true) return
     whole = body.take()
-    response.writeHead(foundStatus(answer.range), headers)
+    response.writeHead(status, headers)
   } catch (error) {
     if (whole === undefined) body.close()
     throw error
