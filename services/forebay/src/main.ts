@@ -8,10 +8,12 @@ import { secretsOf } from '@forebay/config/describe'
 import { type Environment, failpointPlan, readEnvironment } from '@forebay/config/environment'
 import { parseSettingFlags, SETTING_FLAGS } from '@forebay/config/flags'
 import { loadSettings } from '@forebay/config/load'
+import type { Settings } from '@forebay/config/schema'
 import { sizeThreadPool } from '@forebay/config/thread-pool'
 import { createLogger, flushLogger, type Logger } from '@forebay/observe/logger'
 import { registerSecret } from '@forebay/observe/secrets'
 import { renderBanner } from './banner.ts'
+import { guardEnd } from './end-guard.ts'
 import { type RunningNode, startNode } from './node.ts'
 
 /** Exit status for a start that was refused (as `EX_CONFIG` of sysexits). */
@@ -52,7 +54,7 @@ export async function runNode(argv: readonly string[]): Promise<number> {
         startedInMs: performance.now() - startedMs,
       })}\n`,
     )
-    return await runUntilSignal(node, logger)
+    return await runUntilSignal(node, { logger, shutdown: settings.shutdown })
   } catch (error) {
     return refuse(error, environment)
   }
@@ -78,8 +80,11 @@ function dieAtOnce(error: unknown, origin: string): void {
   process.kill(process.pid, 'SIGKILL')
 }
 
-/** The first signal drains, a second one ends the process at once. */
-async function runUntilSignal(node: RunningNode, logger: Logger): Promise<number> {
+/** The first signal drains and closes within limits, a second one ends the process at once. */
+async function runUntilSignal(
+  node: RunningNode,
+  { logger, shutdown }: { readonly logger: Logger; readonly shutdown: Settings['shutdown'] },
+): Promise<number> {
   const signal = await new Promise<NodeJS.Signals>((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve(name))
   })
@@ -90,6 +95,7 @@ async function runUntilSignal(node: RunningNode, logger: Logger): Promise<number
       if (performance.now() - signalledMs > SECOND_SIGNAL_MS) process.exit(130)
     })
   }
+  guardEnd(shutdown.drainTimeoutMs + shutdown.closeTimeoutMs)
   logger.info({ signal }, 'stopping: requests under way may finish')
   await node.stop()
   logger.info({}, 'stopped')

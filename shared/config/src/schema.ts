@@ -357,6 +357,12 @@ export const SCHEMA = {
       max: HOUR_MS,
       doc: 'How long requests under way may finish after SIGTERM or Ctrl-C.',
     }),
+    closeTimeout: duration({
+      default: 30_000,
+      min: 100,
+      max: HOUR_MS,
+      doc: 'How long closing may take after that, e.g. with a disk that hangs; then the process ends as by a crash.',
+    }),
   },
 } as const
 

@@ -286,6 +286,23 @@ test('without a descriptor nothing is damaged: the store says so, keeps every en
   })
 })
 
+test('an index without room refuses writes, goes on reading, closes, and has everything at the next start', async () => {
+  const root = temporaryDirectory()
+  const child = new URL('./testing/full-index-child.ts', import.meta.url).pathname
+  const output = execFileSync(
+    'bash',
+    ['-c', 'ulimit -S -f 400; exec "$0" "$1" "$2"', process.execPath, child, root],
+    { stdio: ['ignore', 'pipe', 'ignore'], timeout: 20_000 },
+  )
+  const { acknowledged, ...report } = JSON.parse(output.toString())
+  expect(report).toEqual({ refused: 'disk-error', why: true, later: true, read: '0' })
+  const { store } = await openTestStore([root])
+  for (let at = 0; at < acknowledged; at++) {
+    expect(read(store, 7, `${'k'.repeat(800)}${at}`)).toBe(`${at}`)
+  }
+  await store.close()
+})
+
 test.each(['missing', 'random bytes', 'empty', 'cut short', 'an older copy'])(
   'an index that is %s is built again from the journals',
   async (what) => {

@@ -44,6 +44,8 @@ export function openIndexDatabases(directory: string): IndexDatabases {
     // Else lmdb takes the newest snapshot while the machine has not booted since, though the file
     // system may have lost its pages: a disk that was away and came back. lmdb's types lack it.
     safeRestore: true,
+    // Batches of lmdb's own making have promises that nobody gets: one that fails ends the process.
+    eventTurnBatching: false,
     mapSize: MAP_BYTES,
     maxDbs: RESERVED_DATABASES,
     encoding: 'binary',

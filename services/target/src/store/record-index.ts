@@ -211,8 +211,13 @@ export class RecordIndex {
     if (this.#broken !== undefined) throw this.#broken
   }
 
+  /**
+   * Closes the file when everything is in it. After a failed transaction lmdb would wait for ever for
+   * a commit that does not come; the file is left to the end of the process, as by a crash.
+   */
   async close(): Promise<void> {
     await this.settled().catch(() => undefined)
+    if (this.#broken !== undefined) return
     await this.#databases.root.flushed
     await this.#databases.root.close()
   }
