@@ -1,6 +1,11 @@
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
-import { type CrcAlgorithm, combineCrcs, compositeDigest } from '@forebay/base/hash/combine-crc'
+import {
+  type CrcAlgorithm,
+  type CrcPart,
+  combineCrcs,
+  compositeDigest,
+} from '@forebay/base/hash/combine-crc'
 import { createDigester } from '@forebay/base/hash/digester'
 import { PART_BYTES_MIN } from '@forebay/base/limits'
 import { type Checksum, type ChecksumAlgorithm, checksumWord } from '@forebay/model/checksum'
@@ -9,7 +14,7 @@ import type { CompleteRequest, WriteAnswer } from '@forebay/peer/target-port'
 import { readAt, writeFully } from '../os/file-io.ts'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
-import { removeParts, storeDescription, uploadLock } from './multipart-native.ts'
+import { PART_CRC64NVME, removeParts, storeDescription, uploadLock } from './multipart-native.ts'
 import { findUpload, noSuchUpload, partKey, type UploadDescription } from './multipart-record.ts'
 import { SYSTEM_BUCKET_ID } from './system-bucket.ts'
 import { checkConditions } from './write.ts'
@@ -251,7 +256,7 @@ function wholeChecksum(
   made: { readonly upload: UploadDescription; readonly parts: readonly ObjectRecord[] },
 ): Checksum | undefined {
   const { checksumAlgorithm: algorithm, checksumKind } = made.upload
-  if (algorithm === undefined) return undefined
+  if (algorithm === undefined) return ownChecksum(made.parts)
   const parts = made.parts.map((part) => ({
     hex: part.attributes.checksums.find((checksum) => checksum.algorithm === algorithm)?.hex ?? '',
     sizeBytes: part.attributes.sizeBytes,
@@ -264,6 +269,17 @@ function wholeChecksum(
     )
   }
   return checksum
+}
+
+/** As S3 does where no algorithm was chosen; what the client states then is not looked at. */
+function ownChecksum(parts: readonly ObjectRecord[]): Checksum | undefined {
+  const crcs: CrcPart[] = []
+  for (const { attributes } of parts) {
+    const hex = attributes.metadata[PART_CRC64NVME]
+    if (hex === undefined) return undefined
+    crcs.push({ hex, sizeBytes: attributes.sizeBytes })
+  }
+  return { algorithm: 'crc64nvme', kind: 'whole', hex: combineCrcs('crc64nvme', crcs) }
 }
 
 function combine(

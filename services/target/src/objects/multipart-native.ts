@@ -162,7 +162,7 @@ function receivePart(
   algorithm: ChecksumAlgorithm | undefined,
 ): Promise<ReceivedBody> {
   const digests = new Set<ChecksumAlgorithm>([...request.body.digestsNeeded, 'xxh64', 'md5'])
-  if (algorithm !== undefined) digests.add(algorithm)
+  digests.add(algorithm ?? 'crc64nvme')
   return receiveToFile({
     body: request.body,
     fd: work.fd,
@@ -191,9 +191,17 @@ function partAttributes(
     etag: received.digests.get('md5') ?? '',
     lastModifiedMs: context.clock.now(),
     headers: {},
-    metadata: {},
+    metadata: algorithm === undefined ? ownCrc(received) : {},
     checksums: [...stated, ...own],
   }
+}
+
+/** Where a part keeps the CRC for the object's; not among its checksums, which clients see. */
+export const PART_CRC64NVME = 'crc64nvme'
+
+function ownCrc({ digests }: ReceivedBody): Readonly<Record<string, string>> {
+  const hex = digests.get('crc64nvme')
+  return hex === undefined ? {} : { [PART_CRC64NVME]: hex }
 }
 
 /** Gives the upload and its parts up. */

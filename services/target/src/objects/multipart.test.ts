@@ -61,6 +61,20 @@ test('parts written in any order make the object in the order of their numbers',
   expect(attributes).toMatchObject({ headers: { contentType: 'x/y' }, metadata: { m: '1' } })
 })
 
+test('an upload without an algorithm ends in the CRC64NVME of the whole, and its parts show none', async () => {
+  rig = await Rig.open()
+  const { uploadId } = await begin()
+  const bytes = [pattern(5 * MIB + 3, 1), pattern(70_000, 2)]
+  const parts: Part[] = []
+  for (const [index, piece] of bytes.entries()) parts.push(await part(uploadId, index + 1, piece))
+  const address = { bucket: NATIVE, key: 'a', uploadId, signal }
+  const listed = await rig.target.listParts({ ...address, afterPart: 0, pageMax: 10 })
+  expect(listed.parts.map(({ checksums }) => checksums)).toEqual([[], []])
+  const { attributes } = await complete(uploadId, parts)
+  const hex = hashBuffer('crc64nvme', Buffer.concat(bytes))
+  expect(attributes.checksums).toEqual([{ algorithm: 'crc64nvme', kind: 'whole', hex }])
+})
+
 test('one part of a completed object can be read by its number', async () => {
   rig = await Rig.open()
   const { uploadId } = await begin()

@@ -1,3 +1,4 @@
+import { hashBuffer } from '@forebay/base/hash/digester'
 import { afterEach, expect, test } from 'vitest'
 import { bodyOf, cachedBucket, md5Of, NATIVE, pattern, Rig } from './testing/rig.ts'
 
@@ -30,6 +31,35 @@ test('a native object survives a restart with its ETag', async () => {
     kind: 'found',
     attributes: { etag: md5Of(bytes) },
   })
+})
+
+test('a native object that comes without a checksum is given the CRC64NVME of its bytes', async () => {
+  rig = await Rig.open()
+  for (const sizeBytes of [0, 1, 200_000, 1_500_000]) {
+    const bytes = pattern(sizeBytes)
+    const { attributes } = await rig.put('a', bytes, { bucket: NATIVE })
+    const hex = hashBuffer('crc64nvme', bytes)
+    expect(attributes.checksums).toEqual([{ algorithm: 'crc64nvme', kind: 'whole', hex }])
+  }
+})
+
+test('a native object keeps the checksum that came with it alone', async () => {
+  rig = await Rig.open()
+  const bytes = pattern(1000)
+  const body = bodyOf(bytes)
+  const checksum = { algorithm: 'crc32', kind: 'whole', hex: hashBuffer('crc32', bytes) } as const
+  const { attributes } = await rig.target.write({
+    bucket: NATIVE,
+    key: 'a',
+    headers: {},
+    metadata: {},
+    conditions: {},
+    stated: [checksum],
+    md5: true,
+    body: { ...body, digestsNeeded: ['crc32'], judge: () => ({ checksums: [checksum] }) },
+    signal,
+  })
+  expect(attributes.checksums).toEqual([checksum])
 })
 
 test('a body that breaks off leaves nothing, here or at the backend', async () => {

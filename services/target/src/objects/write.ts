@@ -8,7 +8,7 @@ import type { WriteResult } from '@forebay/backend-port/backend'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
 import { formatBucket } from '@forebay/model/bucket'
-import type { ChecksumAlgorithm } from '@forebay/model/checksum'
+import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
 import { judgeWrite } from '@forebay/model/conditions'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { WriteAnswer, WriteRequest } from '@forebay/peer/target-port'
@@ -89,6 +89,7 @@ function nativeAttributes(
   received: ReceivedBody,
 ): ObjectAttributes {
   const { headers, metadata, storageClass } = request
+  const stated = received.verdict.checksums
   // A tag with a dash is not taken for an MD5 by any client.
   const etag = received.digests.get('md5') ?? `${received.digests.get('xxh64')}-1`
   return Object.freeze({
@@ -97,9 +98,29 @@ function nativeAttributes(
     lastModifiedMs: context.clock.now(),
     headers,
     metadata,
-    checksums: received.verdict.checksums,
+    checksums: stated.length > 0 ? stated : ownChecksums(received.digests),
     storageClass,
   })
+}
+
+/**
+ * The checksum that S3 gives to what comes without one. Only the door of S3, which wants an MD5, asks
+ * for it: AIStore's has its xxh64.
+ */
+const DEFAULT_ALGORITHM = 'crc64nvme'
+
+/** Digests that a check of the body alone may want: they say nothing about a checksum being stated. */
+const CHECKS_ONLY: readonly ChecksumAlgorithm[] = ['md5', 'sha256']
+
+/** What is computed beside what a body of a native bucket needs, so that it has a checksum at the end. */
+function ownDigests(body: WriteRequest['body']): readonly ChecksumAlgorithm[] {
+  const states = body.digestsNeeded.some((algorithm) => !CHECKS_ONLY.includes(algorithm))
+  return states ? [] : [DEFAULT_ALGORITHM]
+}
+
+function ownChecksums(digests: ReceivedBody['digests']): readonly Checksum[] {
+  const hex = digests.get(DEFAULT_ALGORITHM)
+  return hex === undefined ? [] : [{ algorithm: DEFAULT_ALGORITHM, kind: 'whole', hex }]
 }
 
 async function writeThrough(
@@ -247,7 +268,12 @@ function receive(
   options: { readonly onProgress?: (receivedBytes: number) => void; readonly stop?: AbortSignal },
 ): Promise<ReceivedBody> {
   const digests = new Set<ChecksumAlgorithm>([...request.body.digestsNeeded, 'xxh64'])
-  if (request.md5) digests.add('md5')
+  if (request.md5) {
+    digests.add('md5')
+    if (request.bucket.backend === undefined) {
+      for (const algorithm of ownDigests(request.body)) digests.add(algorithm)
+    }
+  }
   const { stop, onProgress } = options
   return receiveToFile({
     body: request.body,
