@@ -64,7 +64,7 @@ export const RULES_1_TO_3: readonly Mutation[] = [
     rule: '2',
     what: 'data is not synced',
     tests: [ORDER],
-    edits: [store('commit.ts', '    if (options.sync) await fdatasyncAsync(work.fd)\n', '')],
+    edits: [store('commit.ts', '    if (commit.options.sync) await fdatasyncAsync(work.fd)\n', '')],
   },
   {
     rule: '2',

@@ -39,6 +39,12 @@ export const RULES_4_TO_6: readonly Mutation[] = [
   },
   {
     rule: '5',
+    what: 'an answer counts that a later question has contradicted',
+    tests: ['services/target/src/objects/rules-5.test.ts'],
+    edits: [object('generations.ts', 'return !samePin(heard.pin, latest.pin)', 'return false')],
+  },
+  {
+    rule: '5',
     what: 'late fills are published',
     tests: [RULES],
     edits: [

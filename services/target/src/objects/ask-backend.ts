@@ -19,15 +19,23 @@ export type Asked =
       readonly askedMs: number
       readonly settles: boolean
     }
-  /** A write came in between: the answer may be older than what it left behind. */
+  /** A write or a later answer came in between: this one may be older than what it left behind. */
   | { readonly kind: 'again' }
+
+/** An answer, and when it was asked for: a later reader may share it. */
+interface Answered {
+  readonly head: HeadResult
+  readonly askedMs: number
+  /** By the monotonic clock. */
+  readonly askedAt: number
+}
 
 /** Questions under way that a reader of the same generation may share. */
 export class Questions {
-  readonly #running = new Map<string, Promise<HeadResult>>()
+  readonly #running = new Map<string, Promise<Answered>>()
 
   /** Asks, or shares the answer of a question that is under way. */
-  ask(keyId: string, ask: () => Promise<HeadResult>): Promise<HeadResult> {
+  ask(keyId: string, ask: () => Promise<Answered>): Promise<Answered> {
     const running = this.#running.get(keyId)
     if (running !== undefined) return running
     const asked = ask().finally(() => {
@@ -64,13 +72,16 @@ export async function askBackend(
   const backend = context.backendOf(bucket)
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
   const settles = unsettled && context.unsettled.mayBeSettled(bucket.id, key)
-  const askedMs = context.clock.now()
+  const ask = async (asker: AbortSignal): Promise<Answered> => {
+    const { clock } = context
+    const asked = { askedMs: clock.now(), askedAt: clock.monotonic() }
+    return { ...asked, head: await backend.head({ key, signal: asker }) }
+  }
   // A shared question must not die with the one reader who asked first.
-  const head = unsettled
-    ? await backend.head({ key, signal })
-    : await context.questions.ask(keyId, () =>
-        backend.head({ key, signal: new AbortController().signal }),
-      )
+  const { head, askedMs, askedAt } = unsettled
+    ? await ask(signal)
+    : await context.questions.ask(keyId, () => ask(new AbortController().signal))
+  token.hear({ askedAt, pin: head.kind === 'found' ? pinOf(head.attributes) : undefined })
   if (!token.isCurrent()) return { kind: 'again' }
   const record = context.store.get(bucket.id, key)
   if (head.kind === 'found' && record !== undefined && matches(record, head.attributes)) {
@@ -83,8 +94,12 @@ export async function askBackend(
     if (!removed) return { kind: 'again' }
   }
   if (head.kind === 'absent') return { kind: 'absent' }
-  const pin = choosePin(head.attributes.validators ?? {})
+  const pin = pinOf(head.attributes)
   return { kind: 'found', attributes: head.attributes, pin, askedMs, settles }
+}
+
+function pinOf(attributes: ObjectAttributes): Pin {
+  return choosePin(attributes.validators ?? {})
 }
 
 function matches(record: ObjectRecord, attributes: ObjectAttributes): boolean {

@@ -28,3 +28,34 @@ test('keys without open tokens are forgotten', () => {
   second.end()
   expect(generations.openCount).toBe(0)
 })
+
+const etag = (name: string) => ({ kind: 'etag', etag: name }) as const
+
+test('an answer does not hold once a later question was answered with another version', () => {
+  const generations = new Generations()
+  const [early, late, same] = [0, 1, 2].map(() => generations.begin('k'))
+  if (early === undefined || late === undefined || same === undefined) throw new Error('no token')
+  late.hear({ askedAt: 2, pin: etag('new') })
+  same.hear({ askedAt: 1, pin: etag('new') })
+  early.hear({ askedAt: 1, pin: etag('old') })
+  expect([early, late, same].map((token) => token.isCurrent())).toEqual([false, true, true])
+  generations.begin('k').hear({ askedAt: 3, pin: undefined })
+  expect([late, same].map((token) => token.isCurrent())).toEqual([false, false])
+})
+
+test('without a pin nobody can tell an older answer from a newer one', () => {
+  const generations = new Generations()
+  const [early, late] = [generations.begin('k'), generations.begin('k')]
+  early.hear({ askedAt: 1, pin: { kind: 'none' } })
+  late.hear({ askedAt: 2, pin: etag('new') })
+  expect(early.isCurrent()).toBe(true)
+})
+
+test('a raise forgets the answers of before', () => {
+  const generations = new Generations()
+  generations.begin('k').hear({ askedAt: 9, pin: etag('before') })
+  generations.raise('k')
+  const token = generations.begin('k')
+  token.hear({ askedAt: 1, pin: etag('after') })
+  expect(token.isCurrent()).toBe(true)
+})

@@ -1,21 +1,51 @@
+import type { Pin } from '@forebay/model/version'
+import { samePin } from './same-version.ts'
+
+/** What a backend said of a key. */
+export interface Heard {
+  /** Monotonic clock before it was asked, ms: of two answers the one asked for later is the newer. */
+  readonly askedAt: number
+  /** The version that it named; undefined when it has none. */
+  readonly pin: Pin | undefined
+}
+
+/** What is known of a key while somebody works on it. */
+interface Entry {
+  generation: number
+  holders: number
+  /** Of this generation, the answer that was asked for last. */
+  latest: Heard | undefined
+}
+
 /**
  * In-memory generations of the keys that something slow is working on (rule 1).
  *
  * Work that reads from a backend begins with a token; PUT, DELETE, evict and revalidation raise the
- * key. A token of an earlier generation may still feed those who wait for it, but publishes nothing.
+ * key. A token of an earlier generation may still feed those who wait for it, but publishes nothing;
+ * neither does one whose answer a later question has contradicted.
  * Keys without open tokens cost no memory: nobody is left who could notice the raise.
  */
 export class Generations {
-  readonly #keys = new Map<string, { generation: number; holders: number }>()
+  readonly #keys = new Map<string, Entry>()
 
   begin(keyId: string): GenerationToken {
-    const entry = this.#keys.get(keyId) ?? { generation: 0, holders: 0 }
+    const entry = this.#keys.get(keyId) ?? { generation: 0, holders: 0, latest: undefined }
     entry.holders += 1
     this.#keys.set(keyId, entry)
     let { generation } = entry
     let open = true
+    let heard: Heard | undefined
     return {
-      isCurrent: () => open && entry.generation === generation,
+      isCurrent: () => open && entry.generation === generation && !isOutdated(heard, entry.latest),
+      hear: (answer) => {
+        heard = answer
+        if (entry.generation !== generation || answer === undefined) return
+        if (entry.latest === undefined || answer.askedAt >= entry.latest.askedAt)
+          entry.latest = answer
+      },
+      get heard() {
+        return heard
+      },
       renew: () => {
         generation = entry.generation
       },
@@ -31,7 +61,9 @@ export class Generations {
   /** Makes every open token of the key out of date. */
   raise(keyId: string): void {
     const entry = this.#keys.get(keyId)
-    if (entry !== undefined) entry.generation += 1
+    if (entry === undefined) return
+    entry.generation += 1
+    entry.latest = undefined
   }
 
   get openCount(): number {
@@ -40,10 +72,21 @@ export class Generations {
 }
 
 export interface GenerationToken {
-  /** False once the key was raised, or the token ended. */
+  /** False once the key was raised, a later answer named another version, or the token ended. */
   isCurrent(): boolean
+  /** What the backend said to the owner of the token. */
+  hear(answer: Heard | undefined): void
+  readonly heard: Heard | undefined
   /** Belongs to the generation of now: for the one who raised the key himself. */
   renew(): void
   /** Gives the token back; idempotent. */
   end(): void
+}
+
+/** True when a question asked later was answered with another version; without pins nobody can tell. */
+function isOutdated(heard: Heard | undefined, latest: Heard | undefined): boolean {
+  if (heard === undefined || latest === undefined || latest.askedAt <= heard.askedAt) return false
+  if (heard.pin === undefined || latest.pin === undefined) return heard.pin !== latest.pin
+  if (heard.pin.kind === 'none' || latest.pin.kind === 'none') return false
+  return !samePin(heard.pin, latest.pin)
 }

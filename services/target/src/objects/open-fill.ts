@@ -32,6 +32,7 @@ export async function openWhole(
   const { bucket, key } = address
   const token = beginFill(context, address, known)
   const askedMs = context.clock.now()
+  const askedAt = context.clock.monotonic()
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
   const settles = unsettled && context.unsettled.mayBeSettled(bucket.id, key)
   let work: WorkFile | undefined
@@ -43,6 +44,7 @@ export async function openWhole(
       signal: new AbortController().signal,
     })
     if (result.kind === 'absent') {
+      token.hear({ askedAt, pin: undefined })
       token.end()
       return { kind: 'absent' }
     }
@@ -52,6 +54,7 @@ export async function openWhole(
       checkLength(key, result)
       work = await context.store.createWork(bucket, key, attributes.sizeBytes)
       const pin = choosePin(attributes.validators ?? {})
+      token.hear({ askedAt, pin })
       const parts = { bucket, key, attributes, pin, askedMs, work, token, settles }
       const fill = register(context, parts)
       fill.consume(body)
@@ -139,7 +142,9 @@ function beginFill(
   known: Known | undefined,
 ): GenerationToken {
   if (known?.token.isCurrent() === false) throw changedMeanwhile(key)
-  return context.generations.begin(keyIdOf(bucket, key))
+  const token = context.generations.begin(keyIdOf(bucket, key))
+  token.hear(known?.token.heard)
+  return token
 }
 
 function register(context: ObjectContext, parts: FillParts): Fill {
