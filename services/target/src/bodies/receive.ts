@@ -4,6 +4,7 @@ import type { BodyVerdict, IncomingBody } from '@forebay/peer/bodies'
 import type { DiskGate } from '../os/disk-gate.ts'
 import { type BodySink, createBodySink } from './body-sink.ts'
 import { FileSink } from './file-sink.ts'
+import { receiveTurns } from './receive-turns.ts'
 import type { WritePolicy } from './write-policy.ts'
 
 /** Space reserved at a time while the length of a body is not known, bytes. */
@@ -107,9 +108,9 @@ class Intake {
   /** Returns a promise only where the source must pause: most chunks pass without one. */
   take(chunk: Buffer): void | Promise<void> {
     this.#sizeBytes += chunk.length
-    return this.#sizeBytes > this.#reservedBytes
-      ? this.#takeAfterReserve(chunk)
-      : this.#store(chunk)
+    const stored =
+      this.#sizeBytes > this.#reservedBytes ? this.#takeAfterReserve(chunk) : this.#store(chunk)
+    return both(stored, receiveTurns.spend(chunk.length))
   }
 
   async #takeAfterReserve(chunk: Buffer): Promise<void> {
@@ -123,7 +124,12 @@ class Intake {
     // Should the write throw now, nobody looks at this promise any more.
     hashed?.catch(() => undefined)
     const written = this.#sink.write(chunk)
-    if (hashed === undefined) return written
-    return written === undefined ? hashed : Promise.all([hashed, written]).then(() => undefined)
+    return both(hashed, written)
   }
+}
+
+/** Waits for both where there is something to wait for. */
+function both(first: void | Promise<void>, second: void | Promise<void>): void | Promise<void> {
+  if (first === undefined) return second
+  return second === undefined ? first : Promise.all([first, second]).then(() => undefined)
 }
