@@ -1,10 +1,9 @@
-import type { KeyObject } from 'node:crypto'
 import { EMPTY_SHA256 } from './canonical.ts'
-import { equalSignatures, signatureOf } from './signing-key.ts'
+import { equalSignatures, type SigningKey, signatureOf } from './signing-key.ts'
 
 /** Where a chain begins: the verified signature of the request's head. */
 export interface ChunkChainSeed {
-  readonly key: KeyObject
+  readonly key: SigningKey
   /** `20260131T235959Z` */
   readonly timestamp: string
   /** `date/region/s3/aws4_request` */
@@ -17,7 +16,7 @@ export interface ChunkChainSeed {
  * chunks can neither be changed nor left out nor put in another order. A chain serves one body.
  */
 export class ChunkChain {
-  readonly #key: KeyObject
+  readonly #key: SigningKey
   readonly #place: string
   #previous: string
 

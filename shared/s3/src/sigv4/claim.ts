@@ -2,7 +2,7 @@
 import { Failure, type FailureCode } from '@forebay/base/failure'
 import { badArgument, verbatim } from '../verbatim.ts'
 import { ALGORITHM, canonicalHeaderValue, type QueryParameter } from './canonical.ts'
-import { isSha256Hex } from './signing-key.ts'
+import { isSha256Hex, SIGNATURE_LENGTH } from './signing-key.ts'
 import { parseDateHeader, parseTimestamp, type Timestamp } from './timestamp.ts'
 
 /** Longest life of a presigned URL, seconds (S3 API: one week). */
@@ -26,6 +26,8 @@ export interface Claim {
   readonly service: string
   /** Lower-case names joined by `;`, as signed. */
   readonly signedHeaders: string
+  /** The same, apart. */
+  readonly signedNames: readonly string[]
   readonly signature: string
   readonly timestamp: Timestamp
   /** Life of a presigned URL, 1..604,800; absent for the header. */
@@ -147,8 +149,69 @@ function decoded(name: string, value: string): string {
 /** What S3 says of a date that is absent and of one that is none. */
 const DATE_NEEDED = 'AWS authentication requires a valid Date or x-amz-date header.'
 
+/** What an Authorization header says but for its signature. */
+interface Credential {
+  /** The header up to the signature. */
+  readonly prefix: string
+  readonly accessKey: string
+  readonly scope: string
+  readonly date: string
+  readonly region: string
+  readonly service: string
+  readonly signedHeaders: string
+  readonly signedNames: readonly string[]
+}
+
+/** Credentials of well-formed headers that are kept: a client states one, the same all day. */
+const CREDENTIALS_KEPT_MAX = 8
+
+const kept: Credential[] = []
+let keptNext = 0
+
+/** The kept credential of a header that is like an earlier one in everything but its signature. */
+function keptCredential(authorization: string): Credential | undefined {
+  for (const each of kept) {
+    if (each.prefix.length + SIGNATURE_LENGTH !== authorization.length) continue
+    if (authorization.startsWith(each.prefix)) return each
+  }
+  return undefined
+}
+
 function headerClaim(authorization: string, headers: ReadonlyMap<string, string>): Claim {
+  const earlier = keptCredential(authorization)
+  const signature = earlier === undefined ? '' : authorization.slice(-SIGNATURE_LENGTH)
+  if (earlier === undefined || !isSha256Hex(signature)) return newClaim(authorization, headers)
+  return {
+    mechanism: 'header',
+    accessKey: earlier.accessKey,
+    scope: earlier.scope,
+    date: earlier.date,
+    region: earlier.region,
+    service: earlier.service,
+    signedHeaders: earlier.signedHeaders,
+    signedNames: earlier.signedNames,
+    signature,
+    timestamp: headerTimestamp(headers),
+  }
+}
+
+/** The claim of a header unlike those before it. */
+function newClaim(authorization: string, headers: ReadonlyMap<string, string>): Claim {
   const fields = authorizationFields(authorization)
+  const timestamp = headerTimestamp(headers)
+  const stated = {
+    ...credential(fields.credential, 'header'),
+    signedHeaders: fields.signedHeaders,
+    signedNames: fields.signedHeaders.split(';'),
+  }
+  const signature = checkedSignature(fields.signature, 'authorization-malformed')
+  const prefix = authorization.slice(0, -SIGNATURE_LENGTH)
+  kept[keptNext] = { prefix, ...stated }
+  keptNext = (keptNext + 1) % CREDENTIALS_KEPT_MAX
+  return { mechanism: 'header', ...stated, signature, timestamp }
+}
+
+function headerTimestamp(headers: ReadonlyMap<string, string>): Timestamp {
   const amazonDate = headers.get('x-amz-date')
   const date = headers.get('date')
   if (amazonDate === undefined && date === undefined) {
@@ -159,13 +222,7 @@ function headerClaim(authorization: string, headers: ReadonlyMap<string, string>
   if (timestamp === undefined) {
     throw verbatim('access-denied', DATE_NEEDED)
   }
-  return {
-    mechanism: 'header',
-    ...credential(fields.credential, 'header'),
-    signedHeaders: fields.signedHeaders,
-    signature: checkedSignature(fields.signature, 'authorization-malformed'),
-    timestamp,
-  }
+  return timestamp
 }
 
 interface AuthorizationFields {
@@ -221,10 +278,12 @@ function queryClaim(query: ReadonlyMap<string, string>): Claim {
   if (timestamp === undefined) {
     throw malformedQuery(`X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`)
   }
+  const signedHeaders = parameter(query, 'X-Amz-SignedHeaders')
   return {
     mechanism: 'query',
     ...credential(parameter(query, 'X-Amz-Credential'), 'query'),
-    signedHeaders: parameter(query, 'X-Amz-SignedHeaders'),
+    signedHeaders,
+    signedNames: signedHeaders.split(';'),
     signature: checkedSignature(
       parameter(query, 'X-Amz-Signature'),
       'authorization-query-malformed',

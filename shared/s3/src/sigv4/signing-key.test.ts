@@ -1,7 +1,15 @@
+import { createHmac } from 'node:crypto'
 import { inspect } from 'node:util'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ChunkChain } from './chunk-chain.ts'
-import { deriveSigningKey, equalSignatures, SigningKeys, signatureOf } from './signing-key.ts'
+import {
+  deriveSigningKey,
+  equalSignatures,
+  SigningKey,
+  SigningKeys,
+  signatureOf,
+} from './signing-key.ts'
 import { EXAMPLE } from './test-client.ts'
 
 const wanted = {
@@ -55,7 +63,39 @@ test('signatures are equal only when all 64 digits are', () => {
 test('a chunk chain that is logged shows no key', () => {
   const key = deriveSigningKey(wanted)
   const chain = new ChunkChain({ key, timestamp: 't', scope: 's', signature: 'f'.repeat(64) })
-  const shown = inspect(chain, { depth: 9, showHidden: true }) + JSON.stringify({ chain, key })
-  expect(shown).not.toContain('ffff')
-  expect(shown).not.toContain(key.export().toString('hex'))
+  const shown = inspect({ chain, key }, { depth: 9, showHidden: true })
+  const text = shown + JSON.stringify({ chain, key })
+  expect(text).not.toContain('ffff')
+  expect(text).not.toMatch(/buffer/i)
+})
+
+test('a text is signed as HMAC-SHA-256 has it, whatever its length and characters', () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 32, maxLength: 32 }),
+      fc.array(fc.string({ unit: 'binary', maxLength: 700 }), { minLength: 1, maxLength: 3 }),
+      (bytes, texts) => {
+        const key = new SigningKey(Buffer.from(bytes))
+        for (const text of texts) {
+          expect(key.sign(text)).toBe(createHmac('sha256', bytes).update(text).digest('hex'))
+        }
+      },
+    ),
+  )
+  const key = new SigningKey(Buffer.alloc(32, 1))
+  for (const length of [0, 1, 341, 342, 1024, 1025, 5000]) {
+    for (const unit of ['a', '\u00e9', '\u20ac']) {
+      const text = unit.repeat(length)
+      const expected = createHmac('sha256', Buffer.alloc(32, 1)).update(text).digest('hex')
+      expect(key.sign(text)).toBe(expected)
+    }
+  }
+})
+
+test('keys that are asked for in turn do not answer for each other', () => {
+  const keys = new SigningKeys(1)
+  const other = { ...wanted, secretKey: 'another' }
+  for (const each of [wanted, other, wanted, wanted, other]) {
+    expect(signatureOf(keys.get(each), 'text')).toBe(signatureOf(deriveSigningKey(each), 'text'))
+  }
 })

@@ -88,6 +88,40 @@ test.each([
   else expect(codeOf(signed)).toBe(outcome)
 })
 
+test('a header like that of an accepted request is judged as if it were the first', () => {
+  const change = [
+    (text: string) => text.replace(/[0-9a-f]$/, 'G'),
+    (text: string) => text.replace(/[0-9a-f]{2}$/, '=a'),
+    (text: string) => text.replace(/[0-9a-f]{2}$/, ',a'),
+    (text: string) => text.replace(/[0-9a-f]$/, (digit) => (digit === '0' ? '1' : '0')),
+    (text: string) => `${text}0`,
+    (text: string) => text.slice(0, -1),
+    (text: string) => text.replace('SignedHeaders=host;', 'SignedHeaders='),
+    (text: string) => text.replace('Credential=', 'Credential=x'),
+  ]
+  const outcomes = (accessKey: string) => {
+    const signed = clientSign(PUT, { date: date() })
+    return change.map((each) => {
+      const own = (text: string) => text.replace(EXAMPLE.accessKeyId, accessKey)
+      const refusal = refusalOf(changeAuthorization(signed, (text) => own(each(text))))
+      return { code: refusal.code, message: refusal.message }
+    })
+  }
+  expect(verify(clientSign(PUT, { date: date() })).kind).toBe('signed')
+  const after = outcomes(EXAMPLE.accessKeyId)
+  expect(after.map(({ code }) => code)).toEqual([
+    ...Array.from({ length: 3 }, () => 'authorization-malformed'),
+    'signature-mismatch',
+    ...Array.from({ length: 2 }, () => 'authorization-malformed'),
+    'access-denied',
+    'access-key-unknown',
+  ])
+  // Of a key that has not been seen, what is malformed is malformed in the same words.
+  for (const [at, { code, message }] of outcomes('SEENNEVERBEFORE').entries()) {
+    if (code === 'authorization-malformed') expect(message).toBe(after[at]?.message)
+  }
+})
+
 test('a scope of another region is refused, and the expected region named (B07)', () => {
   const refusal = refusalOf(clientSign(PUT, { date: date(), region: 'eu-west-1' }))
   expect(refusal.code).toBe('authorization-malformed')

@@ -132,7 +132,7 @@ export class SignatureVerifier {
     if (claim === undefined) return ANONYMOUS
 
     this.#checkScope(claim)
-    const signedValues = readSignedHeaders(claim.signedHeaders, headers)
+    const signedValues = readSignedHeaders(claim.signedNames, headers)
     const payload = signedPayload(claim, headers, parameters)
     const mode = modeOf(payload)
     if (this.#options.allowUnsignedPayload === false) refuseUncoveredBody(mode, headers)
@@ -245,8 +245,7 @@ export class SignatureVerifier {
 }
 
 /** `name:value\n` of every signed header, once it is sure that all are signed that must be. */
-function readSignedHeaders(signedHeaders: string, headers: HeaderTable): string {
-  const names = signedHeaders.split(';')
+function readSignedHeaders(names: readonly string[], headers: HeaderTable): string {
   let text = ''
   let previous = ''
   for (const name of names) {
@@ -261,9 +260,9 @@ function readSignedHeaders(signedHeaders: string, headers: HeaderTable): string 
     text += `${name}:${value}\n`
   }
   if (!names.includes('host')) throw notSigned('host')
+  if (headers.amazonNames.every((name) => names.includes(name))) return text
   const unsigned = headers.amazonNames.filter((name) => !names.includes(name))
-  if (unsigned.length > 0) throw notSigned(unsigned.sort().join(', '))
-  return text
+  throw notSigned(unsigned.sort().join(', '))
 }
 
 function notSigned(names: string): Failure {
