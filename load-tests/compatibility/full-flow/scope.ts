@@ -50,17 +50,11 @@ export const MEANT: Readonly<Record<string, string>> = {
   Authentication_invalid_auth_header: 'it wants the Authorization header echoed: never done',
   CompleteMultipartUpload_mpu_object_size:
     'its message has the two sizes exchanged: what was computed as the value of the header',
-  CompleteMultipartUpload_should_ignore_the_final_checksum:
-    'no CRC64NVME is computed for a client that states none',
   CopyObject_conditional_reads: 'S3 answers 412 for a copy whose condition fails, not 304',
   GetObject_directory_success: 'S3 gives a key that ends in / no content type of its own',
   ListObjectsV2_both_start_after_and_continuation_token:
     'S3 continues at its token, whatever start-after says, and refuses a key as a token',
-  PutObject_default_checksum: 'no CRC64NVME is computed for a client that states none',
-  PutObject_dir_object_default_checksum: 'no CRC64NVME is computed for a client that states none',
   PutObject_invalid_object_names: 'keys `.`, `./` and `//` are keys, as at S3',
-  UnsignedStreamingPayloadTrailer_no_trailer_should_calculate_crc64nvme:
-    'no CRC64NVME is computed for a client that states none',
   UploadPartCopy_conditional_reads: 'S3 answers 412 for a copy whose condition fails, not 304',
 }
 
