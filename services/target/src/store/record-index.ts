@@ -193,8 +193,9 @@ export class RecordIndex {
 
   /** Writes how far the journals are in, with nothing else. */
   async persistPositions(): Promise<void> {
-    if (this.#broken !== undefined) throw this.#broken
-    await this.#databases.root.batch(() => this.#issue([]))
+    await this.settled()
+    this.#commit([])
+    await this.settled()
   }
 
   /** Forgets decoded records: what is suspect has changed. */
@@ -222,9 +223,16 @@ export class RecordIndex {
     await this.#databases.root.close()
   }
 
+  /**
+   * One transaction at a time: what one says of the journals' positions covers all before it, so it
+   * must not succeed where one before it fails.
+   */
   #flush(): void {
-    const batch = this.#queue
-    this.#queue = []
+    if (this.#running.size > 0 || this.#queue.length === 0) return
+    this.#commit(this.#queue.splice(0))
+  }
+
+  #commit(batch: readonly IndexWrite[]): void {
     const committed = this.#databases.root.batch(() => this.#issue(batch))
     this.#running.add(committed)
     void committed
@@ -235,9 +243,13 @@ export class RecordIndex {
         (cause: unknown) => {
           ignoreRepeated(cause)
           this.#broken ??= diskFailure(cause, 'the index could not be written')
+          this.#queue = []
         },
       )
-      .finally(() => this.#running.delete(committed))
+      .finally(() => {
+        this.#running.delete(committed)
+        this.#flush()
+      })
   }
 
   #issue(batch: readonly IndexWrite[]): void {
