@@ -8,6 +8,7 @@ import { Failure } from '@forebay/base/failure'
 import type { ObjectRecord } from './contract.ts'
 import { encodeName } from './index-db.ts'
 import { OWN, readMarker } from './mountpath.ts'
+import { isMarkerReplaced, readState } from './mountpath-state.ts'
 import { RESERVED_NAME } from './naming.ts'
 import { openStore } from './open-store.ts'
 import { lockDirectory } from './process-lock.ts'
@@ -75,17 +76,24 @@ const READ_BYTES = 1024 ** 2
 export async function checkStore(options: CheckOptions): Promise<CheckReport> {
   const repairs: { event: string; facts: object }[] = []
   const stray = strayWorkFiles(options)
-  if (options.rebuild === true) await removeIndex(options)
-  const store = await openStore({
-    mountpaths: options.mountpaths,
-    indexDir: options.indexDir,
-    clusterId: clusterOf(options),
-    clock: systemClock,
-    observer: { event: (event, facts) => void repairs.push({ event, facts }) },
-    // Without buckets nothing is evicted and nothing written.
-    bucketOf: () => undefined,
-    lockKey: async () => () => undefined,
-  })
+  const open = () =>
+    openStore({
+      mountpaths: options.mountpaths,
+      indexDir: options.indexDir,
+      clusterId: clusterOf(options),
+      clock: systemClock,
+      observer: { event: (event, facts) => void repairs.push({ event, facts }) },
+      // Without buckets nothing is evicted and nothing written.
+      bucketOf: () => undefined,
+      lockKey: async () => () => undefined,
+    })
+  if (options.rebuild === true) {
+    const copied = options.mountpaths.some(({ path }) => isMarkerReplaced(path, readState(path)))
+    // Of a copy only the index knows which files are meant, until the journals were told.
+    if (copied) await (await open()).close()
+    await removeIndex(options)
+  }
+  const store = await open()
   try {
     const check = new StoreCheck(store.context, options)
     for (const path of stray) check.report({ kind: 'stray-work', path })

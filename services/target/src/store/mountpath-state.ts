@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RESERVED_NAME } from './naming.ts'
 import { replaceFile } from './replace-file.ts'
@@ -19,6 +19,8 @@ export interface MountpathState {
   readonly suspectBelow: number
   /** The mountpath was closed with everything on disk. */
   readonly clean: boolean
+  /** Inode of the marker, which is written once: another one means that the files are copies. */
+  readonly markerInode?: number | undefined
 }
 
 /**
@@ -38,6 +40,21 @@ export function readState(root: string): MountpathState | undefined {
 /** Replaces the state, on disk when the promise resolves. */
 export function writeState(root: string, state: MountpathState): Promise<void> {
   return replaceFile(statePath(root), `${JSON.stringify(state)}\n`)
+}
+
+/** True when the marker is not the file that it was: somebody copied the directory, or put it back. */
+export function isMarkerReplaced(root: string, state: MountpathState | undefined): boolean {
+  return state?.markerInode !== undefined && state.markerInode !== markerInode(root)
+}
+
+/** Undefined for a mountpath that has no marker yet. */
+export function markerInode(root: string): number | undefined {
+  return lstatSync(markerPath(root), { throwIfNoEntry: false })?.ino
+}
+
+/** `<mountpath>/.forebay/marker.json`: what makes a directory a mountpath. */
+export function markerPath(root: string): string {
+  return join(root, RESERVED_NAME, 'marker.json')
 }
 
 /** True when memory was lost since the state was written, and not everything was on disk before. */
@@ -66,5 +83,6 @@ function parseState(value: unknown): MountpathState | undefined {
   ) {
     return undefined
   }
-  return { identity: { boot, mount }, syncedBelow, suspectBelow, clean }
+  const inode = typeof fields['markerInode'] === 'number' ? fields['markerInode'] : undefined
+  return { identity: { boot, mount }, syncedBelow, suspectBelow, clean, markerInode: inode }
 }

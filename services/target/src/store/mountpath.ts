@@ -14,7 +14,7 @@ import { Failure } from '@forebay/base/failure'
 import { hrwDigest } from '@forebay/model/hrw'
 import { bootId, mountIdentity } from '../os/libc.ts'
 import { errorCode } from './journal.ts'
-import type { BootIdentity } from './mountpath-state.ts'
+import { type BootIdentity, markerPath } from './mountpath-state.ts'
 import { RESERVED_NAME } from './naming.ts'
 import { lockDirectory, type ProcessLock } from './process-lock.ts'
 import { replaceFile } from './replace-file.ts'
@@ -121,10 +121,6 @@ function prepareRoot(path: string): string {
       cause,
     })
   }
-}
-
-function markerPath(root: string): string {
-  return join(root, RESERVED_NAME, 'marker.json')
 }
 
 function parseMarker(text: string, path: string): Marker {

@@ -3,12 +3,13 @@ import { readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Failure } from '@forebay/base/failure'
+import { adoptCopies, findCopies } from './adopt-copy.ts'
 import { finishDrop } from './drop-bucket.ts'
 import { encodeName } from './index-db.ts'
 import { JOURNAL_FORMAT } from './journal-format.ts'
 import { type JournalPosition, listSegments, POSITION_UNIT, scanSegment } from './journal-read.ts'
 import { OWN } from './mountpath.ts'
-import { writeState } from './mountpath-state.ts'
+import { markerInode, writeState } from './mountpath-state.ts'
 import { signIndex } from './open-index.ts'
 import { quarantine } from './quarantine.ts'
 import { appliedPosition } from './record-index.ts'
@@ -38,10 +39,14 @@ export async function recover(
     drive,
     from: rebuild ? 0 : (appliedPosition(databases, drive.mountpath.number) ?? 0),
   }))
+  // Before anything is judged by the inodes of its files.
+  const copies = rebuild ? [] : findCopies(context)
   for (const { drive, from } of starts) {
     drive.journal.hold(from)
-    await replayJournal(context, { drive, from }, replay)
+    // The index of a copy is complete; the journal would take its files for those of nobody.
+    if (!copies.includes(drive)) await replayJournal(context, { drive, from }, replay)
   }
+  if (rebuild) replay.refuseCopy()
   context.sequence.startAt(nextSequence(context, replay.lastSequence))
   const torn = await dropTorn(context)
   torn.push(...(await replay.resolve(context.index)))
@@ -50,6 +55,10 @@ export async function recover(
   await context.index.settled()
   await signIndex(databases, clusterId)
   await databases.root.flushed
+  if (copies.length > 0) {
+    for (const { drive, from } of starts) drive.journal.applied(from)
+    await adoptCopies(context, copies)
+  }
   for (const drive of context.drives) await beginState(context, drive)
   context.index.clearCache()
   for (const { drive, from } of starts) drive.journal.applied(from)
@@ -164,8 +173,9 @@ async function noteTorn(context: StoreContext, torn: readonly TornRecord[]): Pro
 async function beginState(context: StoreContext, drive: Drive): Promise<void> {
   const { identity, root } = drive.mountpath
   const next = context.sequence.next
+  const now = { identity, clean: false, markerInode: markerInode(root) }
   drive.state = drive.uncleanBoot
-    ? { identity, syncedBelow: next, suspectBelow: next, clean: false }
-    : { ...drive.state, identity, clean: false }
+    ? { ...now, syncedBelow: next, suspectBelow: next }
+    : { ...drive.state, ...now }
   await writeState(root, drive.state)
 }

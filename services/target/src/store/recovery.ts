@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { CopySample, isPutBack, refuseCopyWithoutIndex } from './adopt-copy.ts'
 import { allocatedBytes } from './commit.ts'
 import type { ObjectRecord } from './contract.ts'
 import { errorCode } from './journal.ts'
@@ -121,6 +122,21 @@ export class Replay {
       await from.journal.note({ kind: 'void', bucketId, key, sequence }, false)
     }
     return this.#torn
+  }
+
+  /** @throws Failure `setting-invalid` for a mountpath whose files are copies: every put would be void */
+  refuseCopy(): void {
+    const samples = new Map<Drive, CopySample>()
+    for (const { puts } of this.#histories.values()) {
+      const [newest] = puts
+      if (newest === undefined) continue
+      const sample = samples.get(newest.from) ?? new CopySample()
+      samples.set(newest.from, sample)
+      sample.look(newest.from, newest.header)
+    }
+    for (const [drive, { isCopy }] of samples) {
+      if (isCopy && isPutBack(drive)) throw refuseCopyWithoutIndex(drive.mountpath.root)
+    }
   }
 
   /** Buckets that were destroyed, by id. */

@@ -25,6 +25,7 @@ export type StoreEvent =
   | 'index-rebuilt'
   | 'journal-damaged'
   | 'unclean-boot'
+  | 'copy-adopted'
   | 'record-voided'
   | 'record-corrupt'
   | 'file-left-behind'
