@@ -54,6 +54,7 @@ export function createObjectObserver(
         tallies.backendBytes.add(bytes)
       }
     },
+    listed: (seeks) => metrics.countListSeeks(seeks),
     written: (bucket, bytes) => talliesOf(bucket).writtenBytes.add(bytes),
     warn: (event, facts) => {
       const { error, ...rest } = facts
@@ -89,6 +90,7 @@ const ALARMING: ReadonlySet<StoreEvent> = new Set([
   'index-rebuilt',
   'journal-damaged',
   'unclean-boot',
+  'copy-adopted',
   'record-corrupt',
   'file-left-behind',
   'sync-failed',

@@ -112,6 +112,14 @@ test('requests to a backend are counted by operation and outcome', async () => {
   expect(values.get(`forebay_backend_duration_seconds_count{${labels}}`)).toBe(1)
 })
 
+test('the seeks of listings are counted, from the first scrape on', async () => {
+  const metrics = new Metrics({ version: '0.1.0' })
+  expect(parse(await render(metrics)).get('forebay_list_seeks_total')).toBe(0)
+  metrics.countListSeeks(2)
+  metrics.countListSeeks(1)
+  expect(parse(await render(metrics)).get('forebay_list_seeks_total')).toBe(3)
+})
+
 test('gauges ask the running node when they are rendered', async () => {
   const values = parse(await render(busy()))
   expect(values.get('forebay_objects')).toBe(3)

@@ -74,6 +74,7 @@ export class Metrics {
   readonly #backendTimes: TimeFamily<'backend' | 'operation'>
   readonly #evicted: CounterFamily<'reason'>
   readonly #evictedBytes: CounterFamily<'reason'>
+  readonly #listSeeks: Tally
   readonly #damaged: CounterFamily<'what'>
   readonly #operations = new Map<string, RequestTallies>()
   readonly #buckets = new Map<string, BucketTallies>()
@@ -140,6 +141,12 @@ export class Metrics {
       labels: ['reason'],
       registry,
     })
+    this.#listSeeks = new CounterFamily<never>({
+      name: 'forebay_list_seeks_total',
+      help: 'Cursor seeks in the index that listings took: one a page, and up to two for each common prefix.',
+      labels: [],
+      registry,
+    }).tally({})
     this.#damaged = new CounterFamily({
       name: 'forebay_damage_found_total',
       help: 'Objects, records and journals found damaged on disk; none of them was served.',
@@ -185,6 +192,11 @@ export class Metrics {
       sentBytes: bytes('sent'),
       duration: this.#backendTimes.tally({ backend, operation }),
     }
+  }
+
+  /** Counts the seeks of one page of a listing from the index. */
+  countListSeeks(seeks: number): void {
+    this.#listSeeks.add(seeks)
   }
 
   /** Counts what was found damaged on disk, where it is found. */

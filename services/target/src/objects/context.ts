@@ -19,6 +19,8 @@ export interface ObjectObserver {
   /** Bytes of objects that came from the cache or from a backend into answers. */
   served(bucket: string, source: 'cache' | 'backend', bytes: number): void
   written(bucket: string, bytes: number): void
+  /** A page of names came from the index, with so many cursor seeks. */
+  listed(seeks: number): void
   /** Something an operator should see; never an expected failure of a client. */
   warn(event: string, facts: Readonly<Record<string, unknown>>): void
 }

@@ -68,7 +68,8 @@ function listIndex(context: ObjectContext, request: ListRequest): ListAnswer {
     after,
     pageMax: request.pageMax,
   })
-  const { objects, commonPrefixes, next } = page
+  const { objects, commonPrefixes, next, seeks } = page
+  context.observer.listed(seeks)
   return { objects, commonPrefixes, nextToken: next === undefined ? undefined : makeToken(next) }
 }
 

@@ -65,6 +65,7 @@ export class Rig {
   bucket: BucketRecord
   readonly warnings: string[] = []
   readonly reads: string[] = []
+  readonly listSeeks: number[] = []
   #context: ObjectContext | undefined
   #target: Target | undefined
   /** Cut from the backend, as a dead process is. */
@@ -120,6 +121,7 @@ export class Rig {
         read: (_, status) => this.reads.push(status),
         served: () => undefined,
         written: () => undefined,
+        listed: (seeks) => this.listSeeks.push(seeks),
         warn: (event) => this.warnings.push(event),
       },
     })
