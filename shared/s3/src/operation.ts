@@ -47,8 +47,11 @@ const OVERRIDES = [
   'response-content-encoding',
 ]
 
+/** What a request target can name. */
+type Level = 'service' | 'bucket' | 'object'
+
 /** Forms by level and method, the more special first. */
-const FORMS: Readonly<Record<string, readonly Form[]>> = {
+const FORMS: Readonly<Record<`${Level} ${string}`, readonly Form[]>> = {
   'service GET': [
     {
       name: 'ListBuckets',
@@ -115,6 +118,19 @@ const FORMS: Readonly<Record<string, readonly Form[]>> = {
   ],
 }
 
+/** The same to look up without a name that is put together, and looked up itself, for each request. */
+const FORMS_BY_METHOD: Readonly<Record<Level, ReadonlyMap<string, readonly Form[]>>> = {
+  service: formsOf('service'),
+  bucket: formsOf('bucket'),
+  object: formsOf('object'),
+}
+
+function formsOf(level: Level): ReadonlyMap<string, readonly Form[]> {
+  const prefix = `${level} `
+  const entries = Object.entries(FORMS).filter(([name]) => name.startsWith(prefix))
+  return new Map(entries.map(([name, forms]) => [name.slice(prefix.length), forms]))
+}
+
 /** Parameters of the older presigned URLs; authentication has dealt with them. */
 const SIGNATURE_V2 = ['AWSAccessKeyId', 'Signature', 'Expires']
 
@@ -133,9 +149,10 @@ export function matchOperation(
 ): OperationName {
   const level =
     target.bucket === undefined ? 'service' : target.key === undefined ? 'bucket' : 'object'
-  const forms = Object.hasOwn(FORMS, `${level} ${method}`) ? FORMS[`${level} ${method}`] : undefined
   const { query } = target
-  const form = forms?.find(({ selectedBy }) => selectedBy.every((name) => query.has(name)))
+  const form = FORMS_BY_METHOD[level]
+    .get(method)
+    ?.find(({ selectedBy }) => selectedBy.every((name) => query.has(name)))
   if (form === undefined) throw noSuchOperation(method, query, headers)
   if (query.size > 0) checkQuery(form, query)
   if (headers['x-amz-copy-source'] === undefined) return form.name

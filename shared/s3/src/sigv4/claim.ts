@@ -170,9 +170,9 @@ let keptNext = 0
 
 /** The kept credential of a header that is like an earlier one in everything but its signature. */
 function keptCredential(authorization: string): Credential | undefined {
+  const prefix = authorization.slice(0, -SIGNATURE_LENGTH)
   for (const each of kept) {
-    if (each.prefix.length + SIGNATURE_LENGTH !== authorization.length) continue
-    if (authorization.startsWith(each.prefix)) return each
+    if (each.prefix === prefix) return each
   }
   return undefined
 }

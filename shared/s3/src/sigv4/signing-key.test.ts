@@ -6,6 +6,7 @@ import { ChunkChain } from './chunk-chain.ts'
 import {
   deriveSigningKey,
   equalSignatures,
+  isSha256Hex,
   SigningKey,
   SigningKeys,
   signatureOf,
@@ -58,6 +59,19 @@ test('signatures are equal only when all 64 digits are', () => {
   expect(equalSignatures(signature, `${'a'.repeat(63)}b`)).toBe(false)
   expect(equalSignatures(signature, 'a'.repeat(63))).toBe(false)
   expect(equalSignatures('', '')).toBe(false)
+})
+
+test('a digest has 64 digits, all of them hexadecimal and lower case', () => {
+  const good = '0123456789abcdef'.repeat(4)
+  expect(isSha256Hex(good)).toBe(true)
+  for (const text of ['', good.slice(1), `${good}0`, good.toUpperCase(), `${good}\n`]) {
+    expect(isSha256Hex(text)).toBe(false)
+  }
+  for (const character of ['/', ':', '`', 'g', 'A', ' ', '\u0000', '\u00b0', '\uff10']) {
+    for (const at of [0, 31, 63]) {
+      expect(isSha256Hex(good.slice(0, at) + character + good.slice(at + 1))).toBe(false)
+    }
+  }
 })
 
 test('a chunk chain that is logged shows no key', () => {

@@ -148,7 +148,13 @@ export function equalSignatures(one: string, other: string): boolean {
 
 /** Whether `text` is a SHA-256 in lower-case hexadecimal, which is also the form of a signature. */
 export function isSha256Hex(text: string): boolean {
-  return SHA256_HEX.test(text)
+  if (text.length !== SIGNATURE_LENGTH) return false
+  for (let at = 0; at < SIGNATURE_LENGTH; at++) {
+    if (HEX_DIGITS[text.charCodeAt(at)] !== 1) return false
+  }
+  return true
 }
 
-const SHA256_HEX = /^[0-9a-f]{64}$/
+/** 1 for the codes of lower-case hexadecimal digits. */
+const HEX_DIGITS = new Uint8Array(128)
+for (const digit of '0123456789abcdef') HEX_DIGITS[digit.charCodeAt(0)] = 1
