@@ -7,7 +7,6 @@ import { judgeRead } from '@forebay/model/conditions'
 import type { ObjectAttributes } from '@forebay/model/object'
 import { choosePin } from '@forebay/model/version'
 import type { CacheFacts, ReadRequest } from '@forebay/peer/target-port'
-import { WRITE_STALL_TIMEOUT_MS } from '../bodies/send-limits.ts'
 import { changedMeanwhile } from './changed-meanwhile.ts'
 import type { ObjectContext } from './context.ts'
 import { checkLength } from './open-fill.ts'
@@ -56,7 +55,7 @@ export async function passThrough(
   }
   const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
   const part = { skipBytes: offset - result.range.offset, lengthBytes }
-  const body = createPassThroughBody(result.body, part, servedOf(context, request))
+  const body = createPassThroughBody(result.body, part, termsOf(context, request))
   return { kind: 'found', attributes, range, partCount, body, cache: BYPASSED }
 }
 
@@ -98,33 +97,43 @@ async function passWhole(context: ObjectContext, request: ReadRequest): Promise<
     throw error
   }
   const part = { skipBytes: 0, lengthBytes: attributes.sizeBytes }
-  const body = createPassThroughBody(result.body, part, servedOf(context, request))
+  const body = createPassThroughBody(result.body, part, termsOf(context, request))
   return { kind: 'found', attributes, range: undefined, body, cache: BYPASSED }
 }
 
-function servedOf(context: ObjectContext, { bucket }: ReadRequest): (bytes: number) => void {
-  return (bytes) => context.observer.served(formatBucket(bucket.ref), 'backend', bytes)
+function termsOf(context: ObjectContext, { bucket }: ReadRequest): Terms {
+  return {
+    served: (bytes) => context.observer.served(formatBucket(bucket.ref), 'backend', bytes),
+    stallTimeoutMs: context.writeStallTimeoutMs,
+  }
 }
 
 /** A body straight from a backend; `skipBytes` for a backend that sends more than it was asked for. */
 export function createPassThroughBody(
   body: BackendBody,
   part: { readonly skipBytes: number; readonly lengthBytes: number },
-  served: (bytes: number) => void,
+  terms: Terms,
 ): SourceBody {
   return {
     lengthBytes: part.lengthBytes,
     take: () => undefined,
     close: () => body.discard(),
-    sendTo: (response) => send(response, body, { ...part, served }),
-    pump: (write) => pumpPart(body, { ...part, served }, write),
+    sendTo: (response) => send(response, body, { ...part, ...terms }),
+    pump: (write) => pumpPart(body, { ...part, ...terms }, write),
   }
 }
 
-interface Part {
+/** How a body goes out. */
+interface Terms {
+  /** Told of the bytes that were handed on. */
+  served(bytes: number): void
+  /** Longest time without progress of the client, ms. */
+  readonly stallTimeoutMs: number
+}
+
+interface Part extends Terms {
   readonly skipBytes: number
   readonly lengthBytes: number
-  served(bytes: number): void
 }
 
 /** Hands on exactly the part of the body that is wanted. */
@@ -151,7 +160,7 @@ async function send(response: ServerResponse, body: BackendBody, part: Part): Pr
   response.once('close', onGone)
   try {
     await pumpPart(body, part, async (chunk) => {
-      if (!response.write(chunk)) await drained(response)
+      if (!response.write(chunk)) await drained(response, part.stallTimeoutMs)
     })
     response.removeListener('close', onGone)
     response.end()
@@ -164,9 +173,9 @@ async function send(response: ServerResponse, body: BackendBody, part: Part): Pr
   }
 }
 
-async function drained(response: ServerResponse): Promise<void> {
+async function drained(response: ServerResponse, stallTimeoutMs: number): Promise<void> {
   if (response.destroyed) throw new Failure('client-gone', 'the client left before the end')
-  const signal = AbortSignal.timeout(WRITE_STALL_TIMEOUT_MS)
+  const signal = AbortSignal.timeout(stallTimeoutMs)
   const left = new AbortController()
   try {
     await Promise.race([
