@@ -88,6 +88,16 @@ describe('a store that does not do what it was asked', () => {
     expect(found).toMatchObject({ kind: 'found', range: { offset: 0, lengthBytes: 1000 } })
   })
 
+  test.each(['', 'transfer-encoding: chunked\r\n'])(
+    'does not say in a HEAD ("%s") how long the object is: that is no object of 0 bytes',
+    async (more) => {
+      const bytes = Buffer.from(`HTTP/1.1 200 OK\r\netag: "v1"\r\n${more}\r\n`)
+      await open(() => [{ kind: 'send', bytes }])
+      const head = backend.head({ key: 'k', signal })
+      await expect(head).rejects.toMatchObject({ code: 'backend-corrupt' })
+    },
+  )
+
   test('ignores If-None-Match: the same version is not-modified all the same', async () => {
     await open(() => answer({ status: 200, headers: HEADERS, body: BYTES }))
     const again = await backend.read({ key: 'k', unless: PIN, signal })
