@@ -116,6 +116,7 @@ export class S3Node {
         read: () => undefined,
         served: () => undefined,
         written: () => undefined,
+        listed: () => undefined,
         warn: () => undefined,
       },
     })
