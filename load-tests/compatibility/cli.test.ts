@@ -85,9 +85,18 @@ function forebay(args: readonly string[], more: { env?: object; input?: string }
 
 test('a bucket of a store is added once, under its alias too', () => {
   expect(forebay(['bucket', 'add', 's3://shards', '--as', 'pics'])).toMatchObject({ code: 0 })
-  const again = forebay(['bucket', 'add', 's3://shards'])
-  expect(again.code).toBe(1)
-  expect(again.err).toContain('already exists')
+  const again = forebay(['bucket', 'add', 's3://shards', '--as', 'pics'])
+  expect([again.code, again.err]).toEqual([
+    0,
+    expect.stringContaining('there already: s3://shards'),
+  ])
+  for (const other of [
+    ['--region', 'eu-north-1'],
+    ['--as', 'photos'],
+  ]) {
+    const refused = forebay(['bucket', 'add', 's3://shards', ...other])
+    expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('already exists')])
+  }
   const absent = forebay(['bucket', 'add', 's3://not-there'])
   expect([absent.code, absent.err]).toEqual([3, expect.stringContaining('does not exist')])
   const shown = forebay(['--json', 'bucket', 'show', 'pics'])

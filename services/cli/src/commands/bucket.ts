@@ -25,15 +25,48 @@ export async function addBucket(run: Run, url: string, options: AddOptions): Pro
       'Write s3://name; "forebay bucket create NAME" makes a bucket of Forebay itself.',
     )
   }
-  await clientOf(run).buckets.addRemote(bucket, {
-    aliases: options.as,
+  try {
+    await clientOf(run).buckets.addRemote(bucket, {
+      aliases: options.as,
+      endpoint: options.originEndpoint,
+      region: options.region,
+      profile: options.profile,
+      unchecked: options.check === false,
+      signal: run.context.signal,
+    })
+  } catch (error) {
+    // Its first use through Forebay brings a bucket in as well.
+    const { backend, aliases } = await existing(run, bucket, error)
+    if (backend === undefined || !isAsAsked({ backend, aliases }, options)) throw error
+    done(run, bucket, `there already: ${backendText(backend)}`)
+    return
+  }
+  done(run, bucket, 'added')
+}
+
+/** The bucket that is in the way. @throws `error` when it is another failure */
+async function existing(run: Run, bucket: BucketAddress, error: unknown): Promise<BucketSummary> {
+  if (error instanceof ForebayError && error.code === 'bucket-exists')
+    return findBucket(run, bucket)
+  throw error
+}
+
+/** True when everything that was stated holds of the bucket; what was not stated may be anything. */
+function isAsAsked(
+  { backend, aliases }: Pick<BucketSummary, 'aliases'> & { readonly backend: object },
+  options: AddOptions,
+): boolean {
+  const has = new Map<string, unknown>(Object.entries(backend))
+  const stated = {
     endpoint: options.originEndpoint,
     region: options.region,
     profile: options.profile,
-    unchecked: options.check === false,
-    signal: run.context.signal,
-  })
-  done(run, bucket, 'added')
+  }
+  return (
+    Object.entries(stated).every(
+      ([name, value]) => value === undefined || has.get(name) === value,
+    ) && (options.as ?? []).every((alias) => aliases.includes(alias))
+  )
 }
 
 /** `forebay bucket create NAME`: makes a native bucket. */
