@@ -12,8 +12,10 @@ export interface BodySink {
   readonly writtenBytes: number
   /** Bytes that were taken. */
   readonly takenBytes: number
-  /** True when bytes can be had from memory before they are in the file. */
+  /** True when bytes can be had from memory: what was taken last is there, written or not. */
   readonly holds: boolean
+  /** True when `copyHeld` has a byte there. */
+  isHeld(at: number): boolean
   /**
    * Takes a chunk, which must not change any more. A returned promise means: pause the source until
    * it has resolved.

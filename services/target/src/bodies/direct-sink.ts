@@ -68,9 +68,13 @@ export class DirectSink implements BodySink {
     if (copied < chunk.length) return this.#writeRest(chunk.subarray(copied))
   }
 
-  copyHeld(at: number, into: Buffer): number {
+  isHeld(at: number): boolean {
     const oldest = Math.max(0, this.#takenBytes - this.#ring.length)
-    if (this.#closed || at < oldest || at >= this.#takenBytes) return 0
+    return !this.#closed && at >= oldest && at < this.#takenBytes
+  }
+
+  copyHeld(at: number, into: Buffer): number {
+    if (!this.isHeld(at)) return 0
     const from = at % this.#ring.length
     const wanted = Math.min(into.length, this.#takenBytes - at)
     const first = this.#ring.copy(into, 0, from, Math.min(this.#ring.length, from + wanted))

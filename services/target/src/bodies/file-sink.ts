@@ -107,6 +107,10 @@ export class FileSink implements BodySink {
     await this.#writing
   }
 
+  isHeld(): boolean {
+    return false
+  }
+
   copyHeld(): number {
     return 0
   }

@@ -42,10 +42,13 @@ export interface FileBodyOptions extends SendOptions {
 export interface FollowedSource {
   readonly fd: number
   /**
-   * Resolves with how many bytes from `offset` on may be read, at least 1; rejects when they will
-   * not come, and with the signal's reason when aborted.
+   * Resolves with how many bytes from `offset` on may be read from the file, 0 only when `copyHeld`
+   * has some that are not there yet; rejects when they will not come, and with the signal's reason
+   * when aborted.
    */
   waitFor(offset: number, signal: AbortSignal): Promise<number>
+  /** Copies bytes that are in memory; how many: 0 when there are none at `offset`. */
+  copyHeld?(offset: number, into: Buffer): number
 }
 
 export interface FollowingBodyOptions extends SendOptions {
@@ -79,6 +82,7 @@ export function createFollowingBody(options: FollowingBodyOptions): ObjectBody {
     lengthBytes,
     release: () => options.onClose(),
     waitFor: (from: number, signal: AbortSignal) => source.waitFor(from, signal),
+    copyHeld: (from: number, into: Buffer) => source.copyHeld?.(from, into) ?? 0,
   }
   return new FileBody(range, options)
 }
@@ -88,6 +92,7 @@ interface FileRange {
   readonly offset: number
   readonly lengthBytes: number
   readonly waitFor?: (offset: number, signal: AbortSignal) => Promise<number>
+  readonly copyHeld?: (offset: number, into: Buffer) => number
   release(): void
 }
 

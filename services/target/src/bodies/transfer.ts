@@ -18,10 +18,12 @@ export interface TransferSource {
   /** What to believe of pages where the system does not say whether they are in memory. */
   readonly recentlyUsed: boolean
   /**
-   * For a file that grows: resolves with how many bytes may be sent from `offset` on, at least 1.
-   * Absent: everything is there.
+   * For a file that grows: resolves with how many bytes from `offset` on may be read from the file,
+   * 0 only when `copyHeld` has some. Absent: everything is there.
    */
   readonly waitFor?: ((offset: number, signal: AbortSignal) => Promise<number>) | undefined
+  /** For a file that grows: copies bytes that are in memory; how many. */
+  readonly copyHeld?: ((offset: number, into: Buffer) => number) | undefined
   readonly buffers: SendBuffers
   /** Called once, when neither a read nor the socket needs the descriptor any more. */
   release(): void
@@ -60,6 +62,7 @@ export class Transfer {
     try {
       this.#connection.throwIfGone()
       while (this.#position < end) {
+        if (await this.#sendHeld(end)) continue
         const granted = this.#position + (await this.#granted(end))
         while (this.#position < granted) {
           await this.#sendSlice(Math.min(SLICE_BYTES, granted - this.#position))
@@ -74,12 +77,32 @@ export class Transfer {
     }
   }
 
+  /** Sends bytes that are in memory, up to one buffer of them; false when there are none. */
+  async #sendHeld(end: number): Promise<boolean> {
+    const { copyHeld, buffers } = this.#source
+    if (copyHeld === undefined) return false
+    await this.#connection.room(1)
+    const pooled = buffers.take()
+    if (pooled === undefined) await this.#connection.room(0)
+    const buffer = pooled ?? Buffer.allocUnsafeSlow(NUDGE_BYTES)
+    const wanted = Math.min(buffer.length, end - this.#position)
+    const copiedBytes = copyHeld(this.#position, buffer.subarray(0, wanted))
+    if (copiedBytes === 0) {
+      if (pooled !== undefined) buffers.give(pooled)
+      return false
+    }
+    this.#position += copiedBytes
+    if (pooled === undefined) this.#connection.write(buffer.subarray(0, copiedBytes))
+    else this.#writePooled(pooled, copiedBytes)
+    return true
+  }
+
   #granted(end: number): number | Promise<number> {
     const left = end - this.#position
-    const { waitFor } = this.#source
+    const { waitFor, copyHeld } = this.#source
     if (waitFor === undefined) return left
     return waitFor(this.#position, this.#connection.signal).then((bytes) => {
-      assert(bytes >= 1, 'a follower is granted at least one byte')
+      assert(bytes >= 1 || copyHeld !== undefined, 'a follower is granted at least one byte')
       this.#connection.throwIfGone()
       return Math.min(left, bytes)
     })

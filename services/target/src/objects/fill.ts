@@ -11,14 +11,12 @@ import { BlockMap } from './block-map.ts'
 import { changedMeanwhile } from './changed-meanwhile.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { expectedDigest } from './expected-digest.ts'
+import { FetchSet } from './fetch-set.ts'
 import { digestFile } from './file-digest.ts'
 import type { FillParts } from './fill-parts.ts'
 import { isUnreachable } from './is-unreachable.ts'
 import { type FetchHost, RangeFetch } from './range-fetch.ts'
-import { Waiters } from './waiters.ts'
-
-/** A reader does not wait for a fetch that is further away than this; it starts its own. Bytes. */
-const FETCH_AHEAD_BYTES = 16 * 1024 ** 2
+import { Waiters, type WantedBytes } from './waiters.ts'
 
 /** Connections that one fill may hold at a time. */
 const FETCHES_MAX = 8
@@ -47,7 +45,7 @@ export class Fill implements FetchHost {
   readonly #context: ObjectContext
   readonly #backend: Backend
   readonly #parts: FillParts
-  readonly #fetches = new Set<RangeFetch>()
+  readonly #fetches: FetchSet
   readonly #waiters = new Waiters()
   readonly #abort = new AbortController()
   readonly #onEnd: (fill: Fill) => void
@@ -85,6 +83,7 @@ export class Fill implements FetchHost {
       table?.blockBytes ?? properties.blockBytes,
       table,
     )
+    this.#fetches = new FetchSet(this.map)
     // A descriptor of its own: the work file's is the store's to close when it is published.
     this.fd = fs.openSync(parts.work.path, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW)
     if (this.map.complete) this.#finish()
@@ -124,21 +123,30 @@ export class Fill implements FetchHost {
   }
 
   /**
-   * Bytes that can be read from `offset` without a gap, at least one; starts what is missing of
-   * `[offset, offset + lengthBytes)`.
+   * Bytes that can be read from the file from `offset` on without a gap, at least one; starts what is
+   * missing of `[offset, offset + lengthBytes)`. With `held`, 0 means that `copyHeld` has bytes which
+   * are not in the file yet.
    *
    * @throws the fill's failure: `backend-changed` when the version is gone, `backend-*` otherwise.
    */
-  async waitFor(offset: number, lengthBytes: number, signal: AbortSignal): Promise<number> {
+  async waitFor(want: WantedBytes, signal: AbortSignal): Promise<number> {
+    const { offset, lengthBytes, held } = want
     for (;;) {
-      const end = this.#readableEnd(offset)
-      if (end > offset) return end - offset
+      const readableBytes = this.#readableEnd(offset) - offset
+      if (readableBytes > 0) return readableBytes
+      if (held && offset < this.#releasedEnd() && this.#fetches.isHeld(offset)) return 0
       if (this.#failure !== undefined) throw this.#failure
       signal.throwIfAborted()
       this.#ensure(offset, lengthBytes)
       if (this.#readableEnd(offset) > offset) continue
       await this.#waiters.wait(offset, signal)
     }
+  }
+
+  /** Copies bytes from `offset` on that are in memory; how many: 0 when there are none. */
+  copyHeld(offset: number, into: Buffer): number {
+    const room = this.#releasedEnd() - offset
+    return room <= 0 ? 0 : this.#fetches.copyHeld(offset, into.subarray(0, room))
   }
 
   /** Ends what goes on for nobody: the readers for whom this fill was opened may have left by then. */
@@ -177,21 +185,27 @@ export class Fill implements FetchHost {
     this.#newBlocks.set(index, crc)
   }
 
+  onTaken(): void {
+    this.#waiters.wakeAll()
+  }
+
   onWritten(): void {
     if (this.map.complete) this.#finish()
     this.#waiters.wakeAll()
   }
 
   #readableEnd(offset: number): number {
+    return Math.min(this.#fetches.writtenEnd(offset), this.#releasedEnd())
+  }
+
+  /** Up to where readers may have bytes: short of the end until the whole was verified. */
+  #releasedEnd(): number {
     const { sizeBytes } = this.attributes
-    const present = this.map.presentEnd(offset)
-    let end = present
-    for (const fetch of this.#fetches) {
-      if (fetch.start <= present && fetch.position > end) end = fetch.position
-    }
     const checking = this.#digester !== undefined || this.#finishing
-    if (this.#verified || !checking || expectedDigest(this.attributes) === undefined) return end
-    return Math.min(end, Math.max(0, sizeBytes - WITHHELD_BYTES))
+    if (this.#verified || !checking || expectedDigest(this.attributes) === undefined) {
+      return sizeBytes
+    }
+    return Math.max(0, sizeBytes - WITHHELD_BYTES)
   }
 
   /** Starts fetches for what nobody fetches yet, and takes over what is too far ahead of a fetch. */
@@ -199,22 +213,12 @@ export class Fill implements FetchHost {
     if (this.map.complete || this.#finishing) return
     const first = this.map.indexOf(offset)
     const end = this.map.indexOf(Math.min(offset + lengthBytes, this.attributes.sizeBytes) - 1) + 1
-    if (this.pin.kind !== 'none') this.#takeOver(first)
+    if (this.pin.kind !== 'none') this.#fetches.takeOver(first)
     for (;;) {
       const run = this.map.absentRun(first, end)
       if (run === undefined || this.#running >= FETCHES_MAX) return
       this.map.claim(run.first, run.end)
       this.#supervise(this.#fetchRun(run.first, run.end))
-    }
-  }
-
-  /** Gives blocks that a distant fetch has claimed to whoever needs them now. */
-  #takeOver(first: number): void {
-    const wanted = this.map.startOf(first)
-    for (const fetch of this.#fetches) {
-      if (fetch.start > wanted || fetch.end <= wanted) continue
-      if (wanted - fetch.position <= FETCH_AHEAD_BYTES) continue
-      this.#shorten(fetch, wanted)
     }
   }
 
@@ -255,7 +259,7 @@ export class Fill implements FetchHost {
     }
     const fetch = new RangeFetch(this, result.body, { start, end: stop })
     this.#fetches.add(fetch)
-    if (this.#stopping) this.#shorten(fetch, this.map.endOf(first))
+    if (this.#stopping) this.#fetches.shorten(fetch, this.map.endOf(first))
     try {
       await fetch.run()
     } finally {
@@ -444,7 +448,7 @@ export class Fill implements FetchHost {
     if (this.#ended) return
     this.#failure = error
     this.#abort.abort(error)
-    for (const fetch of this.#fetches) fetch.abort()
+    this.#fetches.abort()
     this.#digester?.abandon()
     this.#digester = undefined
     if (isFailure(error, 'backend-changed')) {
@@ -467,16 +471,7 @@ export class Fill implements FetchHost {
     if (this.#users > 0 || this.#finishing || this.#ended) return
     if (this.#context.whenAbandoned === 'finish' || !this.#isSparse()) return
     this.#stopping = true
-    for (const fetch of this.#fetches) {
-      const blockEnd = this.map.endOf(this.map.indexOf(fetch.position))
-      if (fetch.end > blockEnd) this.#shorten(fetch, blockEnd)
-    }
-  }
-
-  /** Ends a fetch earlier; the blocks behind it are nobody's again. */
-  #shorten(fetch: RangeFetch, end: number): void {
-    this.map.unclaim(this.map.indexOf(end), this.map.indexOf(fetch.end - 1) + 1)
-    fetch.end = end
+    this.#fetches.shortenAll()
   }
 
   /** True when the entry may be kept in parts. */

@@ -2,8 +2,14 @@ import type { BackendBody } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
 import type { Digester } from '@forebay/base/hash/digester'
 import { crc32c } from '@node-rs/crc32'
-import { FileSink } from '../bodies/file-sink.ts'
+import { type BodySink, createBodySink } from '../bodies/body-sink.ts'
 import type { BlockMap } from './block-map.ts'
+
+/**
+ * The latest bytes of one connection that stay in memory: a reader who keeps up gets them from there,
+ * though they are on their way to the disk or not in the page cache.
+ */
+const RING_BYTES = 4 * 1024 ** 2
 
 /** What a fetch needs of the fill it works for. */
 export interface FetchHost {
@@ -11,6 +17,8 @@ export interface FetchHost {
   readonly map: BlockMap
   /** True while a reader waits for a byte of `[from, to)`: then they are written at once. */
   isAwaited(from: number, to: number): boolean
+  /** More bytes can be copied from the fetch. */
+  onTaken(): void
   /** Bytes up to the fetch's `position` are in the file. */
   onWritten(fetch: RangeFetch): void
   onBlock(index: number, crc: number): void
@@ -31,7 +39,7 @@ export class RangeFetch {
   readonly #host: FetchHost
   readonly #body: BackendBody
   readonly #digester: Digester | undefined
-  readonly #sink: FileSink
+  readonly #sink: BodySink
   /** Blocks whose bytes were taken and are not all written yet, in order. */
   readonly #taken: { readonly index: number; readonly end: number; readonly crc: number }[] = []
   #takenTo: number
@@ -54,8 +62,10 @@ export class RangeFetch {
     this.end = range.end
     this.position = range.start
     this.#takenTo = range.start
-    this.#sink = new FileSink({
+    this.#sink = createBodySink({
       fd: host.fd,
+      expectedBytes: range.end - range.start,
+      ringBytes: RING_BYTES,
       offset: range.start,
       onWritten: (writtenBytes) => this.#account(writtenBytes),
     })
@@ -64,6 +74,16 @@ export class RangeFetch {
   /** True when the fetch ended early because its end was moved to where it is. */
   get cut(): boolean {
     return this.#cut
+  }
+
+  /** True when `copyHeld` has a byte at `offset`. */
+  isHeld(offset: number): boolean {
+    return this.#sink.isHeld(offset - this.start)
+  }
+
+  /** Copies bytes from `offset` on that are still in memory; the number copied, 0 when there are none. */
+  copyHeld(offset: number, into: Buffer): number {
+    return this.#sink.copyHeld(offset - this.start, into)
   }
 
   /**
@@ -77,6 +97,8 @@ export class RangeFetch {
     } catch (error) {
       await this.#sink.settle()
       if (!this.#cut) throw error
+    } finally {
+      this.#sink.close()
     }
     // A body of unknown length may end anywhere; nobody would wait for what is missing but its readers.
     if (!this.#cut && this.position < this.end) {
@@ -103,12 +125,20 @@ export class RangeFetch {
     digesting?.catch(() => undefined)
     const writing = this.#sink.write(wanted)
     if (chunk.length > room) return this.#finishCut(digesting, writing)
+    if (this.#sink.holds) return this.#announce(digesting, writing)
     // Written at once, so that who waits for the first bytes does not wait for a gathered slice.
     const flushing = this.#host.isAwaited(this.position, from + wanted.length)
       ? this.#sink.flush()
       : undefined
     if (digesting === undefined && flushing === undefined) return writing
     return Promise.all([digesting, writing, flushing]).then(() => undefined)
+  }
+
+  /** Readers get what is in memory at once, and the rest of a chunk when there was room for it. */
+  #announce(digesting: void | Promise<void>, writing: void | Promise<void>): void | Promise<void> {
+    this.#host.onTaken()
+    if (writing === undefined) return digesting
+    return Promise.all([digesting, writing]).then(() => this.#host.onTaken())
   }
 
   async #finishCut(digesting: void | Promise<void>, writing: void | Promise<void>): Promise<void> {

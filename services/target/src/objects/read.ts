@@ -386,7 +386,7 @@ async function answerFromFill(
   const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
   fill.join()
   try {
-    if (lengthBytes > 0) await fill.waitFor(offset, lengthBytes, request.signal)
+    if (lengthBytes > 0) await fill.waitFor({ offset, lengthBytes, held: true }, request.signal)
     else if (attributes.sizeBytes === 0) await fill.waitForAll(request.signal)
   } catch (error) {
     fill.leave()
@@ -395,13 +395,18 @@ async function answerFromFill(
   const from = status === 'partial' ? 'cache' : 'backend'
   context.observer.served(formatBucket(request.bucket.ref), from, lengthBytes)
   const end = offset + lengthBytes
+  const wanted = (at: number, held: boolean) => ({ offset: at, lengthBytes: end - at, held })
   const source = {
     fd: fill.fd,
-    waitFor: (at: number, signal: AbortSignal) => fill.waitFor(at, end - at, signal),
+    waitFor: (at: number, signal: AbortSignal) => fill.waitFor(wanted(at, false), signal),
   }
   const limits = stallLimits(context)
   const sender = createFollowingBody({
-    source,
+    source: {
+      fd: fill.fd,
+      waitFor: (at, signal) => fill.waitFor(wanted(at, true), signal),
+      copyHeld: (at, into) => fill.copyHeld(at, into),
+    },
     offset,
     lengthBytes,
     limits,

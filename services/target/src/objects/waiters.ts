@@ -1,3 +1,11 @@
+/** What a reader waits for. */
+export interface WantedBytes {
+  readonly offset: number
+  readonly lengthBytes: number
+  /** Bytes that are in memory only will do. */
+  readonly held: boolean
+}
+
 /**
  * Those who wait for a byte at an offset. Waking is broad: whoever was woken looks again.
  */
