@@ -6,6 +6,7 @@
  */
 import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
+import { runCommand } from '../testkit/run-command.ts'
 import { startForebay } from '../testkit/servers.ts'
 import type { BenchContext } from './bench-context.ts'
 import {
@@ -71,13 +72,14 @@ export async function measureCold(context: BenchContext): Promise<readonly Figur
   try {
     const limited = await startForebayBefore(context, { name: 'forebay', endpoint: throttle.url })
     const through = relayed(origin, throttle)
-    return [
+    const figures = [
       ...(await measureFirstByte(context, through, limited)),
       ...(await measureWhole(context, through, limited)),
       ...(await measureRange(context, limited, throttle)),
       ...(await measureReaders(context, limited, throttle)),
-      ...(await measureUnlimited(context, origin)),
     ]
+    await limited.server.stop()
+    return [...figures, ...(await measureUnlimited(context, origin))]
   } finally {
     await throttle.close()
   }
@@ -209,32 +211,39 @@ async function measureReaders(
   ]
 }
 
-/** 1 GiB from an origin that is not limited; a fresh node each time, since there is one object. */
+/**
+ * 1 GiB from an origin that is not limited; a fresh node each time, since there is one object. It has
+ * read another object before, as a node that runs has.
+ */
 async function measureUnlimited(
   context: BenchContext,
   origin: Contender,
 ): Promise<readonly Figure[]> {
+  // What the origin was given before must not be on its way to the disk meanwhile.
+  await runCommand('sync', [])
   const targets = targetsOf(BUCKET, 'fast', 1)
   const direct = rateOf(await read(context, origin, { name: 'fast', targets }))
   const rates: number[] = []
   for (const attempt of [1, 2, 3]) {
     const name = `forebay-fast-${attempt}`
     const forebay = await startForebayBefore(context, { name, endpoint: origin.server.url })
+    const others = targetsOf(BUCKET, LARGE.folder, LARGE.count)
+    await read(context, forebay, { name: 'warm', targets: others })
     rates.push(rateOf(await read(context, forebay, { name: 'fast', targets })))
     await forebay.server.stop()
   }
-  const best = Math.max(...rates)
+  const typical = median(rates)
   const wanted = 2 * AISTORE_COLD_MIB_PER_SECOND
   return [
     { what: 'whole 1 GiB, origin unlimited, directly', value: direct, unit: 'MiB/s' },
-    { what: 'the same, absent object, median of 3', value: median(rates), unit: 'MiB/s' },
     {
-      what: 'the same, best of 3',
-      value: best,
+      what: 'the same, absent object, median of 3',
+      value: typical,
       unit: 'MiB/s',
       bar: `>= ${wanted}`,
-      met: best >= wanted,
+      met: typical >= wanted,
     },
+    { what: 'the same, best of 3', value: Math.max(...rates), unit: 'MiB/s' },
   ]
 }
 

@@ -2,7 +2,6 @@
  * `npm run bench -- [measurement] [options]`. Without a measurement: Forebay, nginx and versitygw
  * side by side.
  */
-import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { withBench } from './bench-context.ts'
 import { type Figure, measureCold } from './cold.ts'
@@ -41,11 +40,8 @@ options
   --get-size S      memory: size of the objects read (default 1g)
   --put-size S      memory: size of the objects written (default 256m)
   --minutes N       soak: how long (default 60)
-  --folder DIR      where servers keep their data (default: the system's temporary folder; cold:
-                    /dev/shm where there is one)
+  --folder DIR      where servers keep their data (default: the system's temporary folder)
 `
-
-const MEMORY_FOLDER = '/dev/shm'
 
 const OPTIONS = {
   rounds: { type: 'string' },
@@ -125,9 +121,7 @@ function measureFigures(measurement: FigureMeasurement, flags: Flags): Promise<r
   const quick = flags.quick === true
   const size = (text: string | undefined, usual: string, short: string): number =>
     parseSize(text ?? (quick ? short : usual))
-  // In memory, as the figure of AIStore that a cold read is held against.
-  const folder = measurement === 'cold' && existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : undefined
-  return withBench(flags.folder ?? folder, async (context) => {
+  return withBench(flags.folder, async (context) => {
     switch (measurement) {
       case 'signature': {
         const rounds = numberOf('rounds', flags.rounds, 7)
