@@ -240,6 +240,9 @@ export class Rig {
 /** Directories whose files the dying process would go on changing in place. */
 const CHANGED_IN_PLACE = /\/\.forebay(\/(journal|index))?$/
 
+/** Written once; another inode of it would tell that the files are copies. */
+const MARKER = 'marker.json'
+
 /**
  * What a killed process leaves: objects with their inodes (as links, for the journal names inodes),
  * journal and index as they are at this instant.
@@ -250,8 +253,9 @@ function leaveBehind(from: string, to: string): void {
     const source = join(from, entry.name)
     const copy = join(to, entry.name)
     if (entry.isDirectory()) leaveBehind(source, copy)
-    else if (entry.isFile() && CHANGED_IN_PLACE.test(from)) copyFileSync(source, copy)
-    else if (entry.isFile()) linkSync(source, copy)
+    else if (entry.isFile() && CHANGED_IN_PLACE.test(from) && entry.name !== MARKER) {
+      copyFileSync(source, copy)
+    } else if (entry.isFile()) linkSync(source, copy)
   }
 }
 
