@@ -39,13 +39,18 @@ export type ObjectSet = {
 /** Forebay in open mode, as `npm start` runs it. */
 export async function startOpenForebay(
   context: BenchContext,
-  options: { readonly name?: string; readonly config?: Readonly<Record<string, unknown>> } = {},
+  options: {
+    readonly name?: string
+    readonly config?: Readonly<Record<string, unknown>>
+    readonly env?: Readonly<Record<string, string>>
+  } = {},
 ): Promise<Contender> {
   const name = options.name ?? 'forebay'
   const server = await context.own(
     startForebay({
       dataDir: join(context.folder, name),
       config: { ...options.config },
+      ...(options.env && { env: options.env }),
       signal: context.signal,
     }),
   )
@@ -54,10 +59,13 @@ export async function startOpenForebay(
 }
 
 /** Forebay with a user, so that every request must be signed. */
-export async function startGuardedForebay(context: BenchContext): Promise<Contender> {
+export async function startGuardedForebay(
+  context: BenchContext,
+  options: { readonly name?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Contender> {
   const user = { id: 'bench', displayName: 'bench', ...BENCH_KEYS, policy: 'admin' }
   const config = { auth: { mode: 'users', users: [user] } }
-  const open = await startOpenForebay(context, { name: 'forebay-users', config })
+  const open = await startOpenForebay(context, { name: 'forebay-users', ...options, config })
   return { ...open, credentials: BENCH_KEYS }
 }
 

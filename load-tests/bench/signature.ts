@@ -2,6 +2,7 @@
  * What verifying a signature adds: GETs of 4 KiB to a Forebay with users, each request signed and
  * unlike every other, against the same GETs unsigned to a Forebay in open mode.
  */
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BenchContext } from './bench-context.ts'
 import type { Figure } from './cold.ts'
@@ -13,7 +14,8 @@ import {
   startGuardedForebay,
   startOpenForebay,
 } from './contenders.ts'
-import { measureLoad } from './load.ts'
+import { type CpuProfile, microsecondsWithin } from './cpu-profile.ts'
+import { measureLoad, runLoad } from './load.ts'
 import { renderHead, targetsOf, writeHeads } from './requests.ts'
 import { median, minimum } from './statistics.ts'
 
@@ -35,6 +37,8 @@ export type SignatureResult = {
   readonly signedUs: readonly number[]
   readonly addedUsOfMinima: number
   readonly addedUsOfMedians: number
+  /** Time within the authentication of a request, by a CPU profile of the server. */
+  readonly profiledUs: number
 }
 
 export async function measureSignature(
@@ -75,7 +79,49 @@ export async function measureSignature(
     signedUs,
     addedUsOfMinima: minimum(signedUs) - minimum(openUs),
     addedUsOfMedians: median(signedUs) - median(openUs),
+    profiledUs: await profileVerification(context, perRound * options.rounds),
   }
+}
+
+/** Everything between the head of a request and the user who made it. */
+const AUTHENTICATION = {
+  name: 'authenticate',
+  file: '/services/gateway/src/authentication/authenticator.ts',
+} as const
+
+/** Microseconds of a request that its authentication takes, over `count` requests. */
+async function profileVerification(context: BenchContext, count: number): Promise<number> {
+  const folder = join(context.folder, 'profile')
+  const name = 'forebay-profiled'
+  const env = { NODE_OPTIONS: `--cpu-prof --cpu-prof-interval=100 --cpu-prof-dir=${folder}` }
+  const contender = await startGuardedForebay(context, { name, env })
+  await createBucket(contender, BUCKET)
+  await fill(context, contender, OBJECTS)
+  context.say('signatures: profile')
+  const { operations } = await runLoad({
+    client: context.client,
+    port: contender.server.port,
+    requests: await writeRound(context, contender, { round: 0, count }),
+    connections: CONNECTIONS,
+    count,
+    expectBytes: OBJECTS.sizeBytes,
+    signal: context.signal,
+  })
+  await contender.server.stop()
+  const profile = await largestProfile(folder)
+  // What filled the bucket was signed too.
+  return microsecondsWithin(profile, AUTHENTICATION) / (operations + OBJECTS.count)
+}
+
+/** That of the main thread: every thread writes one. */
+async function largestProfile(folder: string): Promise<CpuProfile> {
+  let largest: CpuProfile | undefined
+  for (const name of await readdir(folder)) {
+    const profile: CpuProfile = JSON.parse(await readFile(join(folder, name), 'utf8'))
+    if (profile.nodes.length > (largest?.nodes.length ?? 0)) largest = profile
+  }
+  if (largest === undefined) throw new Error('the server wrote no profile')
+  return largest
 }
 
 export function signatureFigures(result: SignatureResult): readonly Figure[] {
@@ -91,6 +137,11 @@ export function signatureFigures(result: SignatureResult): readonly Figure[] {
       ...us('a signature adds, difference of minima', result.addedUsOfMinima),
       bar: `<= ${SIGNATURE_BAR_US}`,
       met: result.addedUsOfMinima <= SIGNATURE_BAR_US,
+    },
+    {
+      ...us('authenticating a request, by CPU profile', result.profiledUs),
+      bar: `<= ${SIGNATURE_BAR_US}`,
+      met: result.profiledUs <= SIGNATURE_BAR_US,
     },
   ]
 }
