@@ -252,7 +252,9 @@ function leaveBehind(from: string, to: string): void {
   for (const entry of readdirSync(from, { withFileTypes: true })) {
     const source = join(from, entry.name)
     const copy = join(to, entry.name)
-    if (entry.isDirectory()) leaveBehind(source, copy)
+    // Threads of the dying process go on removing what was set aside, until nothing of it is left.
+    if (source.endsWith('/.forebay/trash')) mkdirSync(copy)
+    else if (entry.isDirectory()) leaveBehind(source, copy)
     else if (entry.isFile() && CHANGED_IN_PLACE.test(from) && entry.name !== MARKER) {
       copyFileSync(source, copy)
     } else if (entry.isFile()) linkSync(source, copy)
