@@ -6,11 +6,19 @@
 import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
+import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
 import { compact } from './compaction.ts'
+import type { ObjectRecord } from './contract.ts'
 import { encodeName } from './index-db.ts'
-import { isMarkerReplaced } from './mountpath-state.ts'
-import { decodeRecord, encodeRecord, type RecordHeader } from './record-codec.ts'
+import {
+  isMarkerReplaced,
+  isMarkerTouched,
+  MARKER_REPLACED,
+  writeState,
+} from './mountpath-state.ts'
+import { decodeHeader, decodeRecord, encodeRecord, type RecordHeader } from './record-codec.ts'
+import type { EntryName } from './record-index.ts'
 import { sweepPage } from './scan.ts'
 import type { Drive, StoreContext } from './store-context.ts'
 
@@ -23,10 +31,39 @@ const PAGE_MAX = 500
 /**
  * The mountpaths that are copies.
  *
- * @throws Failure `setting-invalid` for one that cannot be taken over: not of a stopped node
+ * Of a stopped node any sign is enough: nothing is on its way then, so files of other inodes than the
+ * index says were put there. After a crash index and files differ on their own, and only another
+ * marker and files that are other ones throughout tell a copy.
+ *
+ * @throws Failure `setting-invalid` for one that cannot be taken over: not of a stopped node, or from
+ *   before what the index knows
  */
 export function findCopies(context: StoreContext): readonly Drive[] {
-  const samples = new Map(context.drives.map((drive) => [drive.mountpath.number, new CopySample()]))
+  const candidates = context.drives.filter(isPutBack)
+  if (candidates.length === 0) return []
+  const samples = takeSamples(context, candidates)
+  const copies = candidates.filter((drive) => {
+    const mostAreOthers = samples.get(drive.mountpath.number)?.mostAreOthers === true
+    return (
+      mostAreOthers || (drive.state.clean && isMarkerReplaced(drive.mountpath.root, drive.state))
+    )
+  })
+  const indexed = context.index.databases.meta.get('sequence')
+  for (const { state, mountpath } of copies) {
+    if (!state.clean) throw copiedInUse(mountpath.root)
+    const isBegun = state.markerInode === MARKER_REPLACED
+    if (!isBegun && typeof indexed === 'number' && indexed > state.syncedBelow) {
+      throw copiedBefore(mountpath.root)
+    }
+  }
+  return copies
+}
+
+function takeSamples(
+  context: StoreContext,
+  drives: readonly Drive[],
+): ReadonlyMap<number, CopySample> {
+  const samples = new Map(drives.map((drive) => [drive.mountpath.number, new CopySample()]))
   let start: Uint8Array | undefined = encodeName(0, '')
   // A bucket's names are together, not a mountpath's: most pages have records of all of them.
   for (let page = 0; page < context.drives.length && start !== undefined; page++) {
@@ -37,18 +74,14 @@ export function findCopies(context: StoreContext): readonly Drive[] {
     }
     start = next
   }
-  const copies = context.drives.filter(
-    (drive) => isPutBack(drive) && samples.get(drive.mountpath.number)?.isCopy === true,
-  )
-  for (const drive of copies) {
-    if (!drive.state.clean) throw copiedInUse(drive.mountpath.root)
-  }
-  return copies
+  return samples
 }
 
 /** Files of other inodes alone could be swapped ones; a copy has another marker as well. */
 export function isPutBack({ mountpath, state }: Drive): boolean {
-  return isMarkerReplaced(mountpath.root, state)
+  return state.clean
+    ? isMarkerTouched(mountpath.root, state)
+    : isMarkerReplaced(mountpath.root, state)
 }
 
 /** What a few records say about where their files come from. */
@@ -63,41 +96,76 @@ export class CopySample {
     else if (inode !== undefined) this.#other += 1
   }
 
-  /** True when files are all there and none is the one that was written. */
-  get isCopy(): boolean {
-    return this.#other > 0 && this.#same === 0
+  /** Not all of them: on a new disk some files get the number that they had on the old one. */
+  get mostAreOthers(): boolean {
+    return this.#other > this.#same
   }
+}
+
+/**
+ * Says on the copies that they are being taken over. From here to the end of `adoptCopies` a crash
+ * leaves some records with their new inodes, so that a sample would no longer tell a copy.
+ */
+export async function beginAdoption(copies: readonly Drive[]): Promise<void> {
+  for (const drive of copies) {
+    drive.state = { ...drive.state, markerInode: MARKER_REPLACED }
+    await writeState(drive.mountpath.root, drive.state)
+  }
+}
+
+/** A put of a copy's journal with the inode that its file has now. */
+export function adoptPut<T extends PutEntry>(drive: Drive, put: T): T {
+  const header = decodeHeader(put.record)
+  const record = header && adoptRecord({ drive, header }, put, put.record)
+  return record === undefined ? put : { ...put, record: record.bytes }
+}
+
+interface PutEntry extends EntryName {
+  readonly record: Buffer
+}
+
+/** @returns undefined where nothing changes: what is missing or of another size stays as it is */
+function adoptRecord(
+  { drive, header }: { readonly drive: Drive; readonly header: RecordHeader },
+  { bucketId, key }: EntryName,
+  bytes: Buffer,
+): { readonly record: ObjectRecord; readonly bytes: Buffer } | undefined {
+  const inode = inodeOf(drive, header)
+  if (inode === undefined || inode === header.inode) return undefined
+  const record = decodeRecord({ bucketId, key }, bytes)
+  if (record === undefined) return undefined
+  const adopted = Object.freeze({ ...record, location: { ...record.location, inode } })
+  return { record: adopted, bytes: encodeRecord(adopted, header) }
 }
 
 /** Writes the inodes of a copy into index and journal; a crash in between leaves it to the next start. */
 export async function adoptCopies(context: StoreContext, copies: readonly Drive[]): Promise<void> {
   const { index } = context
-  const numbers = new Set(copies.map(({ mountpath }) => mountpath.number))
-  let records = 0
+  const records = new Map(copies.map(({ mountpath }) => [mountpath.number, 0]))
   let start: Uint8Array | undefined = encodeName(0, '')
   while (start !== undefined) {
     const page = sweepPage(index.databases, start, PAGE_MAX)
     for (const { bucketId, key, header, bytes } of page.entries) {
       const drive = context.driveByNumber.get(header.mountpath)
-      const record = decodeRecord({ bucketId, key }, bytes)
-      if (drive === undefined || record === undefined || !numbers.has(header.mountpath)) continue
-      const inode = inodeOf(drive, header)
-      // What is missing or of another size stays as it is: it is refused, or fetched again.
-      if (inode === undefined || inode === header.inode) continue
-      const adopted = Object.freeze({ ...record, location: { ...record.location, inode } })
-      const entry = { record: adopted, bytes: encodeRecord(adopted, header) }
+      const adopted = records.get(header.mountpath)
+      if (drive === undefined || adopted === undefined) continue
+      const entry = adoptRecord({ drive, header }, { bucketId, key }, bytes)
+      if (entry === undefined) continue
       await index.write({ bucketId, key, entry, applies: [] })
-      records += 1
+      records.set(header.mountpath, adopted + 1)
     }
     start = page.next
     await turn()
+    await failpoint('adopt:page')
   }
   await index.settled()
   await index.databases.root.flushed
+  await failpoint('adopt:indexed')
   for (const drive of copies) {
+    const { number, root } = drive.mountpath
     // Nothing but the old inodes stands in the journal so far; it must not outlive them.
     await compact(context, drive, new AbortController().signal)
-    context.observer.event('copy-adopted', { mountpath: drive.mountpath.root, records })
+    context.observer.event('copy-adopted', { mountpath: root, records: records.get(number) ?? 0 })
   }
 }
 
@@ -118,7 +186,21 @@ function copiedInUse(root: string): Failure {
   )
 }
 
+function copiedBefore(root: string): Failure {
+  return new Failure(
+    'setting-invalid',
+    `the files of mountpath ${root} are copies from before what the index knows`,
+    { hint: 'Give back the data directory and every mountpath as they were at the same stop.' },
+  )
+}
+
+/** Undefined for what is not the record's file as well as for what the disk cannot say. */
 function inodeOf(drive: Drive, header: RecordHeader): number | undefined {
-  const stat = lstatSync(join(drive.mountpath.root, header.path), { throwIfNoEntry: false })
-  return stat?.isFile() === true && stat.size === header.sizeBytes ? stat.ino : undefined
+  try {
+    const stat = lstatSync(join(drive.mountpath.root, header.path), { throwIfNoEntry: false })
+    return stat?.isFile() === true && stat.size === header.sizeBytes ? stat.ino : undefined
+  } catch {
+    // ENOTDIR where an object stands in the place of a directory, EIO: no reason to refuse a start.
+    return undefined
+  }
 }

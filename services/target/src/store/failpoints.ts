@@ -16,6 +16,7 @@ export const STORE_FAILPOINTS = {
   unsettled: ['unsettled:begun', 'unsettled:journalled', 'unsettled:indexed'],
   drop: ['drop:journalled', 'drop:indexed'],
   evict: ['evict:chosen', 'evict:locked'],
+  adopt: ['adopt:page', 'adopt:indexed'],
   compact: ['compact:rotated', 'compact:written', 'compact:published', 'compact:removed'],
   journal: ['journal:write', 'journal:sync'],
   mark: ['mark:synced', 'mark:written'],

@@ -8,7 +8,7 @@ import { Failure } from '@forebay/base/failure'
 import type { ObjectRecord } from './contract.ts'
 import { encodeName } from './index-db.ts'
 import { OWN, readMarker } from './mountpath.ts'
-import { isMarkerReplaced, readState } from './mountpath-state.ts'
+import { isMarkerTouched, readState } from './mountpath-state.ts'
 import { RESERVED_NAME } from './naming.ts'
 import { openStore } from './open-store.ts'
 import { lockDirectory } from './process-lock.ts'
@@ -88,7 +88,7 @@ export async function checkStore(options: CheckOptions): Promise<CheckReport> {
       lockKey: async () => () => undefined,
     })
   if (options.rebuild === true) {
-    const copied = options.mountpaths.some(({ path }) => isMarkerReplaced(path, readState(path)))
+    const copied = options.mountpaths.some(({ path }) => isMarkerTouched(path, readState(path)))
     // Of a copy only the index knows which files are meant, until the journals were told.
     if (copied) await (await open()).close()
     await removeIndex(options)

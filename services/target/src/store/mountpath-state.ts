@@ -1,4 +1,4 @@
-import { lstatSync, readFileSync } from 'node:fs'
+import { lstatSync, readFileSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { RESERVED_NAME } from './naming.ts'
 import { replaceFile } from './replace-file.ts'
@@ -21,7 +21,12 @@ export interface MountpathState {
   readonly clean: boolean
   /** Inode of the marker, which is written once: another one means that the files are copies. */
   readonly markerInode?: number | undefined
+  /** When the marker's inode last changed (`ctime`), ms: a copy may have the same inode by chance. */
+  readonly markerChangedMs?: number | undefined
 }
+
+/** In place of the marker's inode, which is never this: the files are copies, whatever they look like. */
+export const MARKER_REPLACED = 0
 
 /**
  * The state as it was left.
@@ -44,12 +49,24 @@ export function writeState(root: string, state: MountpathState): Promise<void> {
 
 /** True when the marker is not the file that it was: somebody copied the directory, or put it back. */
 export function isMarkerReplaced(root: string, state: MountpathState | undefined): boolean {
-  return state?.markerInode !== undefined && state.markerInode !== markerInode(root)
+  return state?.markerInode !== undefined && state.markerInode !== markerStat(root)?.ino
 }
 
-/** Undefined for a mountpath that has no marker yet. */
-export function markerInode(root: string): number | undefined {
-  return lstatSync(markerPath(root), { throwIfNoEntry: false })?.ino
+/** True also when it may be another file by the same number, or may only have got another owner. */
+export function isMarkerTouched(root: string, state: MountpathState | undefined): boolean {
+  if (isMarkerReplaced(root, state)) return true
+  const changedMs = state?.markerChangedMs
+  return changedMs !== undefined && changedMs !== markerStat(root)?.ctimeMs
+}
+
+/** What a state says of the marker; nothing for a mountpath that has none yet. */
+export function markerFacts(root: string): Pick<MountpathState, 'markerInode' | 'markerChangedMs'> {
+  const stat = markerStat(root)
+  return stat === undefined ? {} : { markerInode: stat.ino, markerChangedMs: stat.ctimeMs }
+}
+
+function markerStat(root: string): Stats | undefined {
+  return lstatSync(markerPath(root), { throwIfNoEntry: false })
 }
 
 /** `<mountpath>/.forebay/marker.json`: what makes a directory a mountpath. */
@@ -83,6 +100,13 @@ function parseState(value: unknown): MountpathState | undefined {
   ) {
     return undefined
   }
-  const inode = typeof fields['markerInode'] === 'number' ? fields['markerInode'] : undefined
-  return { identity: { boot, mount }, syncedBelow, suspectBelow, clean, markerInode: inode }
+  const { markerInode, markerChangedMs } = fields
+  return {
+    identity: { boot, mount },
+    syncedBelow,
+    suspectBelow,
+    clean,
+    markerInode: typeof markerInode === 'number' ? markerInode : undefined,
+    markerChangedMs: typeof markerChangedMs === 'number' ? markerChangedMs : undefined,
+  }
 }

@@ -3,13 +3,13 @@ import { readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Failure } from '@forebay/base/failure'
-import { adoptCopies, findCopies } from './adopt-copy.ts'
+import { adoptCopies, beginAdoption, findCopies } from './adopt-copy.ts'
 import { finishDrop } from './drop-bucket.ts'
 import { encodeName } from './index-db.ts'
 import { JOURNAL_FORMAT } from './journal-format.ts'
 import { type JournalPosition, listSegments, POSITION_UNIT, scanSegment } from './journal-read.ts'
 import { OWN } from './mountpath.ts'
-import { markerInode, writeState } from './mountpath-state.ts'
+import { markerFacts, writeState } from './mountpath-state.ts'
 import { signIndex } from './open-index.ts'
 import { quarantine } from './quarantine.ts'
 import { appliedPosition } from './record-index.ts'
@@ -34,17 +34,17 @@ export async function recover(
   { rebuild, clusterId }: { readonly rebuild: boolean; readonly clusterId: string },
 ): Promise<void> {
   const { databases } = context.index
-  const replay = new Replay(context.driveByNumber, context.observer)
   const starts = context.drives.map((drive) => ({
     drive,
     from: rebuild ? 0 : (appliedPosition(databases, drive.mountpath.number) ?? 0),
   }))
   // Before anything is judged by the inodes of its files.
   const copies = rebuild ? [] : findCopies(context)
+  await beginAdoption(copies)
+  const replay = new Replay({ drives: context.driveByNumber, copies, observer: context.observer })
   for (const { drive, from } of starts) {
     drive.journal.hold(from)
-    // The index of a copy is complete; the journal would take its files for those of nobody.
-    if (!copies.includes(drive)) await replayJournal(context, { drive, from }, replay)
+    await replayJournal(context, { drive, from }, replay)
   }
   if (rebuild) replay.refuseCopy()
   context.sequence.startAt(nextSequence(context, replay.lastSequence))
@@ -173,7 +173,7 @@ async function noteTorn(context: StoreContext, torn: readonly TornRecord[]): Pro
 async function beginState(context: StoreContext, drive: Drive): Promise<void> {
   const { identity, root } = drive.mountpath
   const next = context.sequence.next
-  const now = { identity, clean: false, markerInode: markerInode(root) }
+  const now = { identity, clean: false, ...markerFacts(root) }
   drive.state = drive.uncleanBoot
     ? { ...now, syncedBelow: next, suspectBelow: next }
     : { ...drive.state, ...now }

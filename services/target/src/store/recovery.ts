@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { CopySample, isPutBack, refuseCopyWithoutIndex } from './adopt-copy.ts'
+import { adoptPut, CopySample, isPutBack, refuseCopyWithoutIndex } from './adopt-copy.ts'
 import { allocatedBytes } from './commit.ts'
 import type { ObjectRecord } from './contract.ts'
 import { errorCode } from './journal.ts'
@@ -60,12 +60,19 @@ export class Replay {
   readonly #torn: TornRecord[] = []
   readonly #observer: StoreObserver
   readonly #drives: ReadonlyMap<number, Drive>
+  readonly #copies: ReadonlySet<Drive>
   /** The largest sequence seen. */
   lastSequence = 0
 
-  constructor(drives: ReadonlyMap<number, Drive>, observer: StoreObserver) {
-    this.#drives = drives
-    this.#observer = observer
+  constructor(options: {
+    readonly drives: ReadonlyMap<number, Drive>
+    /** Those whose journals name the inodes of other files than theirs. */
+    readonly copies: readonly Drive[]
+    readonly observer: StoreObserver
+  }) {
+    this.#drives = options.drives
+    this.#copies = new Set(options.copies)
+    this.#observer = options.observer
   }
 
   /** Takes an entry of a drive's journal; in order within the drive. */
@@ -134,8 +141,8 @@ export class Replay {
       samples.set(newest.from, sample)
       sample.look(newest.from, newest.header)
     }
-    for (const [drive, { isCopy }] of samples) {
-      if (isCopy && isPutBack(drive)) throw refuseCopyWithoutIndex(drive.mountpath.root)
+    for (const [drive, { mostAreOthers }] of samples) {
+      if (mostAreOthers && isPutBack(drive)) throw refuseCopyWithoutIndex(drive.mountpath.root)
     }
   }
 
@@ -199,9 +206,10 @@ export class Replay {
   }
 
   #takePut(history: History, put: Put, from: Drive): void {
-    const header = decodeHeader(put.record)
+    const meant = this.#copies.has(from) ? adoptPut(from, put) : put
+    const header = decodeHeader(meant.record)
     if (header === undefined) return
-    history.puts.push({ put, header, from })
+    history.puts.push({ put: meant, header, from })
     history.puts.sort((a, b) => b.put.sequence - a.put.sequence)
     history.puts.length = Math.min(history.puts.length, PUTS_KEPT)
   }
