@@ -47,6 +47,8 @@ export class ClientConnection {
 
   /** @throws Failure `client-gone` */
   throwIfGone(): void {
+    // Nobody listens before the first wait for the client.
+    if (this.#response.destroyed) this.#leave()
     if (this.#failure !== undefined) throw this.#failure
   }
 

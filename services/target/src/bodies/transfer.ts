@@ -113,9 +113,8 @@ export class Transfer {
     const small = lengthBytes <= SMALL_BODY_BYTES_MAX
     if ((this.#source.direct || small) && this.#isResident(lengthBytes)) {
       await this.#connection.room(0)
-      const socketFd = this.#source.direct ? this.#connection.directDescriptor() : undefined
-      if (socketFd !== undefined) {
-        await this.#sendDirect(socketFd, lengthBytes)
+      if (this.#source.direct && this.#connection.directDescriptor() !== undefined) {
+        await this.#sendDirect(lengthBytes)
         return
       }
       if (small) {
@@ -131,14 +130,17 @@ export class Transfer {
     return cachestatResident(fd, this.#position, lengthBytes) ?? recentlyUsed
   }
 
-  async #sendDirect(socketFd: number, lengthBytes: number): Promise<void> {
+  async #sendDirect(lengthBytes: number): Promise<void> {
     const { fd } = this.#source
     const turn = loopTurns.admit()
     if (turn !== undefined) {
       await turn
-      // The connection may have ended, and its descriptor be another one's, while we waited.
       this.#connection.throwIfGone()
     }
+    // Asked for only now: the one of before the wait may be another connection's.
+    const socketFd = this.#connection.directDescriptor()
+    // The next attempt goes the ordinary way.
+    if (socketFd === undefined) return
     const sentBytes = sendfile({ socketFd, fileFd: fd }, this.#position, lengthBytes)
     if (sentBytes === 0) throw endsEarly(this.#position)
     if (sentBytes < 0) {
