@@ -91,6 +91,16 @@ test('a body of many rings, in chunks larger than a slot, waits for room and is 
   expect((await digester.digest()).get('md5')).toBe(hashBuffer('md5', bytes))
 })
 
+test('a digest asked for while a chunk still waits for room is of the whole chunk', async () => {
+  const bytes = patterned(2 * RING_SLOTS * RING_SLOT_BYTES)
+  const digester = createDigester(['md5', 'crc64nvme'], { expectedBytes: bytes.length })
+  const waiting = digester.update(bytes)
+  expect(waiting).toBeInstanceOf(Promise)
+  const [digests] = await Promise.all([digester.digest(), waiting])
+  expect(digests.get('md5')).toBe(hashBuffer('md5', bytes))
+  expect(digests.get('crc64nvme')).toBe(hashBuffer('crc64nvme', bytes))
+})
+
 test('many streams share the workers without mixing', async () => {
   const digests = await Promise.all(
     Array.from({ length: 40 }, async (_, index) => {

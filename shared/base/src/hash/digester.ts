@@ -16,8 +16,8 @@ export const MD5_INLINE_BYTES_MAX = 128 * 1024
 /** Digests of one body, computed as it passes. One owner; ends with `digest` or `abandon`. */
 export interface Digester {
   /**
-   * Takes the next bytes. A returned promise means: no further call before it has resolved; until
-   * then the chunk must not change. Rejects with `internal` when the hash worker died.
+   * Takes the next bytes. A returned promise means: no further bytes before it has resolved; until
+   * then the chunk must not change. `digest` and `abandon` need not wait for it. Rejects with `internal` when the hash worker died.
    */
   update(chunk: Buffer): void | Promise<void>
   /** The digests in lower-case hexadecimal, CRCs as big-endian numbers of full width. Once. */

@@ -92,7 +92,7 @@ interface Queued {
 class HashWorker {
   readonly #ring: Ring
   readonly #thread: Worker
-  /** Orders that found the ring full, oldest first; a stream has two at most (data, then its end). */
+  /** Orders that found the ring full, oldest first: of each stream one chunk at most, and its end. */
   readonly #queue: Queued[] = []
   readonly #streams = new Set<number>()
   readonly #answers = new Map<number, PromiseWithResolvers<StreamDigests>>()
@@ -145,15 +145,18 @@ class HashWorker {
     await exited
   }
 
-  /** Copies the chunk into the ring, slot by slot; waits only where the ring is full. */
+  /**
+   * Copies the chunk into the ring, slot by slot; waits only where the ring is full. All of it is in
+   * the queue then: whatever the stream is told meanwhile, its end too, comes behind it.
+   */
   #feed(stream: OpenStream, chunk: Buffer): void | Promise<void> {
+    const waiting: Promise<void>[] = []
     for (let from = 0; from < chunk.length; from += RING_SLOT_BYTES) {
       const piece = chunk.subarray(from, from + RING_SLOT_BYTES)
-      const waiting = this.#send({ kind: KIND_DATA, stream, chunk: piece })
-      if (waiting === undefined) continue
-      const rest = chunk.subarray(from + RING_SLOT_BYTES)
-      return rest.length === 0 ? waiting : waiting.then(() => this.#feed(stream, rest))
+      const sent = this.#send({ kind: KIND_DATA, stream, chunk: piece })
+      if (sent !== undefined) waiting.push(sent)
     }
+    if (waiting.length > 0) return Promise.all(waiting).then(() => undefined)
   }
 
   async #finish(stream: OpenStream): Promise<StreamDigests> {
