@@ -130,13 +130,14 @@ test.concurrent('a bucket destroyed by a killed process is there whole, or gone'
       for (const key of ['a', 'b/c']) await write(before.client, `${name}/${key}`)
       await node.kill()
       const armed = await node.start(`${point}=kill@1`)
-      await armed.client.ask({
+      const answer = await armed.client.ask({
         method: 'DELETE',
         target: `/v1/buckets/${name}?provider=ais`,
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ action: 'destroy-bck', name: '', value: null }),
       })
-      expect(await node.died(), `the process passes ${point}`).toBe(true)
+      const told = `${answer?.status} ${answer?.body.subarray(0, 300)}`
+      expect(await node.died(), `the process passes ${point}; it said ${told}`).toBe(true)
       const { client } = await node.start()
       const found = await client.get(`${name}/a`)
       if (found?.status === 200) await expectBody(client, `${name}/b/c`, bodyOf(`${name}/b/c`))
