@@ -149,6 +149,7 @@ test('a bucket is dropped with all its records, marks and files', async () => {
   expect(store.isEmpty(8)).toBe(true)
   expect(store.isEmpty(7)).toBe(false)
   expect(store.totals().objectCount).toBe(1)
+  for (const { trash } of store.context.drives) await trash.idle()
   await store.close()
   expect(existsSync(join(root, 'aws/@/cached.8'))).toBe(false)
   expect(readdirSync(join(root, '.forebay/trash'))).toEqual([])

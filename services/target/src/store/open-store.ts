@@ -244,7 +244,7 @@ function start(
     await replaceFile(recencyPath, context.policy.save())
     context.files.close()
     for (const drive of context.drives) {
-      await drive.trash.idle()
+      await drive.trash.stop()
       await drive.journal.close()
       await writeSyncMark(context, drive, true)
     }

@@ -1,5 +1,5 @@
 import { renameSync } from 'node:fs'
-import { readdir, rename, rm } from 'node:fs/promises'
+import { readdir, rename, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from './journal.ts'
 import { OWN } from './mountpath.ts'
@@ -14,6 +14,7 @@ export class Trash {
   #count = 0
   #emptying: Promise<void> | undefined
   #again = false
+  #stopped = false
 
   constructor(root: string, onError: (path: string, code: string) => void) {
     this.#root = root
@@ -49,7 +50,14 @@ export class Trash {
     })
   }
 
+  /** Resolves when everything is removed that was here. */
   async idle(): Promise<void> {
+    await this.#emptying
+  }
+
+  /** Removes nothing more: a large bucket takes longer than the end of a node may. */
+  async stop(): Promise<void> {
+    this.#stopped = true
     await this.#emptying
   }
 
@@ -60,14 +68,29 @@ export class Trash {
 
   async #run(): Promise<void> {
     const directory = join(this.#root, OWN.trash)
-    while (this.#again) {
+    while (this.#again && !this.#stopped) {
       this.#again = false
       for (const name of await readdir(directory).catch(() => [])) {
         const path = join(directory, name)
-        await rm(path, { recursive: true, force: true }).catch((error: unknown) =>
+        await this.#remove(path).catch((error: unknown) =>
           this.#onError(path, errorCode(error) ?? 'failed'),
         )
       }
     }
+  }
+
+  /** One name after the other: a bucket's end leaves the disk to those who are served. */
+  async #remove(path: string): Promise<void> {
+    if (this.#stopped) return
+    try {
+      await unlink(path)
+      return
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return
+      // What POSIX says of a directory, and what Linux says.
+      if (errorCode(error) !== 'EPERM' && errorCode(error) !== 'EISDIR') throw error
+    }
+    for (const name of await readdir(path)) await this.#remove(join(path, name))
+    if (!this.#stopped) await rmdir(path)
   }
 }
