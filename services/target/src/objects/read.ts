@@ -409,6 +409,7 @@ async function answerFromFill(
     },
     offset,
     lengthBytes,
+    sendfile: context.sendfile,
     limits,
     onClose: () => fill.leave(),
   })
