@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { fstatSync, readSync } from 'node:fs'
+import { fstatSync, readdirSync, readlinkSync, readSync } from 'node:fs'
 import { Failure } from '@forebay/base/failure'
 import { hashBuffer } from '@forebay/base/hash/digester'
 import { closeHashWorkers } from '@forebay/base/hash/hash-workers'
@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { DiskGate } from '../os/disk-gate.ts'
 import { FileSink, GATHER_BYTES, QUEUED_BYTES_MAX } from './file-sink.ts'
 import { type ReceiveOptions, receiveToFile } from './receive.ts'
+import { rings } from './rings.ts'
 import { Files, patterned } from './testing/body-server.ts'
 import { WritePolicy } from './write-policy.ts'
 
@@ -53,6 +54,21 @@ function receive(body: IncomingBody, change: Partial<ReceiveOptions> = {}) {
   })
 }
 
+/** All descriptors of this process that are of the same file. */
+function descriptorsOf(fd: number): readonly number[] {
+  const nameOf = (one: number): string | undefined => {
+    try {
+      return readlinkSync(`/proc/self/fd/${one}`)
+    } catch {
+      // The one by which the folder itself was read.
+      return undefined
+    }
+  }
+  return readdirSync('/proc/self/fd')
+    .map(Number)
+    .filter((one) => nameOf(one) === nameOf(fd))
+}
+
 function contentOf(fd: number): Buffer {
   const bytes = Buffer.alloc(fstatSync(fd).size)
   readSync(fd, bytes, 0, bytes.length, 0)
@@ -68,6 +84,20 @@ function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   }
   return [...chunks, bytes.subarray(at)]
 }
+
+test('a body whose digests cannot be started keeps neither memory nor a descriptor', async () => {
+  const fd = files.with(Buffer.alloc(0))
+  const lentBytes = rings.lentBytes
+  const digests = {
+    [Symbol.iterator](): never {
+      throw new Error('no thread is left')
+    },
+  }
+  const body = bodyOf([], { lengthBytes: 4 * MIB })
+  await expect(receive(body, { fd, digests })).rejects.toThrow('no thread is left')
+  expect(rings.lentBytes).toBe(lentBytes)
+  expect(descriptorsOf(fd)).toEqual([fd])
+})
 
 describe.each(Object.entries(POLICIES))('%s', (_, createPolicy) => {
   test('any chunks arrive in the file in order, with their digests and their progress', async () => {

@@ -51,10 +51,11 @@ export async function receiveToFile(options: ReceiveOptions): Promise<ReceivedBo
   const { body, signal } = options
   signal.throwIfAborted()
   const sink = openSink(options)
-  const digester = createDigester(new Set([...options.digests, ...body.digestsNeeded]), {
-    expectedBytes: body.lengthBytes,
-  })
+  let digester: Digester | undefined
   try {
+    digester = createDigester(new Set([...options.digests, ...body.digestsNeeded]), {
+      expectedBytes: body.lengthBytes,
+    })
     const intake = new Intake(options, sink, digester)
     if (body.lengthBytes !== undefined) await intake.reserveUpTo(body.lengthBytes)
     await body.pump((chunk) => intake.take(chunk), signal)
@@ -63,7 +64,7 @@ export async function receiveToFile(options: ReceiveOptions): Promise<ReceivedBo
     const digests = await digester.digest()
     return { sizeBytes: intake.sizeBytes, digests, verdict: body.judge(digests) }
   } catch (error) {
-    digester.abandon()
+    digester?.abandon()
     await sink.settle()
     throw error
   } finally {

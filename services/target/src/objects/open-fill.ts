@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import type { BackendBody } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
 import { choosePin } from '@forebay/model/version'
 import type { ObjectAddress } from '@forebay/peer/target-port'
@@ -57,7 +58,7 @@ export async function openWhole(
       token.hear({ askedAt, pin })
       const parts = { bucket, key, attributes, pin, askedMs, work, token, settles }
       const fill = register(context, parts)
-      fill.consume(body)
+      consume(fill, body)
       return { kind: 'fill', fill }
     } catch (error) {
       body.discard()
@@ -66,6 +67,16 @@ export async function openWhole(
   } catch (error) {
     token.end()
     work?.discard()
+    throw error
+  }
+}
+
+/** A fill that cannot begin ends: it would keep its place and its descriptor for ever. */
+function consume(fill: Fill, body: BackendBody): void {
+  try {
+    fill.consume(body)
+  } catch (error) {
+    fill.cancel(error)
     throw error
   }
 }
