@@ -64,7 +64,7 @@ test('a body that waited for its turn is not sent to whom has the descriptor of 
   await until(() => open === 0)
   const other = connect(port, '127.0.0.1')
   const received: Buffer[] = []
-  other.on('data', (chunk) => received.push(chunk))
+  other.on('data', (chunk: Buffer) => received.push(chunk))
   await until(() => descriptors.length === 2)
   expect(descriptors[1]).toBe(descriptors[0])
   expect(outcome).toBeUndefined()
