@@ -134,7 +134,7 @@ export class Fill implements FetchHost {
     for (;;) {
       const readableBytes = this.#readableEnd(offset) - offset
       if (readableBytes > 0) return readableBytes
-      if (held && offset < this.#releasedEnd() && this.#fetches.isHeld(offset)) return 0
+      if (held && offset < this.#heldEnd() && this.#fetches.isHeld(offset)) return 0
       if (this.#failure !== undefined) throw this.#failure
       signal.throwIfAborted()
       this.#ensure(offset, lengthBytes)
@@ -145,7 +145,7 @@ export class Fill implements FetchHost {
 
   /** Copies bytes from `offset` on that are in memory; how many: 0 when there are none. */
   copyHeld(offset: number, into: Buffer): number {
-    const room = this.#releasedEnd() - offset
+    const room = this.#heldEnd() - offset
     return room <= 0 ? 0 : this.#fetches.copyHeld(offset, into.subarray(0, room))
   }
 
@@ -200,11 +200,14 @@ export class Fill implements FetchHost {
 
   /** Up to where readers may have bytes: short of the end until the whole was verified. */
   #releasedEnd(): number {
-    const { sizeBytes } = this.attributes
     const checking = this.#digester !== undefined || this.#finishing
-    if (this.#verified || !checking || expectedDigest(this.attributes) === undefined) {
-      return sizeBytes
-    }
+    return checking ? this.#heldEnd() : this.attributes.sizeBytes
+  }
+
+  /** The same for bytes in memory: only when the last is in the file, it shows what is verified. */
+  #heldEnd(): number {
+    const { sizeBytes } = this.attributes
+    if (this.#verified || expectedDigest(this.attributes) === undefined) return sizeBytes
     return Math.max(0, sizeBytes - WITHHELD_BYTES)
   }
 

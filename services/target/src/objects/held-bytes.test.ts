@@ -81,6 +81,26 @@ describe('a large object on its way from the backend', () => {
     expect(rig.context.store.get(2, 'a')).toBeUndefined()
   })
 
+  test('nor when its connection broke in between', async () => {
+    rig.bucket = cachedBucket({ blockBytes: MIB })
+    const bytes = patterned(6 * MIB + 777)
+    rig.remote.put('remote', 'a', bytes)
+    rig.remote.addFault({ action: { kind: 'corrupt-answer', at: 5 }, on: ['read'] })
+    rig.remote.addFault({ action: { kind: 'cut-body', afterBytes: 3 * MIB }, on: ['read'] })
+    await open('/a')
+    const socket = await server.dial('/a')
+    let got = Buffer.alloc(0)
+    socket.on('data', (chunk: Buffer) => {
+      got = Buffer.concat([got, chunk])
+    })
+    const closed = once(socket, 'close')
+    socket.resume()
+    await closed
+    // What is in the file of the last block it may get, the last byte never.
+    expect(bodyOf(got).length).toBeLessThan(bytes.length)
+    expect(rig.context.store.get(2, 'a')).toBeUndefined()
+  })
+
   test('is the same for readers who keep up, fall behind and come in later', async () => {
     const bytes = patterned(24 * MIB + 77)
     rig.remote.put('remote', 'a', bytes)
