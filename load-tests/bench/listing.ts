@@ -7,9 +7,11 @@ import type { BenchContext } from './bench-context.ts'
 import type { Figure } from './cold.ts'
 import { type Contender, createBucket, prepare, send, startOpenForebay } from './contenders.ts'
 import { type Measurement, measureLoad, runLoad } from './load.ts'
+import { readAnonymousBytes } from './memory.ts'
 import { objectName, type Request } from './requests.ts'
 import { minimum } from './statistics.ts'
 
+const MIB = 1024 ** 2
 const BUCKET = 'listed'
 const PAGE_KEYS = 1000
 
@@ -44,6 +46,11 @@ export async function measureListing(
     await countByToken(context, forebay, options.keys),
     ...keys,
     ...(await measurePrefixes(context, forebay, options.keys)),
+    {
+      what: `anonymous memory with ${options.keys} objects`,
+      value: (await readAnonymousBytes(forebay.server)) / MIB,
+      unit: 'MiB',
+    },
   ]
 }
 

@@ -211,13 +211,17 @@ async function sampleWhile<T>(
   return { result, samples }
 }
 
+/** Anonymous resident memory of a server, bytes. */
+export async function readAnonymousBytes(server: Server): Promise<number> {
+  return parseAnonymousBytes(await readFile(`/proc/${server.pid}/status`, 'utf8'))
+}
+
 async function sampleProcess(server: Server, atSeconds: number): Promise<ProcessSample> {
-  const status = await readFile(`/proc/${server.pid}/status`, 'utf8')
   const descriptors = await readdir(`/proc/${server.pid}/fd`)
   const delay = await readMetric(server.url, 'forebay_loop_delay_seconds', { statistic: 'p99' })
   return {
     atSeconds,
-    anonymousBytes: parseAnonymousBytes(status),
+    anonymousBytes: await readAnonymousBytes(server),
     fds: descriptors.length,
     loopDelayP99Ms: delay * 1000,
   }
