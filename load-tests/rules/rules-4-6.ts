@@ -185,13 +185,7 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     rule: '6',
     what: 'what has no pin is continued by another connection',
     tests: [LATER],
-    edits: [
-      object(
-        'fill.ts',
-        "if (!isUnreachable(error) || this.pin.kind === 'none' || !this",
-        'if (!isUnreachable(error) || !this',
-      ),
-    ],
+    edits: [object('fill.ts', "            this.pin.kind === 'none' ||\n", '')],
   },
   {
     rule: '6',
