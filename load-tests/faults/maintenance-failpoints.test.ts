@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { temporaryFolder } from '../testkit/servers.ts'
@@ -176,6 +176,28 @@ test.concurrent('the bucket table, killed while it is replaced, is the old or th
     await node.kill()
   }
 })
+
+test.concurrent.each(MAINTENANCE.adopt)(
+  'a copied directory whose node is killed at %s has every object at the next start',
+  async (point) => {
+    const original = nodeAt(`original-${point}`)
+    const copy = nodeAt(`copy-${point}`)
+    const paths = Array.from({ length: 20 }, (_, index) => `${NATIVE}/kept-${index}`)
+    try {
+      const { client, server } = await original.start()
+      await client.changeBucket(NATIVE, { action: 'create-bck', value: null })
+      for (const path of paths) await write(client, path)
+      expect(await server.stop()).toBe(0)
+      await cp(original.dataDir, copy.dataDir, { recursive: true, preserveTimestamps: true })
+      await expect(copy.start(`${point}=kill@1`)).rejects.toThrow(/did not start/)
+      const adopted = await copy.start()
+      for (const path of paths) await expectBody(adopted.client, path, bodyOf(path))
+    } finally {
+      await original.kill()
+      await copy.kill()
+    }
+  },
+)
 
 test.concurrent.each(MAINTENANCE.identity)(
   'a node killed at %s of its very first start starts the next time',
