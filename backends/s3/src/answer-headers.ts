@@ -1,40 +1,18 @@
+import { httpValidatorsOf, parseEtag } from '@forebay/backend-transport/answer-headers'
+import { type AnswerHeaders, headerOf } from '@forebay/backend-transport/exchange'
 import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { ObjectAttributes, StoredHeaders } from '@forebay/model/object'
 import type { Validators } from '@forebay/model/version'
-import { parseHttpDate } from '@forebay/s3/dates'
-import { type AnswerHeaders, headerOf } from './exchange.ts'
-
-/** What an ETag header says; the tag without quotes. */
-export function parseEtag(
-  text: string | undefined,
-): { readonly etag: string; readonly weak: boolean } | undefined {
-  if (text === undefined) return undefined
-  const match = /^(W\/)?"?([^"]*)"?$/.exec(text.trim())
-  const etag = match?.[2] ?? ''
-  return etag === '' ? undefined : { etag, weak: match?.[1] !== undefined }
-}
 
 /** What the answer says about the version of the object. */
 export function validatorsOf(headers: AnswerHeaders): Validators {
-  const tag = parseEtag(headerOf(headers, 'etag'))
-  return {
-    versionId: realVersionId(headerOf(headers, 'x-amz-version-id')),
-    etag: tag?.etag,
-    etagWeak: tag?.weak,
-    lastModifiedMs: dateOf(headers, 'last-modified'),
-    dateMs: dateOf(headers, 'date'),
-  }
+  const versionId = realVersionId(headerOf(headers, 'x-amz-version-id'))
+  return { versionId, ...httpValidatorsOf(headers) }
 }
 
 /** A version id; "null" marks an object that was written without versions and may change in place. */
 export function realVersionId(text: string | undefined): string | undefined {
   return text === undefined || text === '' || text === 'null' ? undefined : text
-}
-
-/** Milliseconds since 1970 of a date header, `undefined` when it is absent or no date. */
-export function dateOf(headers: AnswerHeaders, name: string): number | undefined {
-  const text = headerOf(headers, name)
-  return text === undefined ? undefined : parseHttpDate(text)
 }
 
 /** Everything about the object that the head of a GET, 206 or HEAD says. */
@@ -166,22 +144,4 @@ export function isPlainMd5(etag: string): boolean {
 function partCountOf(etag: string | undefined): number | undefined {
   const match = /^[0-9a-f]{32}-(\d{1,5})$/.exec(etag ?? '')
   return match === null ? undefined : Number(match[1])
-}
-
-/** `Content-Range: bytes first-last/total`; `total` is absent for `*`. */
-export function parseContentRange(
-  text: string | undefined,
-):
-  | { readonly first: number; readonly last: number; readonly totalBytes: number | undefined }
-  | undefined {
-  const match = /^bytes (\d{1,16})-(\d{1,16})\/(\d{1,16}|\*)$/.exec((text ?? '').trim())
-  if (match === null) return undefined
-  const totalBytes = match[3] === '*' ? undefined : Number(match[3])
-  return { first: Number(match[1]), last: Number(match[2]), totalBytes }
-}
-
-/** Content-Length, `undefined` when it is absent or no number. */
-export function contentLengthOf(headers: AnswerHeaders): number | undefined {
-  const text = headerOf(headers, 'content-length') ?? ''
-  return /^\d{1,16}$/.test(text) ? Number(text) : undefined
 }

@@ -1,5 +1,10 @@
 import { S3ServiceException } from '@aws-sdk/client-s3'
-import { Failure, type FailureCode, type FailureOptions } from '@forebay/base/failure'
+import {
+  classifyNetworkError,
+  codeOfStatus,
+  retryAfterOf,
+} from '@forebay/backend-transport/classify'
+import { Failure, type FailureCode } from '@forebay/base/failure'
 
 /** An answer of the store that is no success, as far as it could be read. */
 export interface Refusal {
@@ -69,7 +74,7 @@ export function classifyRefusal(refusal: Refusal, what: string): Failure {
       ? HINTS.get(code)
       : `the bucket is in region ${region}`
   return new Failure(
-    BY_CODE.get(code) ?? byStatus(status),
+    BY_CODE.get(code) ?? codeOfStatus(status),
     `${what} was answered ${said}${detail}`,
     {
       facts: { backendStatus: status, backendCode: code },
@@ -79,38 +84,6 @@ export function classifyRefusal(refusal: Refusal, what: string): Failure {
   )
 }
 
-function byStatus(status: number): FailureCode {
-  switch (status) {
-    case 401:
-    case 403:
-      return 'backend-denied'
-    case 404:
-      return 'object-not-found'
-    case 408:
-    case 504:
-      return 'backend-timeout'
-    case 409:
-      return 'conditional-conflict'
-    case 412:
-      return 'precondition-failed'
-    case 416:
-      return 'range-not-satisfiable'
-    case 429:
-      return 'backend-throttled'
-    case 501:
-      return 'not-implemented'
-    case 508:
-      return 'backend-is-self'
-    default:
-      return status >= 500 ? 'backend-unreachable' : 'backend-refused'
-  }
-}
-
-/** Only seconds count; a date would need the store's clock. */
-function retryAfterOf(text: string | undefined): FailureOptions {
-  return text !== undefined && /^\d{1,6}$/.test(text) ? { retryAfterSeconds: Number(text) } : {}
-}
-
 /** Code and message of an error document of the S3 API; empty where there are none. */
 export function readErrorXml(text: string): { readonly code: string; readonly message: string } {
   const code = /<Code>([^<]{1,100})<\/Code>/.exec(text)?.[1] ?? ''
@@ -118,59 +91,22 @@ export function readErrorXml(text: string): { readonly code: string; readonly me
   return { code, message }
 }
 
-const TIMEOUTS: ReadonlySet<string> = new Set([
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-  'ETIMEDOUT',
-])
-
-/** Errors before the first byte of the request went out: the store cannot have applied anything. */
-const NOT_SENT: ReadonlySet<string> = new Set([
-  'UND_ERR_CONNECT_TIMEOUT',
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'CERT_HAS_EXPIRED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-])
-
 /**
  * The failure that a thrown error of undici, of the SDK or of the network means.
  *
  * @returns the signal's reason when the caller aborted, the error itself when it is a `Failure`
  */
 export function classifyThrown(error: unknown, what: string, signal: AbortSignal): unknown {
-  if (error instanceof Failure) return error
-  if (signal.aborted) return signal.reason
-  if (error instanceof S3ServiceException) return classifyRefusal(refusalOf(error), what)
-  const code = codeOf(error)
-  const name = error instanceof Error ? error.name : ''
-  const message = error instanceof Error ? error.message : String(error)
-  if (name === 'CredentialsProviderError') {
-    return new Failure('backend-denied', `${what}: no credentials were found: ${message}`, {
-      cause: error,
-      hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile',
-    })
+  if (!(error instanceof Failure) && !signal.aborted && error instanceof Error) {
+    if (error instanceof S3ServiceException) return classifyRefusal(refusalOf(error), what)
+    if (error.name === 'CredentialsProviderError') {
+      return new Failure('backend-denied', `${what}: no credentials were found: ${error.message}`, {
+        cause: error,
+        hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile',
+      })
+    }
   }
-  if (code === 'EMFILE' || code === 'ENFILE') {
-    return new Failure('slow-down', `${what}: no file descriptor is left for a connection`, {
-      cause: error,
-      facts: { notSent: true },
-      retryAfterSeconds: 1,
-    })
-  }
-  const timedOut = TIMEOUTS.has(code) || name === 'TimeoutError'
-  return new Failure(
-    timedOut ? 'backend-timeout' : 'backend-unreachable',
-    `${what}: ${code === '' ? message : `${code} ${message}`}`,
-    { cause: error, ...(NOT_SENT.has(code) ? { facts: { notSent: true } } : {}) },
-  )
+  return classifyNetworkError(error, what, signal)
 }
 
 function refusalOf(error: S3ServiceException): Refusal {
@@ -182,14 +118,4 @@ function refusalOf(error: S3ServiceException): Refusal {
     retryAfter: headers['retry-after'],
     region: headers['x-amz-bucket-region'],
   }
-}
-
-/** `code` of the error or of the first cause that has one. */
-function codeOf(error: unknown): string {
-  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++) {
-    if ('code' in at && typeof at.code === 'string') return at.code
-    // happy eyeballs: one error per address, all of the same attempt
-    if (at instanceof AggregateError && at.errors.length > 0) return codeOf(at.errors[0])
-  }
-  return ''
 }

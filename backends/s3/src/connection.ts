@@ -1,15 +1,13 @@
 import { S3Client } from '@aws-sdk/client-s3'
 import { viaHeader } from '@forebay/backend-port/via'
+import { openAgent } from '@forebay/backend-transport/agent'
+import { exchange, type WireAnswer } from '@forebay/backend-transport/exchange'
+import type { Framing, UploadStream } from '@forebay/backend-transport/upload-stream'
 import type { Clock } from '@forebay/base/clock'
 import { encodeComponent, encodePath } from '@forebay/s3/sigv4/canonical'
 import { type Credentials, signRequest } from '@forebay/s3/sigv4/sign'
-import { Agent } from 'undici'
+import type { Agent } from 'undici'
 import { classifyThrown } from './classify-error.ts'
-import { exchange, type WireAnswer } from './exchange.ts'
-import type { Framing, UploadStream } from './upload-stream.ts'
-
-/** Connections to one origin; the concurrency limit of the wrappers stays below. */
-export const CONNECTIONS_MAX = 256
 
 /** How an account of an object store is reached. */
 export interface S3Options {
@@ -80,17 +78,7 @@ export function openConnection(options: S3Options): Connection {
     },
     { step: 'build', name: 'forebayVia' },
   )
-  const agent = new Agent({
-    connections: CONNECTIONS_MAX,
-    pipelining: 1,
-    // Deadlines are the wrappers', per progress; these would also run while a reader is slow.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: {
-      timeout: connectTimeoutMs,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
-    },
-  })
+  const agent = openAgent({ connectTimeoutMs, ca: options.ca })
   const uploadFraming = options.uploadFraming ?? 'framed'
   return { sdk, agent, endpoint, region, pathStyle, nodeId, clock, uploadFraming }
 }

@@ -1,7 +1,7 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import type { ListOptions, ListResult } from '@forebay/backend-port/backend'
+import { parseEtag } from '@forebay/backend-transport/answer-headers'
 import type { ListedObject } from '@forebay/model/object'
-import { parseEtag } from './answer-headers.ts'
 import { callSdk } from './call-sdk.ts'
 import type { Place } from './read-object.ts'
 

@@ -1,16 +1,12 @@
-import type {
-  BackendBody,
-  HeadResult,
-  ReadOptions,
-  ReadResult,
-} from '@forebay/backend-port/backend'
+import type { HeadResult, ReadOptions, ReadResult } from '@forebay/backend-port/backend'
+import { acceptAnswer } from '@forebay/backend-transport/accept-answer'
+import { contentLengthOf } from '@forebay/backend-transport/answer-headers'
+import { pinHeaders, unlessHeaders } from '@forebay/backend-transport/conditional-headers'
+import { headerOf, type WireAnswer } from '@forebay/backend-transport/exchange'
 import { Failure } from '@forebay/base/failure'
-import { matchesPin, type Validators } from '@forebay/model/version'
-import { attributesOf, contentLengthOf, isArchived, parseContentRange } from './answer-headers.ts'
+import { attributesOf, isArchived } from './answer-headers.ts'
 import { classifyRefusal, readErrorXml } from './classify-error.ts'
 import { type Connection, describe, type ObjectRequest, sendRequest } from './connection.ts'
-import { headerOf, type WireAnswer } from './exchange.ts'
-import { pinHeaders, unlessHeaders } from './request-headers.ts'
 
 /** An error document is read up to here; S3's have under 1 KiB. */
 const ERROR_BYTES_MAX = 64 * 1024
@@ -48,83 +44,11 @@ export async function readObject(place: Place, options: ReadOptions): Promise<Re
   const answer = await sendRequest(place.connection, request)
   if (answer.status !== 200 && answer.status !== 206) return readRefusal(answer, request, options)
   try {
-    return accept(answer, request, options)
+    return acceptAnswer(answer, { what: describe(request), read: options, attributesOf })
   } catch (error) {
     answer.body.discard()
     throw error
   }
-}
-
-function accept(answer: WireAnswer, request: ObjectRequest, options: ReadOptions): ReadResult {
-  const { headers, body } = answer
-  const part = partOf(answer, request, options)
-  body.lengthBytes = part.lengthBytes
-  const attributes = attributesOf(headers, part.sizeBytes ?? 0)
-  const { validators = {} } = attributes
-  if (isOtherVersion(options, validators, part.sizeBytes)) {
-    body.discard()
-    return { kind: 'changed' }
-  }
-  if (options.unless !== undefined && matchesPin(options.unless, validators)) {
-    body.discard()
-    return { kind: 'not-modified' }
-  }
-  const { offset, lengthBytes, sizeBytes } = part
-  return {
-    kind: 'found',
-    attributes,
-    range: { offset, lengthBytes },
-    sizeBytes,
-    body: body satisfies BackendBody,
-  }
-}
-
-interface Part {
-  readonly offset: number
-  readonly lengthBytes: number | undefined
-  readonly sizeBytes: number | undefined
-}
-
-/** The bytes that the answer says to hold. */
-function partOf(answer: WireAnswer, request: ObjectRequest, options: ReadOptions): Part {
-  const contentLength = contentLengthOf(answer.headers)
-  if (answer.status === 200) {
-    return { offset: 0, lengthBytes: contentLength, sizeBytes: contentLength }
-  }
-  const text = headerOf(answer.headers, 'content-range')
-  const range = parseContentRange(text)
-  const what = `${describe(request)}: the answer has Content-Range ${text ?? '(none)'}`
-  if (range === undefined) throw new Failure('backend-corrupt', what)
-  const { first, last, totalBytes } = range
-  const lengthBytes = last - first + 1
-  if (lengthBytes < 1 || (totalBytes !== undefined && last >= totalBytes)) {
-    throw new Failure('backend-corrupt', what)
-  }
-  if (contentLength !== undefined && contentLength !== lengthBytes) {
-    throw new Failure('backend-corrupt', `${what} and Content-Length ${contentLength}`)
-  }
-  const wantedFirst = options.range?.offset ?? 0
-  const wantedLast =
-    options.range === undefined
-      ? (totalBytes ?? Number.POSITIVE_INFINITY) - 1
-      : wantedFirst + options.range.lengthBytes - 1
-  const whole = options.range === undefined && last !== wantedLast
-  if (first !== wantedFirst || last > wantedLast || whole) {
-    throw new Failure('backend-corrupt', `${what}, bytes ${wantedFirst}-${wantedLast} were wanted`)
-  }
-  return { offset: first, lengthBytes, sizeBytes: totalBytes }
-}
-
-function isOtherVersion(
-  options: ReadOptions,
-  validators: Validators,
-  sizeBytes: number | undefined,
-): boolean {
-  const { pin } = options
-  if (pin === undefined || pin.kind === 'none') return false
-  if (!matchesPin(pin, validators)) return true
-  const wanted = options.pinnedSizeBytes
-  return wanted !== undefined && sizeBytes !== undefined && sizeBytes !== wanted
 }
 
 /** What an answer other than 200 and 206 to a GET comes to. */

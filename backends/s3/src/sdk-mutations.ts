@@ -23,13 +23,14 @@ import type {
   WriteOptions,
   WriteResult,
 } from '@forebay/backend-port/backend'
+import { parseEtag } from '@forebay/backend-transport/answer-headers'
+import { tagList } from '@forebay/backend-transport/conditional-headers'
 import { type Checksum, checksumToBase64 } from '@forebay/model/checksum'
 import { encodePath } from '@forebay/s3/sigv4/canonical'
-import { parseChecksum, parseEtag, realVersionId } from './answer-headers.ts'
+import { parseChecksum, realVersionId } from './answer-headers.ts'
 import { callSdk } from './call-sdk.ts'
 import { decodeName } from './list-objects.ts'
 import type { Place } from './read-object.ts'
-import { tagList } from './request-headers.ts'
 
 /** The operations of `MutationOperations` that carry no object bytes. */
 export type SdkMutations = Omit<MutationOperations, 'write' | 'writePart'>

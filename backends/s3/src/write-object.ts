@@ -4,13 +4,14 @@ import type {
   WriteOptions,
   WriteResult,
 } from '@forebay/backend-port/backend'
+import { writeConditionHeaders } from '@forebay/backend-transport/conditional-headers'
+import type { WireAnswer } from '@forebay/backend-transport/exchange'
+import { UploadStream } from '@forebay/backend-transport/upload-stream'
 import { Failure } from '@forebay/base/failure'
 import { checksumsOf, validatorsOf } from './answer-headers.ts'
 import { describe, type ObjectRequest, sendRequest } from './connection.ts'
-import type { WireAnswer } from './exchange.ts'
 import { type Place, refusalOf } from './read-object.ts'
-import { checksumHeaders, describingHeaders, writeConditionHeaders } from './request-headers.ts'
-import { UploadStream } from './upload-stream.ts'
+import { checksumHeaders, describingHeaders } from './request-headers.ts'
 
 /** PUT of a whole object; committed by the store when its last byte has arrived. */
 export function writeObject(

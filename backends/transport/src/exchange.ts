@@ -5,7 +5,7 @@ import type { UploadStream } from './upload-stream.ts'
 
 /** One HTTP request as it goes over the wire. */
 export interface WireRequest {
-  readonly method: 'GET' | 'HEAD' | 'PUT'
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE'
   readonly origin: string
   /** Request target: encoded path and query. */
   readonly target: string
