@@ -1,3 +1,4 @@
+import type { SettingFlags } from '@forebay/config/flags'
 import { Command, CommanderError } from 'commander'
 import { type CliContext, DEFAULT_ENDPOINT, type GlobalOptions, type Run } from './cli-context.ts'
 import {
@@ -9,6 +10,7 @@ import {
   setBucket,
   showBucket,
 } from './commands/bucket.ts'
+import { DOCTOR_HELP, runDoctor } from './commands/doctor.ts'
 import { checkNode } from './commands/fsck.ts'
 import { showConfig, showStatus, up } from './commands/node.ts'
 import {
@@ -66,6 +68,7 @@ function buildProgram(context: CliContext, setExitCode: (code: number) => void):
     })
   const run = (): Run => ({ context, options: program.opts<GlobalOptions>() })
   addNodeCommands(program, run, setExitCode)
+  addCareCommands(program, run, setExitCode)
   addBucketCommands(program, run)
   addObjectCommands(program, run)
   for (const command of allCommands(program)) command.copyInheritedSettings(program)
@@ -115,6 +118,32 @@ function addNodeCommands(
         mountpath?: string[]
       }) => setExitCode(await checkNode(run(), options)),
     )
+}
+
+/** Commands that look after a node rather than use it. */
+function addCareCommands(
+  program: Command,
+  run: () => Run,
+  setExitCode: (code: number) => void,
+): void {
+  settingOptions(
+    program
+      .command('doctor')
+      .description('is this machine fit for a node: ports, disks, limits, clock, keys, stores'),
+  )
+    .addHelpText('after', `\n${DOCTOR_HELP}`)
+    .action(async (flags: SettingFlags) => setExitCode(await runDoctor(run(), flags)))
+}
+
+/** The flags that mean settings, as `forebay up` takes them. */
+function settingOptions(command: Command): Command {
+  return command
+    .option('--config <file>', 'read settings from this file')
+    .option('--port <port>', 'port of the first listener')
+    .option('--data <dir>', 'data directory of the node')
+    .option('--mountpath <dir>', 'a mountpath of the node; repeatable', collect)
+    .option('--insecure', 'as the node would be started')
+    .option('--set <key=value>', 'any setting; repeatable', collect)
 }
 
 function addBucketCommands(program: Command, run: () => Run): void {

@@ -1,0 +1,42 @@
+/** `note` and `ok` ask for nothing; a `warning` is worth a look; a `problem` keeps a node from its work. */
+export type Level = 'ok' | 'note' | 'warning' | 'problem'
+
+/** One thing that `forebay doctor` looked at. */
+export interface Finding {
+  readonly level: Level
+  /** What was looked at: `node`, `port`, `disk`, `limits`, `credentials`, `origin`, `clock`, `settings`. */
+  readonly check: string
+  readonly message: string
+  /** What to do; always there for a warning and a problem. */
+  readonly todo?: string | undefined
+}
+
+/** Exit codes of `forebay doctor`, by the worst finding. */
+export const DOCTOR_EXIT_CODES = { ok: 0, note: 0, warning: 1, problem: 2 } as const
+
+const ORDER: readonly Level[] = ['ok', 'note', 'warning', 'problem']
+
+/** The worst level among findings; `ok` of none. */
+export function worstLevel(findings: readonly Finding[]): Level {
+  return findings.reduce<Level>(
+    (worst, { level }) => (ORDER.indexOf(level) > ORDER.indexOf(worst) ? level : worst),
+    'ok',
+  )
+}
+
+export function ok(check: string, message: string): Finding {
+  return { level: 'ok', check, message }
+}
+
+/** Something to know that asks for nothing. */
+export function remark(check: string, message: string): Finding {
+  return { level: 'note', check, message }
+}
+
+export function warning(check: string, message: string, todo: string): Finding {
+  return { level: 'warning', check, message, todo }
+}
+
+export function problem(check: string, message: string, todo: string): Finding {
+  return { level: 'problem', check, message, todo }
+}
