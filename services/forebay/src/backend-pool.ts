@@ -1,5 +1,5 @@
-import type { Backend } from '@forebay/backend-port/backend'
-import { openS3Account, type S3Account } from '@forebay/backend-s3/s3-backend'
+import type { Backend, BucketInfo, Call } from '@forebay/backend-port/backend'
+import { openS3Account } from '@forebay/backend-s3/s3-backend'
 import { resolveRegion } from '@forebay/backend-s3/vendor-region'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
@@ -18,13 +18,23 @@ export interface BackendPoolOptions {
   readonly checkEndpoint: (endpoint: string | undefined) => Promise<void>
 }
 
+/** Connections and credentials that the buckets of one account share. */
+interface Account {
+  bucket(name: string): Backend
+  lookupBucket(name: string, call: Call): Promise<BucketInfo | undefined>
+  close(): Promise<void>
+}
+
+/** Providers in whose configured account a bucket can be looked up by its name. */
+export type LookupProvider = Settings['buckets']['lookup'][number]
+
 /**
  * The backends of all buckets. Buckets of one endpoint, region and profile share an account: its
  * connections and credentials.
  */
 export class BackendPool {
   readonly #options: BackendPoolOptions
-  readonly #accounts = new Map<string, S3Account>()
+  readonly #accounts = new Map<string, Account>()
   readonly #backends = new WeakMap<BucketRecord, Backend>()
   #vendorRegion: string | undefined
 
@@ -34,9 +44,9 @@ export class BackendPool {
 
   /** Finds out what the vendor's chain says about the region; call once before the first request. */
   async open(): Promise<void> {
-    const { profile, region } = this.#options.settings.backends.aws
-    this.#vendorRegion = region ?? (await resolveRegion(profile))
-    await this.#options.checkEndpoint(this.#options.settings.backends.aws.endpoint)
+    const { aws, gcp, azure } = this.#options.settings.backends
+    this.#vendorRegion = aws.region ?? (await resolveRegion(aws.profile))
+    for (const { endpoint } of [aws, gcp, azure]) await this.#options.checkEndpoint(endpoint)
   }
 
   /** @throws Failure `bucket-not-remote` for a native bucket */
@@ -44,11 +54,8 @@ export class BackendPool {
     const known = this.#backends.get(bucket)
     if (known !== undefined) return known
     const binding = bucket.backend
-    if (binding === undefined || binding.provider !== 'aws') {
-      throw new Failure(
-        'bucket-not-remote',
-        `${formatBucket(bucket.ref)} has no backend that this node can use`,
-      )
+    if (binding === undefined) {
+      throw new Failure('bucket-not-remote', `${formatBucket(bucket.ref)} has no backend`)
     }
     const backend = this.#options.wrap(this.#accountOf(binding).bucket(binding.bucket))
     this.#backends.set(bucket, backend)
@@ -56,8 +63,12 @@ export class BackendPool {
   }
 
   /** The bucket of this name in the configured account; nothing when there is none, or it is not ours. */
-  async lookup(name: string, signal: AbortSignal): Promise<BackendBinding | undefined> {
-    const binding: BackendBinding = { provider: 'aws', bucket: name }
+  async lookup(
+    provider: LookupProvider,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<BackendBinding | undefined> {
+    const binding: BackendBinding = { provider, bucket: name }
     const found = await this.#accountOf(binding).lookupBucket(name, { signal })
     return found === undefined ? undefined : binding
   }
@@ -76,26 +87,45 @@ export class BackendPool {
     await Promise.all([...this.#accounts.values()].map((account) => account.close()))
   }
 
-  #accountOf(binding: BackendBinding): S3Account {
-    const { aws, limits } = this.#options.settings.backends
-    const endpoint = binding.endpoint ?? aws.endpoint
-    const region = binding.region ?? aws.region ?? this.#vendorRegion ?? 'us-east-1'
-    const profile = binding.profile ?? aws.profile
-    const forcePathStyle = binding.forcePathStyle ?? aws.forcePathStyle
-    const id = JSON.stringify([endpoint, region, profile, forcePathStyle])
+  #accountOf(binding: BackendBinding): Account {
+    const { provider, endpoint, region, profile, forcePathStyle } = binding
+    const id = JSON.stringify([provider, endpoint, region, profile, forcePathStyle])
     const known = this.#accounts.get(id)
     if (known !== undefined) return known
-    const account = openS3Account({
-      endpoint,
-      region,
-      profile,
-      forcePathStyle,
-      nodeId: this.#options.nodeId,
-      clock: this.#options.clock,
+    const account = this.#openAccount(binding)
+    this.#accounts.set(id, account)
+    return account
+  }
+
+  #openAccount(binding: BackendBinding): Account {
+    switch (binding.provider) {
+      case 'aws':
+        return this.#openS3(binding)
+      case 'gcp':
+      case 'azure':
+      case 'http':
+      case 'memory':
+        throw new Failure(
+          'not-implemented',
+          `this node has no backend of provider ${binding.provider}`,
+        )
+      default:
+        return binding.provider satisfies never
+    }
+  }
+
+  #openS3(binding: BackendBinding): Account {
+    const { settings, nodeId, clock } = this.#options
+    const { aws, limits } = settings.backends
+    return openS3Account({
+      endpoint: binding.endpoint ?? aws.endpoint,
+      region: binding.region ?? aws.region ?? this.#vendorRegion ?? 'us-east-1',
+      profile: binding.profile ?? aws.profile,
+      forcePathStyle: binding.forcePathStyle ?? aws.forcePathStyle,
+      nodeId,
+      clock,
       connectTimeoutMs: limits.connectTimeoutMs,
       uploadFraming: aws.uploadFraming,
     })
-    this.#accounts.set(id, account)
-    return account
   }
 }

@@ -103,7 +103,7 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
 
 function ownRequest(): Failure {
   return new Failure('backend-is-self', 'the backend of this node leads back to this node', {
-    hint: 'set backends.aws.endpoint to the origin',
+    hint: 'set the endpoint of the backend to the origin',
   })
 }
 
@@ -112,7 +112,7 @@ function lookupProviders(parts: DoorParts): readonly LookupProvider[] {
     provider,
     lookup: async (name, signal) => {
       try {
-        return await parts.pool.lookup(name, signal)
+        return await parts.pool.lookup(provider, name, signal)
       } catch (error) {
         // Without credentials there is no such provider here: a name nobody has is just absent.
         if (isFailure(error, 'backend-denied')) return undefined

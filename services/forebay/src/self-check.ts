@@ -12,6 +12,6 @@ export async function checkEndpoint(
 ): Promise<void> {
   if (endpoint === undefined || !(await isSelf(endpoint, listeners))) return
   throw new Failure('backend-is-self', `the backend endpoint ${endpoint} is this node itself`, {
-    hint: "set backends.aws.endpoint to the origin, or this node's port to another one",
+    hint: "set the backend's endpoint to the origin, or this node's port to another one",
   })
 }

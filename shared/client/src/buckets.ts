@@ -6,7 +6,7 @@ interface Call {
   readonly signal?: AbortSignal | undefined
 }
 
-/** What a bucket that stands for one of an S3 store may state. */
+/** What a bucket that stands for one of a store may state. */
 export interface RemoteOptions extends Call {
   /** Other names under which clients find it. */
   readonly aliases?: readonly string[] | undefined
@@ -51,16 +51,38 @@ export class Buckets {
     await this.#act('POST', { bucket, action: 'create-bck', value: null, signal: call.signal })
   }
 
-  /** Makes a bucket of an S3 store known. */
+  /** Makes a bucket of a store known. */
   async addRemote(bucket: BucketAddress, options: RemoteOptions = {}): Promise<void> {
     const { aliases, endpoint, region, profile } = options
     await this.#act('POST', {
       bucket,
       action: 'create-bck',
       value: {
-        extra: { aws: { cloud_region: region, endpoint, profile } },
-        ...(aliases === undefined ? {} : { forebay: { aliases } }),
+        // The form that AIStore knows too, as far as it has one.
+        ...(bucket.provider === 'aws'
+          ? { extra: { aws: { cloud_region: region, endpoint, profile } } }
+          : {}),
+        forebay: {
+          ...(aliases === undefined ? {} : { aliases }),
+          ...(bucket.provider === 'aws' ? {} : { backend: { endpoint, region, profile } }),
+        },
       },
+      query: options.unchecked === true ? { dont_head_remote_bck: 'true' } : {},
+      signal: options.signal,
+    })
+  }
+
+  /** Makes a directory of a web server known as a bucket that can only be read. */
+  async addDirectory(
+    bucket: BucketAddress,
+    options: Pick<RemoteOptions, 'aliases' | 'unchecked' | 'signal'> & { readonly url: string },
+  ): Promise<void> {
+    const { aliases, url } = options
+    const backend = { provider: 'http', bucket: url }
+    await this.#act('POST', {
+      bucket,
+      action: 'create-bck',
+      value: { forebay: { backend, ...(aliases === undefined ? {} : { aliases }) } },
       query: options.unchecked === true ? { dont_head_remote_bck: 'true' } : {},
       signal: options.signal,
     })

@@ -50,6 +50,18 @@ describe('without anything given', () => {
     expect(ignored.dataDir).toBe('/home/user/.local/state/forebay')
   })
 
+  test("the vendors' variables count where nothing of ours says otherwise", async () => {
+    const variables = { AZURE_STORAGE_ACCOUNT: 'theirs', AZURE_STORAGE_KEY: 'a2V5' }
+    const { settings, origins } = await load({ variables })
+    expect(settings.backends.azure).toMatchObject({ account: 'theirs', key: 'a2V5' })
+    expect(origins.get('backends.azure.key')).toEqual({
+      kind: 'environment',
+      variable: 'AZURE_STORAGE_KEY',
+    })
+    const own = { ...variables, FOREBAY_BACKENDS__AZURE__ACCOUNT: 'ours' }
+    expect((await settingsOf({ variables: own })).backends.azure.account).toBe('ours')
+  })
+
   test('every setting comes from its default', async () => {
     const { origins } = await load()
     expect(new Set([...origins.values()].map(formatOrigin))).toEqual(new Set(['default']))
@@ -219,7 +231,7 @@ describe('a bad value stops the start and says what is allowed', () => {
     ['s3.region=EU', /lower-case/],
     ['s3.baseDomains=s3.local', /not JSON/],
     ['s3.baseDomains=["a b"]', /s3\.baseDomains\[0\]/],
-    ['buckets.lookup=["gcp"]', /one of aws/],
+    ['buckets.lookup=["http"]', /one of aws/],
     ['backends.aws.endpoint=localhost:9000', /http/],
     ['backends.aws.endpoint=http://u:p@host', /credentials/],
     ['backends.aws.endpoint=http://host/?a=b', /query/],

@@ -53,6 +53,7 @@ const FILE_CHARACTERS_MAX = 1024 * 1024
  */
 export async function loadSettings(input: LoadInput): Promise<LoadedSettings> {
   const written = new Map<string, Written>([
+    ...fromVendors(input.environment),
     ...(await fromFile(input)),
     ...fromEnvironment(input.environment),
   ])
@@ -196,6 +197,23 @@ function fromEnvironment(environment: Environment): ReadonlyMap<string, Written>
       throw invalid(`environment variable ${variable} is no setting${didYouMean(variable, known)}`)
     }
     written.set(entry.key, fromText(entry, text, origin))
+  }
+  return written
+}
+
+/** Variables that the vendors' own tools read; anything of ours goes before them. */
+const VENDOR_VARIABLES: Readonly<Record<string, string>> = {
+  AZURE_STORAGE_ACCOUNT: 'backends.azure.account',
+  AZURE_STORAGE_KEY: 'backends.azure.key',
+  AZURE_STORAGE_SAS_TOKEN: 'backends.azure.sasToken',
+}
+
+function fromVendors(environment: Environment): ReadonlyMap<string, Written> {
+  const written = new Map<string, Written>()
+  for (const [variable, key] of Object.entries(VENDOR_VARIABLES)) {
+    const value = environment.variables[variable]
+    if (value === undefined || value === '') continue
+    written.set(key, { value, origin: { kind: 'environment', variable } })
   }
   return written
 }

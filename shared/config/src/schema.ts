@@ -132,7 +132,7 @@ export const SCHEMA = {
   },
   buckets: {
     lookup: list({
-      of: word({ words: ['aws'], default: 'aws', doc: 'A provider.' }),
+      of: word({ words: ['aws', 'gcp', 'azure'], default: 'aws', doc: 'A provider.' }),
       max: 8,
       default: ['aws'],
       doc: 'Providers that are asked, in this order, for a bucket that the bucket table does not have.',
@@ -174,6 +174,43 @@ export const SCHEMA = {
         text({ doc: "Profile of the vendor's credential files." }),
         "the vendor's chain",
       ),
+    },
+    gcp: {
+      endpoint: optional(url({ doc: 'Endpoint of the JSON API.' }), 'Google Cloud Storage'),
+      credentialsFile: optional(
+        path({ doc: 'Key file of a service account.' }),
+        "the vendor's chain",
+      ),
+      anonymous: boolean({ default: false, doc: 'Send no credentials: public buckets only.' }),
+    },
+    azure: {
+      account: optional(
+        text({ pattern: /^[a-z0-9]{3,24}$/, doc: 'Storage account.' }),
+        'AZURE_STORAGE_ACCOUNT',
+      ),
+      endpoint: optional(
+        url({ doc: 'Endpoint of the blob service.' }),
+        'that of the account in Azure',
+      ),
+      key: optional(
+        text({ secret: true, doc: 'Key of the storage account.' }),
+        "AZURE_STORAGE_KEY, else the vendor's chain",
+      ),
+      sasToken: optional(
+        text({ secret: true, doc: 'Shared access signature, instead of a key.' }),
+        'AZURE_STORAGE_SAS_TOKEN',
+      ),
+    },
+    http: {
+      allow: list({
+        of: text({
+          pattern: /^[A-Za-z0-9.:*/-]{1,255}$/,
+          allowed: 'a host name, an address or a CIDR range',
+          doc: 'A host or network.',
+        }),
+        max: 1000,
+        doc: 'Hosts, addresses and CIDR ranges that are not public and may be read all the same.',
+      }),
     },
     limits: {
       concurrency: count({

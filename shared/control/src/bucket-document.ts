@@ -1,6 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isFailure } from '@forebay/base/failure'
-import type { BackendBinding, BucketRecord, BucketRef, Provider } from '@forebay/model/bucket'
+import type {
+  BackendBinding,
+  BackendProvider,
+  BucketRecord,
+  BucketRef,
+  Provider,
+} from '@forebay/model/bucket'
 import { formatProperties, parseProperties } from '@forebay/model/property-list'
 import { DOCUMENT_FORMAT, openDocument, sealDocument } from './document.ts'
 
@@ -136,12 +142,12 @@ function decodeProvider(value: unknown): Provider {
   return provider
 }
 
+const BACKEND_PROVIDERS: readonly BackendProvider[] = ['aws', 'gcp', 'azure', 'http', 'memory']
+
 function decodeBackend(value: unknown): BackendBinding {
   const fields = fieldsOf(value, 'backend')
-  const provider = fields.get('provider')
-  if (provider !== 'aws' && provider !== 'memory') {
-    throw new BadField('the provider of a backend is not known')
-  }
+  const provider = BACKEND_PROVIDERS.find((known) => known === fields.get('provider'))
+  if (provider === undefined) throw new BadField('the provider of a backend is not known')
   const forcePathStyle = fields.get('forcePathStyle')
   return Object.freeze<BackendBinding>({
     provider,

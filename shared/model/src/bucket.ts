@@ -10,13 +10,15 @@ export interface BucketRef {
   readonly name: string
 }
 
+/** Which adapter: `aws` is S3, `http` a directory of a web server, `memory` exists for tests only. */
+export type BackendProvider = 'aws' | 'gcp' | 'azure' | 'http' | 'memory'
+
 /** The bucket at a backend that a bucket of ours stands for. */
 export interface BackendBinding {
-  /** Which adapter: `aws` is S3, `memory` exists for tests only. */
-  readonly provider: 'aws' | 'memory'
-  /** Name of the bucket there. */
+  readonly provider: BackendProvider
+  /** Name of the bucket there; at `http` the URL of the directory, with a slash at its end. */
   readonly bucket: string
-  /** Overrides of the node's `backends.aws.*` settings for this bucket. */
+  /** Overrides of the node's `backends.<provider>.*` settings for this bucket. */
   readonly endpoint?: string | undefined
   readonly region?: string | undefined
   readonly profile?: string | undefined

@@ -1,5 +1,5 @@
 import { Failure } from '@forebay/base/failure'
-import type { BackendBinding } from '@forebay/model/bucket'
+import type { BackendBinding, BackendProvider } from '@forebay/model/bucket'
 import type { BucketProperties } from '@forebay/model/bucket-properties'
 import { parseProperties } from '@forebay/model/property-list'
 import { checkBucketName, parseProvider } from './bucket.ts'
@@ -55,13 +55,13 @@ function decodeBackend(
   const aws = fields.nested('extra')?.nested('aws')
   const ours = own?.nested('backend')
   const name = ours?.text('bucket') ?? nonEmpty(bucket?.text('name'))
-  if (name !== undefined) checkProvider(ours?.text('provider') ?? bucket?.text('provider'))
+  const word = ours?.text('provider') ?? nonEmpty(bucket?.text('provider'))
   const endpoint = ours?.text('endpoint') ?? nonEmpty(aws?.text('endpoint'))
   const region = ours?.text('region') ?? nonEmpty(aws?.text('cloud_region'))
   const profile = ours?.text('profile') ?? nonEmpty(aws?.text('profile'))
   const forcePathStyle = ours?.flag('force_path_style')
   const change: Partial<BackendBinding> = {
-    ...(name === undefined ? {} : { provider: 'aws', bucket: checkBackendName(name) }),
+    ...(name === undefined ? {} : nameAt(parseBackendProvider(word ?? 'aws'), name)),
     ...(endpoint === undefined ? {} : { endpoint: checkEndpoint(endpoint) }),
     ...(region === undefined ? {} : { region: checkWord(region, 'region') }),
     ...(profile === undefined ? {} : { profile: checkWord(profile, 'profile') }),
@@ -70,10 +70,40 @@ function decodeBackend(
   return Object.keys(change).length === 0 ? undefined : change
 }
 
-function checkProvider(word: string | undefined): void {
-  if (parseProvider(word ?? 'aws') !== 'aws') {
-    throw new Failure('not-implemented', `a backend of provider ${word} is not built yet`)
-  }
+function parseBackendProvider(word: string): BackendProvider {
+  if (word === 'http') return word
+  const provider = parseProvider(word)
+  if (provider !== 'ais') return provider
+  throw new Failure('not-implemented', 'another cluster as a backend is not built yet')
+}
+
+function nameAt(
+  provider: BackendProvider,
+  name: string,
+): Pick<BackendBinding, 'provider' | 'bucket'> {
+  const bucket = provider === 'http' ? checkDirectory(name) : checkBackendName(name)
+  return { provider, bucket }
+}
+
+/** Longest URL of a directory, characters. */
+const DIRECTORY_URL_LENGTH_MAX = 2048
+
+/** The directory of a web server: its URL in the form that every key is appended to. */
+function checkDirectory(text: string): string {
+  const url = text.length > DIRECTORY_URL_LENGTH_MAX ? null : URL.parse(text)
+  const isPlain =
+    url !== null &&
+    (url.protocol === 'http:' || url.protocol === 'https:') &&
+    url.username === '' &&
+    url.password === '' &&
+    url.search === '' &&
+    url.hash === ''
+  if (isPlain) return url.href.endsWith('/') ? url.href : `${url.href}/`
+  throw new Failure(
+    'property-invalid',
+    'an http backend is the URL of a directory, without credentials, query or fragment',
+    { hint: 'such as https://host/datasets/' },
+  )
 }
 
 /** Loose: the backend knows its own rules; this keeps slashes and control characters out of URLs. */

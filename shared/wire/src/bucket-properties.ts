@@ -79,9 +79,11 @@ const FIXED_SECTIONS: JsonObject = {
 function encodeBackendBucket(record: BucketRecord): JsonObject {
   const global = { uuid: '', name: '' }
   const { backend, ref } = record
-  return backend === undefined || ref.provider !== 'ais'
-    ? { name: '', provider: '', namespace: global }
-    : encodeBucket({ name: backend.bucket, provider: 'aws', namespace: global })
+  const provider = backend?.provider
+  const isCloud = provider === 'aws' || provider === 'gcp' || provider === 'azure'
+  return backend !== undefined && isCloud && ref.provider === 'ais'
+    ? encodeBucket({ name: backend.bucket, provider, namespace: global })
+    : { name: '', provider: '', namespace: global }
 }
 
 function encodeAws(backend: BackendBinding | undefined): JsonObject {

@@ -225,6 +225,23 @@ test('what a client reads it may send back as a change', () => {
   })
 })
 
+test.each([
+  ['gs', 'bucket', { provider: 'gcp', bucket: 'bucket' }],
+  ['azure', 'container', { provider: 'azure', bucket: 'container' }],
+  ['http', 'https://host/data', { provider: 'http', bucket: 'https://host/data/' }],
+])('a backend of provider %s is read', (provider, bucket, backend) => {
+  const text = JSON.stringify({ forebay: { backend: { provider, bucket } } })
+  expect(decodeBucketChange(fields(text)).backend).toEqual(backend)
+})
+
+test.each(['ftp://host/', 'https://user:secret@host/', 'https://host/?list', 'a b'])(
+  'the directory %s of an http backend is refused, and not repeated',
+  (bucket) => {
+    const text = JSON.stringify({ forebay: { backend: { provider: 'http', bucket } } })
+    expect(() => decodeBucketChange(fields(text))).toThrow('the URL of a directory')
+  },
+)
+
 test('features that are not built are refused when a change switches them on', () => {
   for (const text of [
     '{"mirror":{"enabled":true}}',

@@ -8,6 +8,8 @@ import { formatPairs, formatTable } from '../output/table.ts'
 import { timeText, valueText } from '../output/values.ts'
 
 export interface AddOptions {
+  /** Of the bucket that stands for a directory of a web server. */
+  readonly name?: string | undefined
   readonly as?: readonly string[] | undefined
   readonly originEndpoint?: string | undefined
   readonly region?: string | undefined
@@ -16,14 +18,21 @@ export interface AddOptions {
   readonly check?: boolean | undefined
 }
 
-/** `forebay bucket add s3://name`: makes a bucket of an S3 store known. */
+/**
+ * `forebay bucket add s3://name`, `gs://name`, `az://container`: makes a bucket of a store known;
+ * `https://host/dir/` with `--name` a directory of a web server.
+ */
 export async function addBucket(run: Run, url: string, options: AddOptions): Promise<void> {
+  if (/^https?:\/\//i.test(url)) return addDirectory(run, url, options)
   const bucket = bucketOf(url)
-  if (bucket.provider !== 'aws') {
+  if (bucket.provider === undefined || bucket.provider === 'ais') {
     throw usageError(
-      `${url} is no bucket of an S3 store`,
-      'Write s3://name; "forebay bucket create NAME" makes a bucket of Forebay itself.',
+      `${url} is no bucket of a store`,
+      'Write s3://name, gs://name, az://container or https://host/dir/; "forebay bucket create NAME" makes a bucket of Forebay itself.',
     )
+  }
+  if (options.name !== undefined) {
+    throw usageError('--name is for http:// and https:// directories', 'Use --as for other names.')
   }
   try {
     await clientOf(run).buckets.addRemote(bucket, {
@@ -42,6 +51,20 @@ export async function addBucket(run: Run, url: string, options: AddOptions): Pro
     return
   }
   done(run, bucket, 'added')
+}
+
+async function addDirectory(run: Run, url: string, options: AddOptions): Promise<void> {
+  if (options.name === undefined) {
+    throw usageError(`${url} needs a bucket name`, 'Give it with --name NAME.')
+  }
+  const bucket = bucketOf(`ais://${options.name}`)
+  await clientOf(run).buckets.addDirectory(bucket, {
+    url,
+    aliases: options.as,
+    unchecked: options.check === false,
+    signal: run.context.signal,
+  })
+  done(run, bucket, `added; its objects are those of ${url}`)
 }
 
 /** The bucket that is in the way. @throws `error` when it is another failure */
@@ -87,7 +110,10 @@ export async function listBuckets(run: Run): Promise<void> {
     return
   }
   if (buckets.length === 0) {
-    note(run, 'no buckets yet: "forebay bucket create NAME" or "forebay bucket add s3://NAME"')
+    note(
+      run,
+      'no buckets yet: "forebay bucket create NAME" or "forebay bucket add s3://NAME | gs://NAME | az://NAME"',
+    )
     return
   }
   const columns = ['BUCKET', 'ALIASES', 'BACKEND', 'CACHE', 'REVALIDATE', 'CREATED']
@@ -213,10 +239,18 @@ function bucketOf(text: string): BucketAddress {
   return bucket
 }
 
+/** How the buckets of a provider are written; directories of web servers are URLs already. */
+const SCHEMES: ReadonlyMap<string, string> = new Map([
+  ['aws', 's3://'],
+  ['gcp', 'gs://'],
+  ['azure', 'az://'],
+])
+
 function backendText(backend: Readonly<Record<string, unknown>>): string {
-  const { bucket, endpoint, region } = backend
+  const { provider, bucket, endpoint, region } = backend
   const place = endpoint ?? region
-  return `s3://${valueText(bucket)}${place === undefined ? '' : ` at ${valueText(place)}`}`
+  const scheme = SCHEMES.get(valueText(provider)) ?? ''
+  return `${scheme}${valueText(bucket)}${place === undefined ? '' : ` at ${valueText(place)}`}`
 }
 
 function bucketJson(bucket: BucketSummary): object {

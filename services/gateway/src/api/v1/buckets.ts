@@ -140,10 +140,15 @@ function bindingFor(
   name: string,
   stated: Partial<BackendBinding> | undefined,
 ): BackendBinding | undefined {
-  if (provider === 'gcp' || provider === 'azure') {
-    throw new Failure('not-implemented', `buckets of provider ${provider} are not built yet`)
+  if (provider !== 'ais') {
+    if (stated?.provider === undefined || stated.provider === provider) {
+      return { provider, bucket: name, ...stated }
+    }
+    throw new Failure(
+      'property-invalid',
+      `a bucket of provider ${provider} cannot have a backend of provider ${stated.provider}`,
+    )
   }
-  if (provider === 'aws') return { provider: 'aws', bucket: name, ...stated }
   if (stated === undefined) return undefined
   if (stated.bucket === undefined) {
     throw new Failure('property-invalid', 'a backend needs backend_bck with the name of its bucket')
