@@ -9,6 +9,10 @@ export type Revalidate =
 /** What a bucket does with what it reads and writes. */
 export type CacheMode = 'read-write' | 'read-only' | 'bypass'
 
+/** How a bucket chooses what leaves the cache when room is needed. */
+export const POLICY_KINDS = ['lru', 's3-fifo', 'sieve', 'epoch'] as const
+export type PolicyKind = (typeof POLICY_KINDS)[number]
+
 /** Every property of a bucket that is ours, resolved: no value is absent. */
 export interface BucketProperties {
   /** Freshness of objects of a bucket with a backend; native buckets are always current. */
@@ -23,7 +27,9 @@ export interface BucketProperties {
   readonly blockBytes: number
   /** Above this size a range of an absent object is read as blocks, not as the whole object; bytes. */
   readonly sparseThresholdBytes: number
-  /** LRU may take this bucket's objects. Native buckets are never evicted: there is no other copy. */
+  /** Which of its objects go first when room is needed. */
+  readonly policy: PolicyKind
+  /** Eviction may take this bucket's objects. Native buckets are never evicted: there is no other copy. */
   readonly evictable: boolean
 }
 
@@ -42,6 +48,7 @@ export function resolveProperties(
     syncWrites: backend === undefined,
     blockBytes: 4 * 1024 ** 2,
     sparseThresholdBytes: 8 * 1024 ** 2,
+    policy: 'lru',
     ...overrides,
     evictable: backend !== undefined && (overrides.evictable ?? true),
   })

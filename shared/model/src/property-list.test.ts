@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type BucketProperties, resolveProperties } from './bucket-properties.ts'
+import { type BucketProperties, POLICY_KINDS, resolveProperties } from './bucket-properties.ts'
 import {
   BLOCK_BYTES_MAX,
   BLOCK_BYTES_MIN,
@@ -22,6 +22,7 @@ test('properties are read as users write them', () => {
       syncWrites: true,
       blockSize: '1MiB',
       sparseThreshold: 65_536,
+      policy: 's3-fifo',
       evictable: 'false',
     }),
   ).toEqual({
@@ -31,6 +32,7 @@ test('properties are read as users write them', () => {
     syncWrites: true,
     blockBytes: 1024 ** 2,
     sparseThresholdBytes: 65_536,
+    policy: 's3-fifo',
     evictable: false,
   })
 })
@@ -64,6 +66,7 @@ test.each([
   [{ blockSize: '3MiB' }, /power of two/],
   [{ cache: 'on' }, /one of read-write, read-only, bypass/],
   [{ cache: {} }, /one of/],
+  [{ policy: 'mru' }, /one of lru, s3-fifo, sieve, epoch/],
   [{ syncWrites: 1 }, /true or false/],
   [{ evictable: 'yes' }, /true or false/],
   [{ blockBytes: 65_536 }, /"blockBytes" is not known; known are .*blockSize/],
@@ -94,6 +97,7 @@ const anyProperties: fc.Arbitrary<Partial<BucketProperties>> = fc.record(
     syncWrites: fc.boolean(),
     blockBytes: fc.integer({ min: 16, max: 26 }).map((power) => 2 ** power),
     sparseThresholdBytes: fc.nat(),
+    policy: fc.constantFrom(...POLICY_KINDS),
     evictable: fc.boolean(),
   },
   { requiredKeys: [] },

@@ -4,6 +4,7 @@ import { Failure, isFailure } from '@forebay/base/failure'
 import { OBJECT_BYTES_MAX } from '@forebay/base/limits'
 import {
   type BucketProperties,
+  POLICY_KINDS,
   REVALIDATE_TTL_DEFAULT_MS,
   type Revalidate,
 } from './bucket-properties.ts'
@@ -45,7 +46,10 @@ export const PROPERTY_LIST: {
     default: '0s',
     doc: 'How long, after it went stale, an object may be served while the backend cannot be asked.',
   }),
-  cache: cacheProperty(),
+  cache: wordProperty('cache', CACHE_MODES, {
+    default: 'read-write',
+    doc: '`read-write` stores what it reads; `bypass` passes everything through; `read-only` refuses writes.',
+  }),
   syncWrites: booleanProperty({
     name: 'syncWrites',
     field: 'syncWrites',
@@ -58,6 +62,10 @@ export const PROPERTY_LIST: {
     field: 'sparseThresholdBytes',
     default: '8MiB',
     doc: 'Above this size a range of an absent object is read as blocks, not as the whole object.',
+  }),
+  policy: wordProperty('policy', POLICY_KINDS, {
+    default: 'lru',
+    doc: 'Which objects leave the cache first when room is needed; `epoch` is for training loops over more data than fits.',
   }),
   evictable: booleanProperty({
     name: 'evictable',
@@ -148,20 +156,24 @@ function revalidateProperty(): Property<Revalidate> {
   }
 }
 
-function cacheProperty(): Property<BucketProperties['cache']> {
-  const allowed = `one of ${CACHE_MODES.join(', ')}`
+/** One of a few words; the property has the name of its field. */
+function wordProperty<W extends string>(
+  name: 'cache' | 'policy',
+  words: readonly W[],
+  stated: { readonly default: W; readonly doc: string },
+): Property<W> {
+  const allowed = `one of ${words.join(', ')}`
   return {
-    name: 'cache',
-    field: 'cache',
+    ...stated,
+    name,
+    field: name,
     type: 'word',
     unit: '',
     allowed,
-    default: 'read-write',
-    doc: '`read-write` stores what it reads; `bypass` passes everything through; `read-only` refuses writes.',
     parse: (written) => {
-      const mode = CACHE_MODES.find((known) => known === written)
-      if (mode === undefined) throw bad('cache', written, allowed)
-      return mode
+      const word = words.find((known) => known === written)
+      if (word === undefined) throw bad(name, written, allowed)
+      return word
     },
     format: (value) => value,
   }

@@ -202,6 +202,7 @@ test('the properties of a new native bucket are AIStore’s tree with ours below
       syncWrites: true,
       blockSize: '4MiB',
       sparseThreshold: '8MiB',
+      policy: 'lru',
       evictable: false,
       aliases: [],
     },
