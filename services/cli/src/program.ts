@@ -20,6 +20,7 @@ import {
   headObject,
   listObjects,
 } from './commands/read-objects.ts'
+import { runTop, type TopOptions } from './commands/top.ts'
 import { evictObjects, putObject, removeObjects } from './commands/write-objects.ts'
 import { EXIT_CODES, EXIT_CODES_TEXT, exitCodeOf } from './exit-code.ts'
 import { errorJson, formatError } from './output/error-text.ts'
@@ -133,6 +134,12 @@ function addCareCommands(
   )
     .addHelpText('after', `\n${DOCTOR_HELP}`)
     .action(async (flags: SettingFlags) => setExitCode(await runDoctor(run(), flags)))
+  program
+    .command('top')
+    .description('watch a node at work: rates, hit ratio, times, stores; Ctrl-C ends it')
+    .option('--once', 'one look, then end')
+    .option('--interval <time>', 'time between two looks (default: 2s)')
+    .action((options: TopOptions) => runTop(run(), options))
 }
 
 /** The flags that mean settings, as `forebay up` takes them. */
@@ -151,15 +158,19 @@ function addBucketCommands(program: Command, run: () => Run): void {
   bucket
     .command('add')
     .description('make a bucket of an S3 store known')
-    .argument('<url>', 's3://name')
+    .argument('<url>', 's3://name, gs://name, az://container, or https://host/dir/ with --name')
+    .option('--name <name>', 'name of the bucket that stands for a directory of a web server')
     .option('--as <alias>', 'another name for it; repeatable', collect)
-    .option('--origin-endpoint <url>', 'endpoint of the store (default: backends.aws.endpoint)')
+    .option(
+      '--origin-endpoint <url>',
+      'endpoint of the store (default: backends.PROVIDER.endpoint)',
+    )
     .option('--region <region>', 'region of the store')
     .option('--profile <name>', 'profile of the credential files on the node')
     .option('--no-check', 'do not ask the store whether the bucket is there')
     .addHelpText(
       'after',
-      '\nExamples:\n  forebay bucket add s3://training-data\n  forebay bucket add s3://tenant-7 --as images --origin-endpoint http://10.0.0.5:9000',
+      '\nExamples:\n  forebay bucket add s3://training-data\n  forebay bucket add s3://tenant-7 --as images --origin-endpoint http://10.0.0.5:9000\n  forebay bucket add gs://corpus\n  forebay bucket add https://data.example.org/sets/ --name sets',
     )
     .action((url: string, options: object) => addBucket(run(), url, options))
   bucket

@@ -102,6 +102,16 @@ export class ForebayClient {
     }
   }
 
+  /** The node's counters in Prometheus text format. */
+  async metrics(call: Call = {}): Promise<string> {
+    const response = await this.#transport.send({
+      method: 'GET',
+      path: ['metrics'],
+      signal: call.signal,
+    })
+    return response.text()
+  }
+
   /** The settings that the node runs with; secrets are redacted. */
   async config(call: Call = {}): Promise<readonly ReportedSetting[]> {
     const answer = await this.#transport.json({
