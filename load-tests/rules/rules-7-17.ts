@@ -98,7 +98,7 @@ export const RULES_7_TO_17: readonly Mutation[] = [
     edits: [
       object(
         'commit-at-backend.ts',
-        "return pin.kind === 'etag' && etag === pin.etag ? pin : undefined",
+        'return matchesPin(pin, current.validators ?? {}) ? pin : undefined',
         'return pin',
       ),
     ],

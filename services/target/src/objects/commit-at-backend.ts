@@ -2,7 +2,7 @@ import type { WriteResult } from '@forebay/backend-port/backend'
 import { isUndecided } from '@forebay/backend-port/undecided'
 import { failpoint } from '@forebay/base/failpoint'
 import type { ObjectAttributes } from '@forebay/model/object'
-import { choosePin, type Pin, type Validators } from '@forebay/model/version'
+import { choosePin, matchesPin, type Pin, type Validators } from '@forebay/model/version'
 import type { ObjectAddress } from '@forebay/peer/target-port'
 import { keyIdOf, type ObjectContext, raiseKey } from './context.ts'
 import type { OverlapTicket } from './overlap.ts'
@@ -97,9 +97,7 @@ export async function pinWritten(
   if (!ticket.overlapped()) return pin
   const current = await headQuietly(context, address)
   if (current === undefined) return undefined
-  const { versionId, etag } = current.validators ?? {}
-  if (pin.kind === 'version-id') return versionId === pin.versionId ? pin : undefined
-  return pin.kind === 'etag' && etag === pin.etag ? pin : undefined
+  return matchesPin(pin, current.validators ?? {}) ? pin : undefined
 }
 
 /** The current version, or undefined when there is none or it cannot be asked: then nothing is cached. */

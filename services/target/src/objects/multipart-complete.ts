@@ -12,7 +12,7 @@ import { type Checksum, type ChecksumAlgorithm, checksumWord } from '@forebay/mo
 import type { ObjectAttributes, StoredPart } from '@forebay/model/object'
 import type { CompleteRequest, WriteAnswer } from '@forebay/peer/target-port'
 import { readAt, writeFully } from '../os/file-io.ts'
-import type { ObjectRecord, WorkFile } from '../store/contract.ts'
+import type { FileLease, ObjectRecord, WorkFile } from '../store/contract.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { PART_CRC64NVME, removeParts, storeDescription, uploadLock } from './multipart-native.ts'
 import { findUpload, noSuchUpload, partKey, type UploadDescription } from './multipart-record.ts'
@@ -60,7 +60,12 @@ function alreadyDone(context: ObjectContext, upload: UploadDescription): WriteAn
   throw noSuchUpload()
 }
 
-function chooseParts(
+/**
+ * The stored parts that a completion names, in its order.
+ *
+ * @throws Failure `part-invalid` | `part-order-invalid` | `entity-too-small` | `bad-request` | `digest-mismatch`
+ */
+export function chooseParts(
   context: ObjectContext,
   request: CompleteRequest,
   upload: UploadDescription,
@@ -168,7 +173,8 @@ function checksumsAgree(stated: readonly Checksum[], record: ObjectRecord): bool
   })
 }
 
-function totalBytes(parts: readonly ObjectRecord[]): number {
+/** Bytes of all parts together. */
+export function totalBytes(parts: readonly ObjectRecord[]): number {
   return parts.reduce((sum, part) => sum + part.attributes.sizeBytes, 0)
 }
 
@@ -196,14 +202,19 @@ async function assemble(
   }
 }
 
+/** The file of a part. @throws Failure `object-corrupt` */
+export function openPart(context: ObjectContext, part: ObjectRecord): FileLease {
+  const lease = context.store.open(part)
+  if (lease !== undefined) return lease
+  throw new Failure('object-corrupt', `${part.key}: the file of a part is missing or damaged`)
+}
+
 async function readPart(
   context: ObjectContext,
   { part, buffer }: { readonly part: ObjectRecord; readonly buffer: Buffer },
   write: (bytes: Buffer) => Promise<void>,
 ): Promise<void> {
-  const lease = context.store.open(part)
-  if (lease === undefined)
-    throw new Failure('object-corrupt', `${part.key}: the file of a part is missing or damaged`)
+  const lease = openPart(context, part)
   try {
     for (let offset = 0; offset < part.attributes.sizeBytes; ) {
       const bytesRead = await readAt(lease.fd, buffer, offset)
@@ -251,7 +262,7 @@ function completedAttributes(
 }
 
 /** The object's checksum out of the parts'. @throws Failure `digest-mismatch` when the client states another. */
-function wholeChecksum(
+export function wholeChecksum(
   request: CompleteRequest,
   made: { readonly upload: UploadDescription; readonly parts: readonly ObjectRecord[] },
 ): Checksum | undefined {

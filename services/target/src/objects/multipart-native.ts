@@ -1,6 +1,7 @@
 import crypto from 'node:crypto'
 import { Failure } from '@forebay/base/failure'
 import { LIST_PAGE_MAX, PARTS_MAX } from '@forebay/base/limits'
+import type { BucketRecord } from '@forebay/model/bucket'
 import { type ChecksumAlgorithm, checksumWord } from '@forebay/model/checksum'
 import type {
   CreateUploadRequest,
@@ -30,7 +31,7 @@ export async function createNativeUpload(
   request: CreateUploadRequest,
 ): Promise<{ readonly uploadId: string }> {
   const uploadId = `${context.nodeId}.${newUploadTail(context.clock.now())}`
-  await storeDescription(context, context.propertiesOf(request.bucket).syncWrites, {
+  await storeDescription(context, syncsParts(context, request.bucket), {
     uploadId,
     bucketId: request.bucket.id,
     key: request.key,
@@ -42,6 +43,11 @@ export async function createNativeUpload(
     checksumKind: request.checksumKind,
   })
   return { uploadId }
+}
+
+/** Parts that wait for a backend are nowhere else: they are as durable as a native bucket's. */
+function syncsParts(context: ObjectContext, bucket: BucketRecord): boolean {
+  return bucket.backend !== undefined || context.propertiesOf(bucket).syncWrites
 }
 
 let lastTailMicros = 0
@@ -116,7 +122,7 @@ export async function writeNativePart(
     const attributes = partAttributes(context, received, upload.checksumAlgorithm)
     await context.locks.hold(uploadLock(uploadId), async () => {
       openUpload(context, address)
-      const sync = context.propertiesOf(bucket).syncWrites
+      const sync = syncsParts(context, bucket)
       await commitSystemObject(
         context,
         { key, work, sync },
@@ -212,11 +218,7 @@ export async function abortNativeUpload(
   const { bucket, key, uploadId } = request
   await context.locks.hold(uploadLock(uploadId), async () => {
     openUpload(context, { bucketId: bucket.id, key, uploadId })
-    await removeUpload(
-      context,
-      { bucketId: bucket.id, key, uploadId },
-      context.propertiesOf(bucket).syncWrites,
-    )
+    await removeUpload(context, { bucketId: bucket.id, key, uploadId }, syncsParts(context, bucket))
   })
 }
 

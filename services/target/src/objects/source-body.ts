@@ -36,7 +36,8 @@ export function readable(body: ObjectBody, source: PumpSource): SourceBody {
   }
 }
 
-async function pumpFile(
+/** Hands the bytes of a file to `write`, in order; every chunk is a buffer of its own. */
+export async function pumpFile(
   source: PumpSource & { readonly lengthBytes: number },
   write: (chunk: Buffer) => void | Promise<void>,
   signal: AbortSignal,

@@ -45,6 +45,7 @@ import {
   listNativeParts,
   writeNativePart,
 } from './multipart-native.ts'
+import { completeStagedUpload } from './multipart-staged.ts'
 import { readObject } from './read.ts'
 import { incomingFrom } from './source-body.ts'
 import { writeObject } from './write.ts'
@@ -83,21 +84,22 @@ export class Target implements TargetPort {
 
   async createUpload(request: CreateUploadRequest): Promise<{ readonly uploadId: string }> {
     checkWritable(this.#context, request.bucket)
-    return this.#isNative(request.bucket)
+    return this.#keepsParts(request.bucket)
       ? createNativeUpload(this.#context, request)
       : createBackendUpload(this.#context, request)
   }
 
   async writePart(request: WritePartRequest): Promise<PartAnswer> {
     checkPartNumber(request.partNumber)
-    return this.#isNative(request.bucket)
+    return this.#keepsParts(request.bucket)
       ? writeNativePart(this.#context, request)
       : writeBackendPart(this.#context, request)
   }
 
   async copyPart(request: CopyPartRequest): Promise<PartAnswer> {
     checkPartNumber(request.partNumber)
-    if (copiesInside(this.#context, request.source.bucket, request.bucket)) {
+    const { source: from, bucket: to } = request
+    if (!this.#keepsParts(to) && copiesInside(this.#context, from.bucket, to)) {
       return copyBackendPart(this.#context, request)
     }
     const source = await openSource(this.#context, request)
@@ -111,13 +113,14 @@ export class Target implements TargetPort {
   }
 
   completeUpload(request: CompleteRequest): Promise<WriteAnswer> {
-    return this.#isNative(request.bucket)
+    if (!this.#keepsParts(request.bucket)) return completeBackendUpload(this.#context, request)
+    return request.bucket.backend === undefined
       ? completeNativeUpload(this.#context, request)
-      : completeBackendUpload(this.#context, request)
+      : completeStagedUpload(this.#context, request)
   }
 
   abortUpload(request: UploadAddress): Promise<void> {
-    return this.#isNative(request.bucket)
+    return this.#keepsParts(request.bucket)
       ? abortNativeUpload(this.#context, request)
       : abortBackendUpload(this.#context, request)
   }
@@ -125,7 +128,7 @@ export class Target implements TargetPort {
   async listParts(
     request: UploadAddress & { readonly afterPart: number; readonly pageMax: number },
   ): Promise<ListPartsAnswer> {
-    if (this.#isNative(request.bucket)) return listNativeParts(this.#context, request)
+    if (this.#keepsParts(request.bucket)) return listNativeParts(this.#context, request)
     const { key, uploadId, afterPart, pageMax, signal } = request
     const page = await mutationsOf(this.#context, request.bucket).listParts({
       key,
@@ -138,7 +141,7 @@ export class Target implements TargetPort {
   }
 
   async listUploads(request: ListUploadsRequest): Promise<ListUploadsAnswer> {
-    if (this.#isNative(request.bucket)) return listNativeUploads(this.#context, request)
+    if (this.#keepsParts(request.bucket)) return listNativeUploads(this.#context, request)
     const page = await mutationsOf(this.#context, request.bucket).listUploads(request)
     return {
       ...page,
@@ -179,8 +182,10 @@ export class Target implements TargetPort {
     )
   }
 
-  #isNative(bucket: BucketRecord): boolean {
-    return bucket.backend === undefined
+  /** True where the parts of uploads wait here: native buckets, and backends without such uploads. */
+  #keepsParts(bucket: BucketRecord): boolean {
+    if (bucket.backend === undefined) return true
+    return this.#context.backendOf(bucket).capabilities.multipart === 'none'
   }
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMemoryBackend } from '@forebay/backend-memory/memory-backend'
 import { MemoryStore } from '@forebay/backend-memory/memory-store'
-import type { Backend, UploadBody } from '@forebay/backend-port/backend'
+import type { Backend, Capabilities, UploadBody } from '@forebay/backend-port/backend'
 import { type Clock, systemClock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { hashBuffer } from '@forebay/base/hash/digester'
@@ -71,15 +71,27 @@ export class Rig {
   /** Cut from the backend, as a dead process is. */
   #life = { dead: false }
 
-  private constructor(directory: string, bucket: BucketRecord) {
+  readonly #capabilities: Partial<Capabilities>
+
+  private constructor(
+    directory: string,
+    bucket: BucketRecord,
+    capabilities: Partial<Capabilities>,
+  ) {
     this.directory = directory
     this.bucket = bucket
+    this.#capabilities = capabilities
     this.remote = new MemoryStore({ clock: this.clock, chunkBytes: 16 * 1024, partBytesMin: 1 })
     this.remote.createBucket('remote')
   }
 
-  static async open(bucket: BucketRecord = cachedBucket()): Promise<Rig> {
-    const rig = new Rig(mkdtempSync(join(tmpdir(), 'forebay-objects-')), bucket)
+  /** @param capabilities what the store behind the bucket lacks */
+  static async open(
+    bucket: BucketRecord = cachedBucket(),
+    capabilities: Partial<Capabilities> = {},
+  ): Promise<Rig> {
+    const directory = mkdtempSync(join(tmpdir(), 'forebay-objects-'))
+    const rig = new Rig(directory, bucket, capabilities)
     await rig.start(rig.directory)
     return rig
   }
@@ -98,7 +110,8 @@ export class Rig {
     const locks = new KeyedLock()
     const life = { dead: false }
     this.#life = life
-    const backend = mortal(createMemoryBackend(this.remote, 'remote'), life)
+    const capabilities = this.#capabilities
+    const backend = mortal(createMemoryBackend(this.remote, 'remote', { capabilities }), life)
     const store = await openStore({
       mountpaths: [{ path: join(directory, 'mp') }],
       clusterId: 'testcluster',
