@@ -1,5 +1,5 @@
-import type { SettingFlags } from '@forebay/config/flags'
 import { Command, CommanderError } from 'commander'
+import { addCareCommands, collect } from './care-commands.ts'
 import { type CliContext, DEFAULT_ENDPOINT, type GlobalOptions, type Run } from './cli-context.ts'
 import {
   addBucket,
@@ -10,7 +10,7 @@ import {
   setBucket,
   showBucket,
 } from './commands/bucket.ts'
-import { DOCTOR_HELP, runDoctor } from './commands/doctor.ts'
+import { answerCompletion } from './commands/completion.ts'
 import { checkNode } from './commands/fsck.ts'
 import { showConfig, showStatus, up } from './commands/node.ts'
 import {
@@ -20,7 +20,6 @@ import {
   headObject,
   listObjects,
 } from './commands/read-objects.ts'
-import { runTop, type TopOptions } from './commands/top.ts'
 import { evictObjects, putObject, removeObjects } from './commands/write-objects.ts'
 import { EXIT_CODES, EXIT_CODES_TEXT, exitCodeOf } from './exit-code.ts'
 import { errorJson, formatError } from './output/error-text.ts'
@@ -39,6 +38,10 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     // All that follows is the node's own, flags that look like ours included.
     const [first, ...rest] = args
     if (first === 'up' && !rest.includes('--help') && !rest.includes('-h')) return await up(rest)
+    if (first === '__complete') {
+      await answerCompletion(program, rest, context)
+      return exitCode
+    }
     await program.parseAsync([...args], { from: 'user' })
     return exitCode
   } catch (error) {
@@ -119,38 +122,6 @@ function addNodeCommands(
         mountpath?: string[]
       }) => setExitCode(await checkNode(run(), options)),
     )
-}
-
-/** Commands that look after a node rather than use it. */
-function addCareCommands(
-  program: Command,
-  run: () => Run,
-  setExitCode: (code: number) => void,
-): void {
-  settingOptions(
-    program
-      .command('doctor')
-      .description('is this machine fit for a node: ports, disks, limits, clock, keys, stores'),
-  )
-    .addHelpText('after', `\n${DOCTOR_HELP}`)
-    .action(async (flags: SettingFlags) => setExitCode(await runDoctor(run(), flags)))
-  program
-    .command('top')
-    .description('watch a node at work: rates, hit ratio, times, stores; Ctrl-C ends it')
-    .option('--once', 'one look, then end')
-    .option('--interval <time>', 'time between two looks (default: 2s)')
-    .action((options: TopOptions) => runTop(run(), options))
-}
-
-/** The flags that mean settings, as `forebay up` takes them. */
-function settingOptions(command: Command): Command {
-  return command
-    .option('--config <file>', 'read settings from this file')
-    .option('--port <port>', 'port of the first listener')
-    .option('--data <dir>', 'data directory of the node')
-    .option('--mountpath <dir>', 'a mountpath of the node; repeatable', collect)
-    .option('--insecure', 'as the node would be started')
-    .option('--set <key=value>', 'any setting; repeatable', collect)
 }
 
 function addBucketCommands(program: Command, run: () => Run): void {
@@ -264,10 +235,6 @@ function* allCommands(command: Command): Generator<Command> {
     yield child
     yield* allCommands(child)
   }
-}
-
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value]
 }
 
 const HELP = `URLs:

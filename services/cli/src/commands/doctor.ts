@@ -7,12 +7,6 @@ import type { Origin } from '../doctor/origins.ts'
 import { printable } from '../output/table.ts'
 import { readIfThere } from './node.ts'
 
-/** The exit codes in words, for the help text. */
-export const DOCTOR_HELP = `Exit codes of doctor:
-  0  nothing to do
-  1  something is worth a look
-  2  a node would not start, or could not do its work`
-
 /** Longest wait for a running node's list of buckets. */
 const BUCKETS_TIMEOUT_MS = 2000
 

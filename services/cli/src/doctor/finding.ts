@@ -14,6 +14,12 @@ export interface Finding {
 /** Exit codes of `forebay doctor`, by the worst finding. */
 export const DOCTOR_EXIT_CODES = { ok: 0, note: 0, warning: 1, problem: 2 } as const
 
+/** The exit codes in words, for the help text. */
+export const DOCTOR_HELP = `Exit codes of doctor:
+  0  nothing to do
+  1  something is worth a look
+  2  a node would not start, or could not do its work`
+
 const ORDER: readonly Level[] = ['ok', 'note', 'warning', 'problem']
 
 /** The worst level among findings; `ok` of none. */

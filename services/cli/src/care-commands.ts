@@ -1,0 +1,53 @@
+/** Commands that look after a node rather than use it. What is heavy is loaded when it runs. */
+import type { SettingFlags } from '@forebay/config/flags'
+import type { Command } from 'commander'
+import type { Run } from './cli-context.ts'
+import { printCompletion } from './commands/completion.ts'
+import { runTop, type TopOptions } from './commands/top.ts'
+import { COMPLETION_HELP } from './completion/scripts.ts'
+import { DOCTOR_HELP } from './doctor/finding.ts'
+
+export function addCareCommands(
+  program: Command,
+  run: () => Run,
+  setExitCode: (code: number) => void,
+): void {
+  settingOptions(
+    program
+      .command('doctor')
+      .description('is this machine fit for a node: ports, disks, limits, clock, keys, stores'),
+  )
+    .addHelpText('after', `\n${DOCTOR_HELP}`)
+    .action(async (flags: SettingFlags) => {
+      const { runDoctor } = await import('./commands/doctor.ts')
+      setExitCode(await runDoctor(run(), flags))
+    })
+  program
+    .command('top')
+    .description('watch a node at work: rates, hit ratio, times, stores; Ctrl-C ends it')
+    .option('--once', 'one look, then end')
+    .option('--interval <time>', 'time between two looks (default: 2s)')
+    .action((options: TopOptions) => runTop(run(), options))
+  program
+    .command('completion')
+    .description('print the completion script of a shell: bash, zsh or fish')
+    .argument('<shell>')
+    .addHelpText('after', `\n${COMPLETION_HELP}`)
+    .action((shell: string) => printCompletion(run(), shell))
+}
+
+/** The flags that mean settings, as `forebay up` takes them. */
+function settingOptions(command: Command): Command {
+  return command
+    .option('--config <file>', 'read settings from this file')
+    .option('--port <port>', 'port of the first listener')
+    .option('--data <dir>', 'data directory of the node')
+    .option('--mountpath <dir>', 'a mountpath of the node; repeatable', collect)
+    .option('--insecure', 'as the node would be started')
+    .option('--set <key=value>', 'any setting; repeatable', collect)
+}
+
+/** Gathers the values of an option that may be given again. */
+export function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value]
+}
