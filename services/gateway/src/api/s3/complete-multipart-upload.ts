@@ -26,7 +26,7 @@ export async function completeMultipartUpload(
   }
   const sizeBytes = parseObjectSize(header(headers, 'x-amz-mp-object-size'))
   const document = await readDocument(exchange, { bytesMax: COMPLETION_BYTES_MAX, checksum: false })
-  const { attributes, versionId } = await exchange.context.target.completeUpload({
+  const completing = exchange.context.target.completeUpload({
     ...upload,
     parts: parseCompletion(document),
     conditions,
@@ -34,6 +34,7 @@ export async function completeMultipartUpload(
     checksumKind: kind,
     sizeBytes,
   })
+  const { attributes, versionId } = await exchange.keepAwake(completing)
   const flat: FlatHeaders = versionId === undefined ? [] : ['x-amz-version-id', versionId]
   const answer = {
     location: locationOf(exchange, address.key),

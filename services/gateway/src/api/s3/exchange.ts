@@ -6,6 +6,7 @@ import { parseMetadata } from '@forebay/s3/object-headers'
 import type { OperationName } from '@forebay/s3/operation'
 import type { RequestHeaders } from '@forebay/s3/request-headers'
 import type { RequestTarget } from '@forebay/s3/request-target'
+import { XML_DECLARATION } from '@forebay/s3/xml-write'
 import type { Authenticated } from '../../authentication/authenticator.ts'
 import type { Permission } from '../../authentication/authorise.ts'
 import type { S3Context } from './context.ts'
@@ -23,6 +24,9 @@ export interface Arrival {
 export type FlatHeaders = (string | number)[]
 
 const XML_TYPE = 'application/xml'
+
+/** A client of a slow operation hears something at least this often, ms: many give up after a minute. */
+export const SILENCE_MAX_MS = 10_000
 
 /** Whom answers to a caller name as the owner of buckets and objects. */
 export function ownerOf(
@@ -49,6 +53,7 @@ export class Exchange {
   bytesIn = 0
   bytesOut = 0
   cache: string | undefined
+  #begun = false
   #awaitsContinue: boolean
   #abort: AbortController | undefined
 
@@ -129,8 +134,43 @@ export class Exchange {
     this.response.end()
   }
 
-  /** Answers with a document. */
+  /** True when a slow answer was begun with status 200: a failure then stands in its document. */
+  get hasBegun(): boolean {
+    return this.#begun
+  }
+
+  /**
+   * Waits for work that may take long. After `silenceMaxMs` the answer begins with status 200 and the
+   * XML declaration, then goes on with white space, as S3's does; its document comes with `sendXml`.
+   */
+  async keepAwake<T>(work: Promise<T>, silenceMaxMs = SILENCE_MAX_MS): Promise<T> {
+    const timer = setInterval(() => {
+      if (this.response.destroyed) return
+      if (this.#begun) this.response.write(' ')
+      else this.#begin()
+    }, silenceMaxMs)
+    try {
+      return await work
+    } finally {
+      clearInterval(timer)
+    }
+  }
+
+  #begin(): void {
+    this.#begun = true
+    this.response.writeHead(200, {
+      'x-amz-request-id': this.requestId,
+      'content-type': XML_TYPE,
+    })
+    this.response.write(XML_DECLARATION)
+  }
+
+  /** Answers with a document. `headers` are left out where the answer was begun before. */
   sendXml(document: string, headers: FlatHeaders = []): void {
+    if (this.#begun) {
+      this.response.end(document.slice(XML_DECLARATION.length))
+      return
+    }
     const body = Buffer.from(document)
     this.bytesOut = body.length
     headers.push(

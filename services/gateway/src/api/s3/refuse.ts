@@ -5,6 +5,7 @@ import {
   renderError,
   s3StatusOf,
 } from '@forebay/s3/error-document'
+import { XML_DECLARATION } from '@forebay/s3/xml-write'
 import type { Arrival } from './exchange.ts'
 
 /** How long an answered client may go on sending the body that nobody wants, ms. */
@@ -26,14 +27,21 @@ export function toFailure(error: unknown): Failure {
  * still sends is thrown away within bounds, and the connection ends. Closing at once would make the
  * system discard the answer.
  *
- * @param awaitsContinue the client was never told to send: it sends nothing
+ * @param arrival `awaitsContinue`: the client was never told to send, it sends nothing; `hasBegun`:
+ * a slow answer was begun with status 200, so the error is its document
  */
 export function refuse(
   failure: Failure,
   context: ErrorContext,
-  arrival: Pick<Arrival, 'request' | 'response' | 'awaitsContinue'>,
+  arrival: Pick<Arrival, 'request' | 'response' | 'awaitsContinue'> & {
+    readonly hasBegun?: boolean | undefined
+  },
 ): void {
-  const { request, response, awaitsContinue } = arrival
+  const { request, response, awaitsContinue, hasBegun } = arrival
+  if (hasBegun === true && !response.destroyed) {
+    response.end(renderError(failure, context).slice(XML_DECLARATION.length))
+    return
+  }
   if (response.headersSent || response.destroyed) {
     response.destroy()
     return

@@ -66,7 +66,8 @@ export class S3Door {
   #fail(error: unknown, arrival: Arrival, exchange: Exchange | undefined): Failure {
     const { request, response, requestId } = arrival
     const failure = toFailure(error)
-    const brokeOff = response.headersSent && failure.code !== 'client-gone'
+    const begun = exchange?.hasBegun === true
+    const brokeOff = response.headersSent && !begun && failure.code !== 'client-gone'
     const ours = failure.status >= 500 && failure.code !== 'not-implemented'
     if (ours || brokeOff) this.#context.report(error, requestId)
     const target = exchange?.target ?? targetOrNothing(request, this.hostBucketOf(request))
@@ -82,6 +83,7 @@ export class S3Door {
       {
         request,
         response,
+        hasBegun: exchange?.hasBegun,
         awaitsContinue: exchange === undefined ? arrival.awaitsContinue : exchange.awaitsContinue,
       },
     )
