@@ -75,3 +75,29 @@ test.each(['plain', 'framed'] as const)(
     }
   },
 )
+
+describe('an upload in an envelope', () => {
+  const envelope = { head: Buffer.from('head:'), tail: Buffer.from(':tail') }
+
+  test.each([0, 10])('of %i bytes is as long as announced, tail last', async (sizeBytes) => {
+    const stream = new UploadStream(bodyOf(Buffer.alloc(sizeBytes, 'a'), 3), 'plain', envelope)
+    const wire = await wireOf(stream)
+    expect(wire.toString()).toBe(`head:${'a'.repeat(sizeBytes)}:tail`)
+    expect(wire.length).toBe(stream.wireBytes)
+    expect(stream.isSent).toBe(true)
+  })
+
+  test.each([9, 11])(
+    'of another length than the %i announced bytes has no tail',
+    async (length) => {
+      const stream = new UploadStream(bodyOf(Buffer.alloc(10), 5, length), 'plain', envelope)
+      const sent: Buffer[] = []
+      const send = async (): Promise<void> => {
+        for await (const chunk of stream.iterate()) sent.push(chunk)
+      }
+      await expect(send()).rejects.toMatchObject({ code: 'body-incomplete' })
+      expect(Buffer.concat(sent).includes(':tail')).toBe(false)
+      expect(stream.isSent).toBe(false)
+    },
+  )
+})

@@ -9,6 +9,15 @@ import { Failure } from '@forebay/base/failure'
  */
 export type Framing = 'plain' | 'framed'
 
+/**
+ * What stands around a plain body in its request, such as the parts of multipart/related (RFC 2387).
+ * Without the tail the request is malformed, so a body that was cut is none.
+ */
+export interface Envelope {
+  readonly head: Buffer
+  readonly tail: Buffer
+}
+
 /** Bytes of one frame; stores refuse frames of more than 16 MiB. */
 const FRAME_BYTES = 1024 ** 2
 
@@ -26,12 +35,14 @@ const COPY_BELOW_BYTES = 64 * 1024 + 1
 export class UploadStream {
   readonly framing: Framing
   readonly #body: UploadBody
+  readonly #envelope: Envelope | undefined
   #takenBytes = 0
   #done = false
   #failure: { readonly error: unknown } | undefined
 
-  constructor(body: UploadBody, framing: Framing) {
+  constructor(body: UploadBody, framing: Framing, envelope?: Envelope) {
     this.#body = body
+    this.#envelope = envelope
     // An empty body cannot be cut.
     this.framing = body.lengthBytes === 0 ? 'plain' : framing
   }
@@ -44,6 +55,9 @@ export class UploadStream {
   /** Bytes on the wire: Content-Length. */
   get wireBytes(): number {
     const { lengthBytes } = this
+    if (this.#envelope !== undefined) {
+      return this.#envelope.head.length + lengthBytes + this.#envelope.tail.length
+    }
     if (this.framing === 'plain') return lengthBytes
     const fullCount = Math.floor(lengthBytes / FRAME_BYTES)
     const restBytes = lengthBytes % FRAME_BYTES
@@ -61,13 +75,16 @@ export class UploadStream {
 
   /** True when everything was handed to the connection. */
   get isSent(): boolean {
-    return this.#done || (this.framing === 'plain' && this.#takenBytes === this.lengthBytes)
+    if (this.#done) return true
+    const bare = this.framing === 'plain' && this.#envelope === undefined
+    return bare && this.#takenBytes === this.lengthBytes
   }
 
   /** The bytes as they go over the wire. */
   async *iterate(): AsyncGenerator<Buffer> {
     try {
-      if (this.framing === 'plain') yield* this.#plain()
+      if (this.#envelope !== undefined) yield* this.#enveloped(this.#envelope)
+      else if (this.framing === 'plain') yield* this.#plain()
       else yield* this.#framed()
     } catch (error) {
       this.#failure = { error }
@@ -82,6 +99,12 @@ export class UploadStream {
     }
     this.#checkWhole()
     this.#done = true
+  }
+
+  async *#enveloped({ head, tail }: Envelope): AsyncGenerator<Buffer> {
+    yield head
+    yield* this.#plain()
+    yield tail
   }
 
   async *#framed(): AsyncGenerator<Buffer> {
