@@ -30,6 +30,12 @@ const EXAMPLES: Readonly<
   CompleteMultipartUpload: { line: ['POST', '/team-a/k?uploadId=u'] },
   AbortMultipartUpload: { line: ['DELETE', '/team-a/k?uploadId=u'] },
   ListParts: { line: ['GET', '/team-a/k?uploadId=u'] },
+  GetObjectTagging: { line: ['GET', '/team-a/k?tagging'] },
+  PutObjectTagging: { line: ['PUT', '/team-a/k?tagging'] },
+  DeleteObjectTagging: { line: ['DELETE', '/team-a/k?tagging'] },
+  GetBucketTagging: { line: ['GET', '/team-a?tagging'] },
+  PutBucketTagging: { line: ['PUT', '/team-a?tagging'] },
+  DeleteBucketTagging: { line: ['DELETE', '/team-a?tagging'] },
 }
 
 const DENIED = /^HTTP\/1\.1 403 /
@@ -91,8 +97,18 @@ describe.each(OPERATION_NAMES)('%s', (name) => {
 test('what each policy may do', () => {
   const needed = (permission: string) =>
     OPERATION_NAMES.filter((name) => OPERATIONS[name].needs === permission)
-  expect(needed('admin')).toEqual(['CreateBucket', 'DeleteBucket'])
-  expect(needed('read')).toEqual(['GetObject', 'HeadObject', 'GetObjectAttributes'])
+  expect(needed('admin')).toEqual([
+    'CreateBucket',
+    'DeleteBucket',
+    'PutBucketTagging',
+    'DeleteBucketTagging',
+  ])
+  expect(needed('read')).toEqual([
+    'GetObject',
+    'HeadObject',
+    'GetObjectAttributes',
+    'GetObjectTagging',
+  ])
   expect(needed('list')).toEqual([
     'ListBuckets',
     'HeadBucket',
@@ -101,5 +117,6 @@ test('what each policy may do', () => {
     'ListObjectsV2',
     'ListMultipartUploads',
     'ListParts',
+    'GetBucketTagging',
   ])
 })

@@ -45,5 +45,6 @@ export function completeUpload(
       checksum: checksums[0],
     })),
     storageClass: upload.storageClass,
+    tags: upload.tags,
   }
 }

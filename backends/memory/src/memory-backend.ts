@@ -15,6 +15,7 @@ import { listKeys } from './list-keys.ts'
 import type { StoredVersion } from './memory-bucket.ts'
 import { createMutations } from './memory-mutations.ts'
 import type { MemoryStore } from './memory-store.ts'
+import { createTagging, versionOf } from './memory-tagging.ts'
 import { serve } from './serve.ts'
 
 export interface MemoryBackendOptions {
@@ -51,10 +52,11 @@ export function createMemoryBackend(
     name: `memory://${bucket}`,
     capabilities,
     mutations: capabilities.write ? createMutations(place) : undefined,
+    tagging: createTagging(place),
     read: (request) => read(place, request),
     head: (request) =>
       serve(place, { operation: 'head', ...request }, () => {
-        const version = store.bucket(bucket).current(request.key)
+        const version = versionOf(place, request)
         if (version === undefined) return { kind: 'absent' }
         return { kind: 'found', attributes: store.attributesOf(version) } satisfies HeadResult
       }),

@@ -1,7 +1,7 @@
 import { Failure } from '@forebay/base/failure'
 import type { Checksum } from '@forebay/model/checksum'
 import { compareKeys } from '@forebay/model/key'
-import type { StoredHeaders, StoredPart, UserMetadata } from '@forebay/model/object'
+import type { StoredHeaders, StoredPart, Tags, UserMetadata } from '@forebay/model/object'
 import type { ByteSource } from './byte-source.ts'
 
 /** What is stored with the bytes of one version. Immutable. */
@@ -15,6 +15,7 @@ export interface VersionContent {
   readonly checksums: readonly Checksum[]
   readonly parts: readonly StoredPart[] | undefined
   readonly storageClass: string | undefined
+  readonly tags?: Tags | undefined
 }
 
 export interface StoredVersion extends VersionContent {
@@ -39,6 +40,7 @@ export interface PendingUpload {
   readonly headers: StoredHeaders
   readonly metadata: UserMetadata
   readonly storageClass: string | undefined
+  readonly tags: Tags | undefined
   readonly checksumKind: string | undefined
   readonly checksumAlgorithm: string | undefined
   readonly parts: Map<number, PendingPart>
@@ -50,6 +52,8 @@ export class MemoryBucket {
   readonly versioned: boolean
   readonly createdMs: number
   readonly #versions = new Map<string, (StoredVersion | DeleteMarker)[]>()
+  /** Tags of the bucket itself. */
+  tags: Tags | undefined
   readonly #uploads = new Map<string, PendingUpload>()
   #sorted: readonly string[] | undefined
   #counter = 0
@@ -88,6 +92,19 @@ export class MemoryBucket {
     if (current === undefined) throw new Failure('object-not-found', `no object ${key} to corrupt`)
     const older = this.#versions.get(key)?.slice(0, -1) ?? []
     this.#versions.set(key, [...older, Object.freeze({ ...current, source })])
+  }
+
+  /** Gives one version other tags; false where there is no such version. */
+  tag(key: string, versionId: string | undefined, tags: Tags | undefined): boolean {
+    const versions = this.#versions.get(key)
+    const wanted =
+      versionId === undefined || versionId === 'null'
+        ? this.current(key)
+        : this.version(key, versionId)
+    if (versions === undefined || wanted === undefined) return false
+    const changed = versions.map((one) => (one === wanted ? Object.freeze({ ...one, tags }) : one))
+    this.#versions.set(key, changed)
+    return true
   }
 
   delete(key: string): void {

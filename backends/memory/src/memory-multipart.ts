@@ -30,9 +30,10 @@ export function createMultipart(place: Place): MultipartOperations {
   return {
     createUpload: (options) =>
       serve(place, multipart(place, 'create-upload', options), () => {
-        const { key, headers, metadata, storageClass, checksumAlgorithm, checksumKind } = options
+        const { key, headers, metadata, storageClass, tags } = options
+        const { checksumAlgorithm, checksumKind } = options
         const stated = { checksumAlgorithm, checksumKind, initiatedMs: store.clock.now() }
-        const upload = { key, headers, metadata, storageClass, ...stated }
+        const upload = { key, headers, metadata, storageClass, tags, ...stated }
         return { uploadId: store.bucket(bucket).createUpload(upload) }
       }),
     writePart: (options, body) => writePart(place, options, body),

@@ -40,7 +40,7 @@ function write(place: Place, options: WriteOptions, body: UploadBody): Promise<W
     verifyChecksums(bytes, options)
     checkCondition(place, options.conditions)
     judge(options.conditions, bucket.current(options.key))
-    const { headers, metadata, storageClass } = options
+    const { headers, metadata, storageClass, tags } = options
     const md5 = createHash('md5').update(bytes).digest('hex')
     const version = bucket.put(options.key, {
       source: bytesOf(bytes),
@@ -54,6 +54,7 @@ function write(place: Place, options: WriteOptions, body: UploadBody): Promise<W
       ],
       parts: undefined,
       storageClass,
+      tags: tags?.length === 0 ? undefined : tags,
     })
     return resultOf(place, version)
   })
@@ -81,6 +82,7 @@ function copy(
       headers: described.headers,
       metadata: described.metadata,
       storageClass: options.storageClass ?? source.storageClass,
+      tags: options.replaceTags === true ? options.tags : source.tags,
     })
     return {
       ...resultOf(place, version),

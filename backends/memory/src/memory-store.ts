@@ -214,6 +214,7 @@ export class MemoryStore {
       parts: version.parts,
       partCount: version.parts?.length,
       storageClass: version.storageClass,
+      tagCount: version.tags?.length || undefined,
       validators: this.validatorsOf(version),
     }
   }

@@ -4,6 +4,7 @@ import type {
   ListedObject,
   ObjectAttributes,
   StoredHeaders,
+  Tags,
   UserMetadata,
 } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
@@ -111,6 +112,8 @@ export interface WriteOptions extends Call {
   readonly checksums: readonly Checksum[]
   readonly contentMd5Hex?: string | undefined
   readonly storageClass?: string | undefined
+  /** Stated only where the backend has `tagging`. */
+  readonly tags?: Tags | undefined
 }
 
 /** What a store said about the version that it committed. */
@@ -130,6 +133,8 @@ export interface CopyOptions extends WriteOptions {
   readonly sourceConditions: Conditions
   /** True: headers and metadata of this request replace the source's. */
   readonly replaceMetadata: boolean
+  /** True: `tags` replace the source's; stated only where the backend has `tagging`. */
+  readonly replaceTags?: boolean | undefined
   /** The checksum that the copy is to have. */
   readonly checksumAlgorithm?: string | undefined
 }
@@ -237,6 +242,8 @@ export interface Backend {
   readonly name: string
   readonly capabilities: Capabilities
   readonly mutations: MutationOperations | undefined
+  /** Absent where the store has no tags. */
+  readonly tagging?: TaggingOperations | undefined
 
   /**
    * The object or a part of it; `range` beyond its end is shortened. `attributes.etag` is empty where
@@ -246,8 +253,13 @@ export interface Backend {
    * without a byte of the object `range-not-satisfiable`
    */
   read(options: ReadOptions): Promise<ReadResult>
-  /** An absent bucket may come out as an absent object: HEAD has no error document. */
-  head(options: { readonly key: string } & Call): Promise<HeadResult>
+  /**
+   * An absent bucket may come out as an absent object: HEAD has no error document. `versionId` is the
+   * store's own, `null` included; a version that is not there is `version-not-found` or absent.
+   */
+  head(
+    options: { readonly key: string; readonly versionId?: string | undefined } & Call,
+  ): Promise<HeadResult>
   list(options: ListOptions): Promise<ListResult>
   /** The bucket itself; `undefined` when there is none. */
   headBucket(call: Call): Promise<BucketInfo | undefined>
@@ -284,4 +296,25 @@ export interface MutationOperations {
     } & Call,
   ): Promise<PartListing>
   listUploads(options: UploadListOptions): Promise<UploadListing>
+}
+
+/** An object's current version, or the one that is named. */
+export interface TaggedObject extends Call {
+  readonly key: string
+  readonly versionId?: string | undefined
+}
+
+/** Tags, kept by the store. An absent object is the failure `object-not-found`. */
+export interface TaggingOperations {
+  get(
+    options: TaggedObject,
+  ): Promise<{ readonly tags: Tags; readonly versionId?: string | undefined }>
+  /** Replaces all tags of the object; none removes them. Its bytes, ETag and dates stay. */
+  put(
+    options: TaggedObject & { readonly tags: Tags },
+  ): Promise<{ readonly versionId?: string | undefined }>
+  /** Tags of the bucket; `undefined` when it has none. */
+  getOfBucket(call: Call): Promise<Tags | undefined>
+  /** Replaces all tags of the bucket; none removes them. */
+  putOfBucket(options: { readonly tags: Tags } & Call): Promise<void>
 }

@@ -1,4 +1,11 @@
-import type { Backend, BackendBody, MutationOperations, ReadResult, UploadBody } from './backend.ts'
+import type {
+  Backend,
+  BackendBody,
+  MutationOperations,
+  ReadResult,
+  TaggingOperations,
+  UploadBody,
+} from './backend.ts'
 
 /** What a request to a backend is for, as limits, meters and logs name it. */
 export type BackendOperation =
@@ -16,6 +23,8 @@ export type BackendOperation =
   | 'abort-upload'
   | 'list-parts'
   | 'list-uploads'
+  | 'get-tags'
+  | 'put-tags'
 
 /** One request on its way through a wrapper. */
 export interface Step {
@@ -41,11 +50,12 @@ export interface Interceptor {
 /** The backend with `interceptor` around each of its requests. */
 export function intercept(backend: Backend, interceptor: Interceptor): Backend {
   const plain = plainRunner(interceptor)
-  const { mutations } = backend
+  const { mutations, tagging } = backend
   return {
     name: backend.name,
     capabilities: backend.capabilities,
     mutations: mutations === undefined ? undefined : interceptMutations(mutations, interceptor),
+    tagging: tagging === undefined ? undefined : interceptTagging(tagging, interceptor),
     read: (options) =>
       interceptor.read(
         { operation: 'read', signal: options.signal, upload: undefined },
@@ -82,6 +92,16 @@ function interceptMutations(
     abortUpload: plain('abort-upload', (options) => mutations.abortUpload(options)),
     listParts: plain('list-parts', (options) => mutations.listParts(options)),
     listUploads: plain('list-uploads', (options) => mutations.listUploads(options)),
+  }
+}
+
+function interceptTagging(tagging: TaggingOperations, interceptor: Interceptor): TaggingOperations {
+  const plain = plainRunner(interceptor)
+  return {
+    get: plain('get-tags', (options) => tagging.get(options)),
+    put: plain('put-tags', (options) => tagging.put(options)),
+    getOfBucket: plain('get-tags', (options) => tagging.getOfBucket(options)),
+    putOfBucket: plain('put-tags', (options) => tagging.putOfBucket(options)),
   }
 }
 

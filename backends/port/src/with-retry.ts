@@ -28,7 +28,7 @@ export const RETRY_DEFAULTS = {
   budgetMax: 10,
 } as const
 
-/** Requests that change nothing, so that a second one is harmless. */
+/** Requests of which a second one is harmless. */
 const READING: ReadonlySet<BackendOperation> = new Set<BackendOperation>([
   'read',
   'head',
@@ -36,6 +36,9 @@ const READING: ReadonlySet<BackendOperation> = new Set<BackendOperation>([
   'head-bucket',
   'list-parts',
   'list-uploads',
+  'get-tags',
+  // Stating the same tags once more changes nothing.
+  'put-tags',
 ])
 
 const TRANSIENT: readonly FailureCode[] = [

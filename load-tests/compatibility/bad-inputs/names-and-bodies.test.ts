@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { matchOperation } from '@forebay/s3/operation'
+import { parseRequestTarget } from '@forebay/s3/request-target'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { plain, type Signing, signed, toBytes } from './raw-client.ts'
 import { ADMIN, BadInputRig, BUCKETS, SECRETS } from './rig.ts'
@@ -261,7 +263,7 @@ const WRITES: readonly Row[] = [
   {
     title: 'D19 tags',
     send: (_, at) => put(at, { 'x-amz-tagging': `${'k'.repeat(129)}=v` }),
-    want: /^(400|501)/,
+    want: /^400 InvalidTag/,
   },
   {
     title: 'D20 If-Match of an absent object',
@@ -369,6 +371,16 @@ describe.each(BUCKETS)('bodies to the bucket %s', (bucket) => {
   })
 })
 
+/** True for a request that means an operation which exists. */
+function isBuilt(method: string, target: string): boolean {
+  try {
+    matchOperation(method, parseRequestTarget(target), {})
+    return true
+  } catch {
+    return false
+  }
+}
+
 test('sub-resources that are not built are NotImplemented, never 200', async () => {
   const bucketParts = [
     'acl',
@@ -397,11 +409,13 @@ test('sub-resources that are not built are NotImplemented, never 200', async () 
   const objectParts = ['acl', 'legal-hold', 'retention', 'tagging', 'torrent', 'restore', 'select']
   for (const method of ['GET', 'PUT', 'DELETE', 'POST']) {
     for (const part of bucketParts) {
+      if (isBuilt(method, `/native?${part}`)) continue
       expect(`${method} ?${part} ${await outcomeOf(method, `/native?${part}`)}`).toMatch(
         / (501 NotImplemented|405 MethodNotAllowed)$/,
       )
     }
     for (const part of objectParts) {
+      if (isBuilt(method, `/native/x?${part}`)) continue
       expect(`${method} ?${part} ${await outcomeOf(method, `/native/x?${part}`)}`).toMatch(
         / (501 NotImplemented|405 MethodNotAllowed)$/,
       )

@@ -195,6 +195,35 @@ export const CATALOGUE = {
     retry: false,
   },
 
+  'tag-invalid': { status: 400, s3: 'InvalidTag', type: 'ErrBadRequest', retry: false },
+  'tags-too-many': { status: 400, s3: 'BadRequest', type: 'ErrBadRequest', retry: false },
+  /** A bucket has no such configuration; the fact `configuration` names it. */
+  'configuration-absent': {
+    status: 404,
+    s3: 'NoSuchConfiguration',
+    type: 'ErrBadRequest',
+    retry: false,
+  },
+  'cors-forbidden': { status: 403, s3: 'AccessForbidden', type: 'ErrAccessDenied', retry: false },
+  'acl-unsupported': {
+    status: 400,
+    s3: 'AccessControlListNotSupported',
+    type: 'ErrBadRequest',
+    retry: false,
+  },
+  'form-malformed': {
+    status: 400,
+    s3: 'MalformedPOSTRequest',
+    type: 'ErrBadRequest',
+    retry: false,
+  },
+  'policy-invalid': {
+    status: 400,
+    s3: 'InvalidPolicyDocument',
+    type: 'ErrBadRequest',
+    retry: false,
+  },
+
   'upload-not-found': { status: 404, s3: 'NoSuchUpload', type: 'ErrUploadNotFound', retry: false },
   'part-invalid': { status: 400, s3: 'InvalidPart', type: 'ErrBadRequest', retry: false },
   'part-order-invalid': {

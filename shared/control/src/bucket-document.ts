@@ -8,6 +8,7 @@ import type {
   Provider,
 } from '@forebay/model/bucket'
 import { formatProperties, parseProperties } from '@forebay/model/property-list'
+import { decodeBucketS3 } from './bucket-s3-codec.ts'
 import { DOCUMENT_FORMAT, openDocument, sealDocument } from './document.ts'
 
 /** Word for the document in its file and in messages. */
@@ -107,8 +108,8 @@ export function sameBucket(a: BucketRecord, b: BucketRecord): boolean {
 class BadField extends Error {}
 
 function encodeBucket(bucket: BucketRecord): Readonly<Record<string, unknown>> {
-  const { id, ref, aliases, createdMs, backend, properties } = bucket
-  return { id, ref, aliases, createdMs, backend, properties: formatProperties(properties) }
+  const { id, ref, aliases, createdMs, backend, properties, s3 } = bucket
+  return { id, ref, aliases, createdMs, backend, properties: formatProperties(properties), s3 }
 }
 
 function decodeBucket(value: unknown): BucketRecord {
@@ -121,7 +122,15 @@ function decodeBucket(value: unknown): BucketRecord {
     createdMs: number(fields, 'createdMs'),
     ...(backend === undefined ? {} : { backend: decodeBackend(backend) }),
     properties: parseProperties(fields.get('properties')),
+    ...decodeS3(fields.get('s3')),
   })
+}
+
+function decodeS3(value: unknown): Pick<BucketRecord, 's3'> {
+  if (value === undefined) return {}
+  const s3 = decodeBucketS3(value)
+  if (s3 === undefined) throw new BadField('what the S3 API keeps with a bucket is damaged')
+  return { s3 }
 }
 
 function decodeRef(value: unknown): BucketRef {

@@ -1,5 +1,6 @@
 import type { BackendBinding, BucketRecord, BucketRef, Provider } from '@forebay/model/bucket'
 import type { BucketProperties } from '@forebay/model/bucket-properties'
+import type { BucketS3 } from '@forebay/model/bucket-s3'
 
 /** What a new bucket may state; the rest are defaults of its kind. */
 export interface BucketOptions {
@@ -8,10 +9,14 @@ export interface BucketOptions {
   readonly properties?: Partial<BucketProperties> | undefined
 }
 
-/** What may change of a bucket; absent fields stay. `properties` are merged; `undefined` resets one. */
+/**
+ * What may change of a bucket; absent fields stay. `properties` and `s3` are merged; `undefined`
+ * resets one of them.
+ */
 export interface BucketChange {
   readonly aliases?: readonly string[] | undefined
   readonly properties?: Partial<BucketProperties> | undefined
+  readonly s3?: Partial<BucketS3> | undefined
 }
 
 /**

@@ -104,6 +104,29 @@ describe('changes', () => {
     expect(table.document.parentHash).toBe(before.hash)
   })
 
+  test('what the S3 API keeps with a bucket is merged, lasts, and goes when it is reset', async () => {
+    const table = await open()
+    const { id } = await table.create(ref('a'))
+    const tags = [{ key: 'team', value: 'blue' }]
+    const cors = [
+      {
+        id: 'r',
+        allowedOrigins: ['*'],
+        allowedMethods: ['GET' as const],
+        allowedHeaders: [],
+        exposeHeaders: [],
+        maxAgeSeconds: 5,
+      },
+    ]
+    await table.update(id, { s3: { tags } })
+    await table.update(id, { s3: { cors } })
+    expect((await open()).byId(id)?.s3).toEqual({ tags, cors })
+    await table.update(id, { s3: { tags: undefined } })
+    expect((await open()).byId(id)?.s3).toEqual({ cors })
+    await table.update(id, { s3: { cors: undefined } })
+    expect((await open()).byId(id)?.s3).toBeUndefined()
+  })
+
   test('names are unique in a provider, aliases over all buckets and names', async () => {
     const table = await open()
     await table.create(ref('a'), { aliases: ['x'] })

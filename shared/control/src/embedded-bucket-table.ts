@@ -18,6 +18,7 @@ import {
   sameBucket,
 } from './bucket-document.ts'
 import { checkAlias, checkBackend, checkRef } from './bucket-names.ts'
+import { mergeBucketS3 } from './bucket-s3-codec.ts'
 import type { BucketChange, BucketOptions, BucketTable } from './bucket-table.ts'
 import { compareDocuments } from './document.ts'
 import { prepareDirectory, readText, replaceFile } from './durable-file.ts'
@@ -179,6 +180,7 @@ export class EmbeddedBucketTable implements BucketTable {
         ...before,
         aliases,
         properties: stated({ ...before.properties, ...change.properties }),
+        s3: mergeBucketS3(before.s3, change.s3),
       })
       if (sameBucket(before, after)) return { result: before }
       const buckets = document.buckets.map((bucket) => (bucket.id === id ? after : bucket))

@@ -1,4 +1,5 @@
 import type { BucketProperties } from './bucket-properties.ts'
+import type { BucketS3 } from './bucket-s3.ts'
 
 /** AIStore's provider words; `ais` is a native bucket. */
 export type Provider = 'ais' | 'aws' | 'gcp' | 'azure'
@@ -36,6 +37,8 @@ export interface BucketRecord {
   readonly backend?: BackendBinding | undefined
   /** Settings that differ from the defaults of the bucket's kind. */
   readonly properties: Partial<BucketProperties>
+  /** Tags and rules that clients of the S3 API gave the bucket; absent for none. */
+  readonly s3?: BucketS3 | undefined
 }
 
 /** `provider://@uuid#ns/name`, as users write it. */

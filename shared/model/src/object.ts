@@ -14,6 +14,15 @@ export interface StoredHeaders {
 /** User metadata: lower-case names without the `x-amz-meta-` prefix, values as sent. */
 export type UserMetadata = Readonly<Record<string, string>>
 
+/** A name and a value that a user hangs on an object or a bucket. */
+export interface Tag {
+  readonly key: string
+  readonly value: string
+}
+
+/** Tags in the order in which they were given; every key once. */
+export type Tags = readonly Tag[]
+
 /** One part of a completed multipart upload, in the order of the object's bytes. */
 export interface StoredPart {
   readonly partNumber: number
@@ -37,6 +46,15 @@ export interface ObjectAttributes {
   /** Parts in the ETag's suffix where the sizes are not known. */
   readonly partCount?: number | undefined
   readonly storageClass?: string | undefined
+  /** Of an object of a native bucket. A backend keeps the tags of its objects itself. */
+  readonly tags?: Tags | undefined
+  /** Tags that the object has at its backend, as far as the backend said. */
+  readonly tagCount?: number | undefined
+  /**
+   * What else the backend's answer said about the object (encryption, expiration), by lower-case names
+   * of S3's headers: handed on as it is.
+   */
+  readonly originHeaders?: Readonly<Record<string, string>> | undefined
   /** Present for an object of a bucket with a backend. */
   readonly validators?: Validators | undefined
 }

@@ -5,10 +5,17 @@ import type {
   ListedObject,
   ObjectAttributes,
   StoredHeaders,
+  Tags,
   UserMetadata,
 } from '@forebay/model/object'
 import type { ByteRange, RangeRequest } from '@forebay/model/range'
 import type { BodyVerdict, IncomingBody, ObjectBody } from './bodies.ts'
+
+/** A question to the backend of a bucket about the bucket itself. */
+export interface BucketCall {
+  readonly bucket: BucketRecord
+  readonly signal: AbortSignal
+}
 
 /** How an answer came about; the value of the `Forebay-Cache` header. */
 export type CacheStatus = 'hit' | 'miss' | 'partial' | 'stale' | 'revalidated' | 'bypass'
@@ -23,6 +30,8 @@ export interface ReadRequest extends ObjectAddress {
   readonly range?: RangeRequest | undefined
   /** One part of a multipart object, 1..10,000; excludes `range`. */
   readonly partNumber?: number | undefined
+  /** A version by the id that its backend gave it, or `null`; absent: the current one. */
+  readonly versionId?: string | undefined
   readonly conditions: Conditions
   /** Ask the backend first whatever the freshness (AIStore's `latest-ver`). */
   readonly latest?: boolean | undefined
@@ -73,6 +82,7 @@ export interface WriteRequest extends ObjectAddress {
   readonly metadata: UserMetadata
   readonly conditions: Conditions
   readonly storageClass?: string | undefined
+  readonly tags?: Tags | undefined
   /** Stated before the body, to be passed on to a backend that verifies them too. */
   readonly stated: readonly Checksum[]
   readonly contentMd5Hex?: string | undefined
@@ -100,7 +110,16 @@ export interface CopyRequest extends ObjectAddress {
   readonly replace?:
     | { readonly headers: StoredHeaders; readonly metadata: UserMetadata }
     | undefined
+  /** Absent: the tags of the source are kept. */
+  readonly replaceTags?: Tags | undefined
   readonly checksumAlgorithm?: ChecksumAlgorithm | undefined
+  readonly signal: AbortSignal
+}
+
+/** The tags of an object, or of one version of it. */
+export interface TagsRequest extends ObjectAddress {
+  /** As in `ReadRequest`. */
+  readonly versionId?: string | undefined
   readonly signal: AbortSignal
 }
 
@@ -130,6 +149,7 @@ export interface ListAnswer {
 export interface CreateUploadRequest extends ObjectAddress {
   readonly headers: StoredHeaders
   readonly metadata: UserMetadata
+  readonly tags?: Tags | undefined
   readonly storageClass?: string | undefined
   readonly checksumAlgorithm?: ChecksumAlgorithm | undefined
   readonly checksumKind?: 'whole' | 'composite' | undefined
@@ -255,6 +275,17 @@ export interface TargetPort {
   delete(request: DeleteRequest): Promise<{ readonly existed: boolean | undefined }>
   copy(request: CopyRequest): Promise<WriteAnswer>
   list(request: ListRequest): Promise<ListAnswer>
+  /** @throws Failure `object-not-found` | `version-not-found` | `not-implemented` | `backend-*` */
+  getTags(
+    request: TagsRequest,
+  ): Promise<{ readonly tags: Tags; readonly versionId?: string | undefined }>
+  /** Replaces all tags; none removes them. Bytes, ETag and dates stay. @throws Failure as `getTags` */
+  putTags(
+    request: TagsRequest & { readonly tags: Tags },
+  ): Promise<{ readonly versionId?: string | undefined }>
+  /** Tags that a bucket has at its backend; `undefined` for none. */
+  getBucketTags(request: BucketCall): Promise<Tags | undefined>
+  putBucketTags(request: BucketCall & { readonly tags: Tags }): Promise<void>
 
   createUpload(request: CreateUploadRequest): Promise<{ readonly uploadId: string }>
   writePart(request: WritePartRequest): Promise<PartAnswer>

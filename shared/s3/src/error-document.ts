@@ -34,6 +34,8 @@ const FACT_ELEMENTS: Readonly<Record<string, string>> = {
   partNumber: 'PartNumber',
   bucketName: 'BucketName',
   key: 'Key',
+  tagKey: 'TagKey',
+  tagValue: 'TagValue',
 }
 
 /**
@@ -85,7 +87,46 @@ const S3_MESSAGES: Partial<Readonly<Record<FailureCode, string>>> = {
     "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
   'part-order-invalid':
     'The list of parts was not in ascending order. Parts must be ordered by part number.',
+  'cors-forbidden':
+    "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
+  'acl-unsupported': 'The bucket does not allow ACLs',
   'slow-down': 'Please reduce your request rate.',
+}
+
+/** What S3 answers where a bucket has no such configuration. */
+const ABSENT: Readonly<Record<string, readonly [code: string, message: string]>> = {
+  tagging: ['NoSuchTagSet', 'The TagSet does not exist.'],
+  cors: ['NoSuchCORSConfiguration', 'The CORS configuration does not exist'],
+  policy: ['NoSuchBucketPolicy', 'The bucket policy does not exist.'],
+  ownershipControls: [
+    'OwnershipControlsNotFoundError',
+    'The bucket ownership controls were not found',
+  ],
+  publicAccessBlock: [
+    'NoSuchPublicAccessBlockConfiguration',
+    'The public access block configuration was not found',
+  ],
+  lifecycle: ['NoSuchLifecycleConfiguration', 'The lifecycle configuration does not exist'],
+  website: [
+    'NoSuchWebsiteConfiguration',
+    'The specified bucket does not have a website configuration',
+  ],
+  'object-lock': [
+    'ObjectLockConfigurationNotFoundError',
+    'Object Lock configuration does not exist for this bucket',
+  ],
+  encryption: [
+    'ServerSideEncryptionConfigurationNotFoundError',
+    'The server side encryption configuration was not found',
+  ],
+  replication: [
+    'ReplicationConfigurationNotFoundError',
+    'The replication configuration was not found',
+  ],
+  retention: [
+    'NoSuchObjectLockConfiguration',
+    'The specified object does not have a ObjectLock configuration',
+  ],
 }
 
 /** Failures whose cause lies behind us: their messages are for the log. */
@@ -93,7 +134,13 @@ const HIDDEN = new Set(['internal', 'disk-error', 'setting-invalid', 'format-new
 
 /** The S3 code of a failure. */
 export function s3CodeOf(failure: Failure): string {
-  return CATALOGUE[failure.code].s3
+  return absentOf(failure)?.[0] ?? CATALOGUE[failure.code].s3
+}
+
+function absentOf({ code, facts }: Failure): readonly [string, string] | undefined {
+  if (code !== 'configuration-absent') return undefined
+  const name = String(facts['configuration'])
+  return Object.hasOwn(ABSENT, name) ? ABSENT[name] : undefined
 }
 
 /** The HTTP status of a failure, where S3 has another one than the catalogue too. */
@@ -134,7 +181,7 @@ export function errorHeaders(failure: Failure): (string | number)[] {
 function messageOf(failure: Failure): string {
   if (HIDDEN.has(failure.code)) return 'We encountered an internal error. Please try again.'
   if (failure.facts['verbatim'] === true) return failure.message
-  return S3_MESSAGES[failure.code] ?? asSentence(failure.message)
+  return absentOf(failure)?.[1] ?? S3_MESSAGES[failure.code] ?? asSentence(failure.message)
 }
 
 /** What to do about it, or what exactly is wrong where S3's own words do not say it. */

@@ -2,6 +2,7 @@ import { Failure } from '@forebay/base/failure'
 import type { Query } from './query.ts'
 import { header, type RequestHeaders } from './request-headers.ts'
 import type { RequestTarget } from './request-target.ts'
+import { badArgument } from './verbatim.ts'
 
 /** The operations of the S3 API that exist here, by the names that Amazon gives them. */
 export const OPERATION_NAMES = [
@@ -26,6 +27,12 @@ export const OPERATION_NAMES = [
   'CompleteMultipartUpload',
   'AbortMultipartUpload',
   'ListParts',
+  'GetObjectTagging',
+  'PutObjectTagging',
+  'DeleteObjectTagging',
+  'GetBucketTagging',
+  'PutBucketTagging',
+  'DeleteBucketTagging',
 ] as const
 
 export type OperationName = (typeof OPERATION_NAMES)[number]
@@ -61,6 +68,7 @@ const FORMS: Readonly<Record<`${Level} ${string}`, readonly Form[]>> = {
   ],
   'bucket GET': [
     { name: 'GetBucketLocation', selectedBy: ['location'] },
+    { name: 'GetBucketTagging', selectedBy: ['tagging'] },
     {
       name: 'ListMultipartUploads',
       selectedBy: ['uploads'],
@@ -81,11 +89,18 @@ const FORMS: Readonly<Record<`${Level} ${string}`, readonly Form[]>> = {
     { name: 'ListObjects', selectedBy: [], understands: [...LISTING, 'marker'] },
   ],
   'bucket HEAD': [{ name: 'HeadBucket', selectedBy: [] }],
-  'bucket PUT': [{ name: 'CreateBucket', selectedBy: [] }],
-  'bucket DELETE': [{ name: 'DeleteBucket', selectedBy: [] }],
+  'bucket PUT': [
+    { name: 'PutBucketTagging', selectedBy: ['tagging'] },
+    { name: 'CreateBucket', selectedBy: [] },
+  ],
+  'bucket DELETE': [
+    { name: 'DeleteBucketTagging', selectedBy: ['tagging'] },
+    { name: 'DeleteBucket', selectedBy: [] },
+  ],
   'bucket POST': [{ name: 'DeleteObjects', selectedBy: ['delete'] }],
   'object GET': [
     { name: 'GetObjectAttributes', selectedBy: ['attributes'], understands: ['versionId'] },
+    { name: 'GetObjectTagging', selectedBy: ['tagging'], understands: ['versionId'] },
     {
       name: 'ListParts',
       selectedBy: ['uploadId'],
@@ -105,6 +120,7 @@ const FORMS: Readonly<Record<`${Level} ${string}`, readonly Form[]>> = {
     },
   ],
   'object PUT': [
+    { name: 'PutObjectTagging', selectedBy: ['tagging'], understands: ['versionId'] },
     { name: 'UploadPart', selectedBy: ['partNumber', 'uploadId'] },
     { name: 'PutObject', selectedBy: [] },
   ],
@@ -113,6 +129,7 @@ const FORMS: Readonly<Record<`${Level} ${string}`, readonly Form[]>> = {
     { name: 'CompleteMultipartUpload', selectedBy: ['uploadId'] },
   ],
   'object DELETE': [
+    { name: 'DeleteObjectTagging', selectedBy: ['tagging'], understands: ['versionId'] },
     { name: 'AbortMultipartUpload', selectedBy: ['uploadId'] },
     { name: 'DeleteObject', selectedBy: [], understands: ['versionId'] },
   ],
@@ -130,6 +147,9 @@ function formsOf(level: Level): ReadonlyMap<string, readonly Form[]> {
   const entries = Object.entries(FORMS).filter(([name]) => name.startsWith(prefix))
   return new Map(entries.map(([name, forms]) => [name.slice(prefix.length), forms]))
 }
+
+/** Characters of the id of a version; S3's have 32. */
+const VERSION_ID_LENGTH_MAX = 1024
 
 /** Parameters of the older presigned URLs; authentication has dealt with them. */
 const SIGNATURE_V2 = ['AWSAccessKeyId', 'Signature', 'Expires']
@@ -173,9 +193,12 @@ function checkQuery(form: Form, query: Query): void {
     throw new Failure('argument-invalid', 'list-type must be 2')
   }
   const version = query.get('versionId')
-  if (version !== undefined && version !== 'null') {
-    if (version === '') throw new Failure('argument-invalid', 'versionId is empty')
-    throw notImplemented('the version of an object by id')
+  if (version === undefined) return
+  if (version === '' || version.length > VERSION_ID_LENGTH_MAX) {
+    throw badArgument('Invalid version id specified', 'versionId', version.slice(0, 80))
+  }
+  if (version !== 'null' && form.name === 'DeleteObject') {
+    throw notImplemented('the deletion of a version by id')
   }
 }
 

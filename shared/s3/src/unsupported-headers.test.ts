@@ -6,7 +6,6 @@ test.each([
   'x-amz-server-side-encryption-customer-algorithm',
   'x-amz-copy-source-server-side-encryption-customer-key',
   'x-amz-object-lock-mode',
-  'x-amz-tagging',
   'x-amz-grant-read',
   'x-amz-website-redirect-location',
   'x-amz-mfa',
@@ -19,14 +18,12 @@ test.each([
 test('headers that state what holds anyway pass', () => {
   refuseUnsupportedHeaders({
     'x-amz-acl': 'private',
-    'x-amz-tagging-directive': 'COPY',
     'x-amz-bucket-object-lock-enabled': 'false',
     'x-amz-meta-x-amz-tagging': 'x',
     'x-amz-date': 'x',
     'x-amz-request-payer': 'requester',
   })
   expect(() => refuseUnsupportedHeaders({ 'x-amz-acl': 'public-read' })).toThrow('access control')
-  expect(() => refuseUnsupportedHeaders({ 'x-amz-tagging-directive': 'REPLACE' })).toThrow()
 })
 
 test('who expects another owner is refused', () => {

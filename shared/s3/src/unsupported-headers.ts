@@ -10,7 +10,6 @@ const REFUSED = [
   'x-amz-copy-source-server-side-encryption',
   'x-amz-object-lock-',
   'x-amz-bucket-object-lock-enabled',
-  'x-amz-tagging',
   'x-amz-grant-',
   'x-amz-website-redirect-location',
   'x-amz-mfa',
@@ -22,7 +21,6 @@ const REFUSED = [
 
 /** Values that state what holds anyway. */
 const HARMLESS: Readonly<Record<string, readonly string[]>> = {
-  'x-amz-tagging-directive': ['COPY'],
   'x-amz-bucket-object-lock-enabled': ['false', 'False'],
   'x-amz-object-ownership': ['BucketOwnerEnforced'],
 }
@@ -51,8 +49,7 @@ export function checkExpectedOwner(headers: RequestHeaders, ownerIds: readonly s
 }
 
 /**
- * Refuses headers that ask for something that is not implemented: encryption keys, locks, tags,
- * grants.
+ * Refuses headers that ask for something that is not implemented: encryption keys, locks, grants.
  *
  * @throws Failure `not-implemented`
  */

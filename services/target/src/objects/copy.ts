@@ -3,12 +3,14 @@ import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { Conditions } from '@forebay/model/conditions'
+import type { ObjectAttributes, Tags } from '@forebay/model/object'
 import type { CopyRequest, ObjectAddress, WriteAnswer } from '@forebay/peer/target-port'
 import { commitAtBackend, writtenValidators } from './commit-at-backend.ts'
 import { checkWritable, keyIdOf, mutationsOf, type ObjectContext } from './context.ts'
 import { headObject } from './head.ts'
 import { type ReadAnswer, readObject } from './read.ts'
 import { incomingFrom } from './source-body.ts'
+import { checkTags, getTags } from './tags.ts'
 import { writeObject } from './write.ts'
 
 /** Copies an object: inside one backend by the backend itself, else through this node. */
@@ -41,6 +43,7 @@ export function copiesInside(
 
 async function copyAtBackend(context: ObjectContext, request: CopyRequest): Promise<WriteAnswer> {
   const { bucket, key, source, replace } = request
+  checkTags(context, bucket, request.replaceTags)
   const mutations = mutationsOf(context, bucket)
   const ticket = context.overlaps.begin(keyIdOf(bucket, key))
   try {
@@ -53,6 +56,8 @@ async function copyAtBackend(context: ObjectContext, request: CopyRequest): Prom
           sourceConditions: request.sourceConditions,
           conditions: request.conditions,
           replaceMetadata: replace !== undefined,
+          replaceTags: request.replaceTags !== undefined,
+          tags: request.replaceTags,
           headers: replace?.headers ?? {},
           metadata: replace?.metadata ?? {},
           checksums: [],
@@ -93,11 +98,13 @@ async function copyThrough(context: ObjectContext, request: CopyRequest): Promis
   const { attributes, body } = source
   const digests = digestsOfCopy(request, attributes.checksums)
   try {
+    const tags = request.replaceTags ?? (await tagsOfSource(context, request, attributes))
     return await writeObject(context, {
       bucket: request.bucket,
       key: request.key,
       headers: request.replace?.headers ?? attributes.headers,
       metadata: request.replace?.metadata ?? attributes.metadata,
+      tags,
       conditions: request.conditions,
       stated: [],
       md5: true,
@@ -107,6 +114,19 @@ async function copyThrough(context: ObjectContext, request: CopyRequest): Promis
   } finally {
     body.close()
   }
+}
+
+/** The tags that go with a copy; a version without any is not asked about them. */
+async function tagsOfSource(
+  context: ObjectContext,
+  request: CopyRequest,
+  attributes: ObjectAttributes,
+): Promise<Tags | undefined> {
+  const { source, signal } = request
+  const { tags, tagCount, validators } = attributes
+  if (source.bucket.backend === undefined || tagCount === undefined) return tags
+  const versionId = validators?.versionId
+  return (await getTags(context, { ...source, versionId, signal })).tags
 }
 
 /** The algorithm asked for, else those of the source that cover all of its bytes. */

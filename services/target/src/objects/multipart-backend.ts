@@ -13,18 +13,21 @@ import { receiveToFile, UNKNOWN_LENGTH_STEP_BYTES } from '../bodies/receive.ts'
 import { commitAtBackend, writtenValidators } from './commit-at-backend.ts'
 import { keyIdOf, mutationsOf, type ObjectContext } from './context.ts'
 import { StreamedUpload } from './streamed-upload.ts'
+import { checkTags } from './tags.ts'
 
 /** Multipart uploads of a bucket whose backend has them itself: parts pass through, nothing is kept. */
-export function createBackendUpload(
+export async function createBackendUpload(
   context: ObjectContext,
   request: CreateUploadRequest,
 ): Promise<{ readonly uploadId: string }> {
   const { bucket, key, headers, metadata, storageClass, checksumAlgorithm, checksumKind, signal } =
     request
+  checkTags(context, bucket, request.tags)
   return mutationsOf(context, bucket).createUpload({
     key,
     headers,
     metadata,
+    tags: request.tags,
     storageClass,
     checksumAlgorithm,
     checksumKind,

@@ -258,6 +258,7 @@ function completedAttributes(
     ),
     partCount: parts.length,
     storageClass,
+    tags: upload.tags?.length === 0 ? undefined : upload.tags,
   })
 }
 

@@ -24,12 +24,14 @@ import {
   type UploadDescription,
 } from './multipart-record.ts'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from './system-bucket.ts'
+import { checkTags } from './tags.ts'
 
 /** Begins an upload; its id names this node, where its parts are. */
 export async function createNativeUpload(
   context: ObjectContext,
   request: CreateUploadRequest,
 ): Promise<{ readonly uploadId: string }> {
+  checkTags(context, request.bucket, request.tags)
   const uploadId = `${context.nodeId}.${newUploadTail(context.clock.now())}`
   await storeDescription(context, syncsParts(context, request.bucket), {
     uploadId,
@@ -38,6 +40,7 @@ export async function createNativeUpload(
     initiatedMs: context.clock.now(),
     headers: request.headers,
     metadata: request.metadata,
+    tags: request.tags,
     storageClass: request.storageClass,
     checksumAlgorithm: request.checksumAlgorithm,
     checksumKind: request.checksumKind,

@@ -1,6 +1,6 @@
 import { Failure } from '@forebay/base/failure'
 import type { ChecksumAlgorithm } from '@forebay/model/checksum'
-import type { ObjectAttributes, StoredHeaders, UserMetadata } from '@forebay/model/object'
+import type { ObjectAttributes, StoredHeaders, Tags, UserMetadata } from '@forebay/model/object'
 import type { ObjectRecord, ObjectStore } from '../store/contract.ts'
 import { SYSTEM_BUCKET_ID } from './system-bucket.ts'
 
@@ -12,6 +12,7 @@ export interface UploadDescription {
   readonly initiatedMs: number
   readonly headers: StoredHeaders
   readonly metadata: UserMetadata
+  readonly tags?: Tags | undefined
   readonly storageClass?: string | undefined
   readonly checksumAlgorithm?: ChecksumAlgorithm | undefined
   readonly checksumKind?: 'whole' | 'composite' | undefined

@@ -62,13 +62,14 @@ async function writeParts(
 ): Promise<WriteAnswer> {
   const { upload, parts, checksum } = made
   const { bucket, key, conditions } = request
-  const { headers, metadata, storageClass } = upload
+  const { headers, metadata, storageClass, tags } = upload
   await noteCompleting(context, upload, { etag: '', done: false })
   return writeObject(context, {
     bucket,
     key,
     headers,
     metadata,
+    tags,
     storageClass,
     conditions,
     stated: [],

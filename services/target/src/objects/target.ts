@@ -1,7 +1,9 @@
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { ChecksumAlgorithm } from '@forebay/model/checksum'
+import type { Tags } from '@forebay/model/object'
 import type {
+  BucketCall,
   CompleteRequest,
   CopyPartRequest,
   CopyRequest,
@@ -17,6 +19,7 @@ import type {
   PartAnswer,
   ReadAnswer,
   ReadRequest,
+  TagsRequest,
   TargetPort,
   UploadAddress,
   WriteAnswer,
@@ -48,6 +51,7 @@ import {
 import { completeStagedUpload } from './multipart-staged.ts'
 import { readObject } from './read.ts'
 import { incomingFrom } from './source-body.ts'
+import { getTags, putTags, taggingOf } from './tags.ts'
 import { writeObject } from './write.ts'
 
 /** The target in the same process: chooses the flow by the kind of bucket, and nothing else. */
@@ -76,6 +80,22 @@ export class Target implements TargetPort {
 
   copy(request: CopyRequest): Promise<WriteAnswer> {
     return copyObject(this.#context, request)
+  }
+
+  getTags(request: TagsRequest): ReturnType<TargetPort['getTags']> {
+    return getTags(this.#context, request)
+  }
+
+  putTags(request: TagsRequest & { readonly tags: Tags }): ReturnType<TargetPort['putTags']> {
+    return putTags(this.#context, request)
+  }
+
+  async getBucketTags(request: BucketCall): Promise<Tags | undefined> {
+    return taggingOf(this.#context, request.bucket).getOfBucket(request)
+  }
+
+  async putBucketTags(request: BucketCall & { readonly tags: Tags }): Promise<void> {
+    return taggingOf(this.#context, request.bucket).putOfBucket(request)
   }
 
   list(request: ListRequest): Promise<ListAnswer> {

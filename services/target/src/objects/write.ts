@@ -19,6 +19,7 @@ import { checkWritable, keyIdOf, mutationsOf, type ObjectContext, raiseKey } fro
 import type { GatedUpload } from './gated-upload.ts'
 import type { OverlapTicket } from './overlap.ts'
 import { StreamedUpload } from './streamed-upload.ts'
+import { checkTags } from './tags.ts'
 
 /** Stores an object. All or nothing: on any failure the old version stands, here and at the backend. */
 export async function writeObject(
@@ -27,6 +28,7 @@ export async function writeObject(
 ): Promise<WriteAnswer> {
   checkWritable(context, request.bucket)
   const { bucket, key, body } = request
+  checkTags(context, bucket, request.tags)
   const work = await context.store.createWork(
     bucket,
     key,
@@ -88,7 +90,7 @@ function nativeAttributes(
   request: WriteRequest,
   received: ReceivedBody,
 ): ObjectAttributes {
-  const { headers, metadata, storageClass } = request
+  const { headers, metadata, storageClass, tags } = request
   const stated = received.verdict.checksums
   // A tag with a dash is not taken for an MD5 by any client.
   const etag = received.digests.get('md5') ?? `${received.digests.get('xxh64')}-1`
@@ -100,6 +102,7 @@ function nativeAttributes(
     metadata,
     checksums: stated.length > 0 ? stated : ownChecksums(received.digests),
     storageClass,
+    tags: tags?.length === 0 ? undefined : tags,
   })
 }
 
@@ -181,6 +184,7 @@ function writtenAttributes(
     metadata: request.metadata,
     checksums: [...stated, ...more],
     storageClass: request.storageClass,
+    tagCount: request.tags?.length || undefined,
     validators: writtenValidators(result),
   })
 }
@@ -256,6 +260,7 @@ function uploadObject(
     checksums: stated,
     contentMd5Hex: contentMd5Hex ?? upload.md5Hex,
     storageClass,
+    tags: request.tags,
     // A client that leaves now does not decide about the commit.
     signal: new AbortController().signal,
   }

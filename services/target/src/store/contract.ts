@@ -148,6 +148,16 @@ export interface ObjectStore {
   ): Promise<boolean>
   /** Confirms the version at `validatedMs` (lazily stored: losing it costs one question to the backend). */
   confirm(record: ObjectRecord, validatedMs: number, pin?: Pin): ObjectRecord
+  /**
+   * Gives a whole object other attributes of the same bytes; durable when it resolves. After a crash
+   * the object has the old ones or the new ones.
+   *
+   * @throws Failure `object-busy` when the key has another version meanwhile, `object-corrupt`,
+   *   `disk-error`
+   */
+  amend(record: ObjectRecord, attributes: ObjectAttributes): Promise<ObjectRecord>
+  /** Corrects attributes of a copy that the backend can be asked about again (lazily stored). */
+  restate(record: ObjectRecord, attributes: ObjectAttributes): ObjectRecord
   /** Marks the version stale: ask before the next use. */
   expire(bucketId: number, key: string): void
 

@@ -1,6 +1,8 @@
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
+import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
+import { amendRecord } from './amend.ts'
 import { recordWrittenBlocks } from './blocks.ts'
 import { commitWork } from './commit.ts'
 import type {
@@ -68,6 +70,16 @@ export class LocalObjectStore implements ObjectStore {
 
   confirm(record: ObjectRecord, validatedMs: number, pin?: Pin): ObjectRecord {
     return this.#restate(record, { validatedMs, pin: pin ?? record.pin })
+  }
+
+  amend(record: ObjectRecord, attributes: ObjectAttributes): Promise<ObjectRecord> {
+    return this.context.buckets.pass(record.bucketId, () =>
+      amendRecord(this.context, record, attributes),
+    )
+  }
+
+  restate(record: ObjectRecord, attributes: ObjectAttributes): ObjectRecord {
+    return this.#restate(record, { attributes })
   }
 
   expire(bucketId: number, key: string): void {
@@ -143,17 +155,21 @@ export class LocalObjectStore implements ObjectStore {
    * Installs the version with another time of validation, unless the key has another version by now.
    * Written without waiting: losing it costs one question to the backend.
    */
-  #restate(record: ObjectRecord, change: Pick<ObjectRecord, 'validatedMs' | 'pin'>): ObjectRecord {
+  #restate(
+    record: ObjectRecord,
+    change: Partial<Pick<ObjectRecord, 'attributes' | 'validatedMs' | 'pin'>>,
+  ): ObjectRecord {
     const { bucketId, key } = record
     const { index, sequence, observer } = this.context
-    const restated = Object.freeze({ ...record, ...change })
     const current = index.current(bucketId, key)
     const header = index.header(record)
-    if (header === undefined || current?.stamp.counter !== record.stamp.counter) return restated
-    // The file and its blocks are those of now: a fill may have gone on since `record` was read.
-    const { location, blocks } = current
-    const latest = Object.freeze({ ...restated, location, blocks })
-    const bytes = encodeRecord(latest, { ...header, validSequence: sequence.take() })
+    if (header === undefined || current?.stamp.counter !== record.stamp.counter) {
+      return Object.freeze({ ...record, ...change })
+    }
+    // Everything else is that of now: a fill may have gone on since `record` was read.
+    const latest = Object.freeze({ ...current, ...change })
+    const validSequence = change.validatedMs === undefined ? header.validSequence : sequence.take()
+    const bytes = encodeRecord(latest, { ...header, validSequence })
     index
       .write({ bucketId, key, entry: { record: latest, bytes }, applies: [] })
       .catch(() => observer.event('sync-failed', { bucketId, key }))

@@ -77,7 +77,11 @@ type Tail = readonly [
   validators: Validators | undefined,
   pin: Pin,
   blocks: readonly [blockBytes: number, present: Uint8Array, crcs: Uint8Array] | undefined,
+  /** What came after the first release; absent in most records. */
+  extra?: Extra,
 ]
+
+type Extra = Pick<ObjectAttributes, 'tags' | 'tagCount' | 'originHeaders'>
 
 const packr = new Packr({ useRecords: false, copyBuffers: true })
 
@@ -227,7 +231,13 @@ function tailOf(record: ObjectRecord): Tail {
     attributes.validators,
     record.pin,
     blocks === undefined ? undefined : encodeBlocks(blocks),
+    ...extraOf(attributes),
   ]
+}
+
+function extraOf({ tags, tagCount, originHeaders }: ObjectAttributes): [] | [Extra] {
+  if (tags === undefined && tagCount === undefined && originHeaders === undefined) return []
+  return [{ tags, tagCount, originHeaders }]
 }
 
 function unpackTail(bytes: Buffer): Tail | undefined {
@@ -246,6 +256,7 @@ function attributesOf(
   fixed: Pick<ObjectAttributes, 'sizeBytes' | 'etag' | 'lastModifiedMs' | 'storageClass'>,
 ): ObjectAttributes {
   const [headers, metadata, checksums, parts, partCount, validators] = tail
+  const extra = tail[8]
   return Object.freeze<ObjectAttributes>({
     ...fixed,
     headers: Object.freeze(headers),
@@ -257,7 +268,16 @@ function attributesOf(
     ),
     partCount,
     validators: validators === undefined ? undefined : Object.freeze(validators),
+    ...(extra === undefined ? undefined : frozenExtra(extra)),
   })
+}
+
+function frozenExtra({ tags, tagCount, originHeaders }: Extra): Extra {
+  return {
+    tags: tags === undefined ? undefined : Object.freeze(tags.map((tag) => Object.freeze(tag))),
+    tagCount,
+    originHeaders: originHeaders === undefined ? undefined : Object.freeze(originHeaders),
+  }
 }
 
 function encodeBlocks({ blockBytes, crcs }: BlockTable): Tail[7] {

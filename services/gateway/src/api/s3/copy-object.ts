@@ -6,6 +6,8 @@ import { parseCopySource } from '@forebay/s3/copy-source'
 import { renderCopy } from '@forebay/s3/documents'
 import { parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
 import { header } from '@forebay/s3/request-headers'
+import { parseTaggingHeader } from '@forebay/s3/tagging'
+import { badArgument } from '@forebay/s3/verbatim'
 import type { Exchange, FlatHeaders } from './exchange.ts'
 import { openCopySource } from './open-copy-source.ts'
 
@@ -22,10 +24,11 @@ export async function copyObject(exchange: Exchange, address: ObjectAddress): Pr
     sourceConditions: parseSourceConditions(headers),
     checksumAlgorithm: parseAlgorithm(header(headers, 'x-amz-checksum-algorithm')),
     replace,
+    replaceTags: parseReplacedTags(exchange),
   }
   const source = await openCopySource(exchange, named)
   const same = source.bucket.id === address.bucket.id && source.key === address.key
-  if (same && replace === undefined && request.checksumAlgorithm === undefined) {
+  if (same && changesNothing(request)) {
     throw new Failure(
       'bad-request',
       "this copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes",
@@ -40,6 +43,18 @@ export async function copyObject(exchange: Exchange, address: ObjectAddress): Pr
   })
   const flat: FlatHeaders = versionId === undefined ? [] : ['x-amz-version-id', versionId]
   exchange.sendXml(renderCopy('CopyObjectResult', attributes), flat)
+}
+
+/** S3 refuses a copy onto itself that changes nothing; tags are changed by PutObjectTagging. */
+function changesNothing(request: Pick<CopyRequest, 'replace' | 'checksumAlgorithm'>): boolean {
+  return request.replace === undefined && request.checksumAlgorithm === undefined
+}
+
+function parseReplacedTags(exchange: Exchange): CopyRequest['replaceTags'] {
+  const directive = header(exchange.headers, 'x-amz-tagging-directive') ?? 'COPY'
+  if (directive === 'COPY') return undefined
+  if (directive === 'REPLACE') return parseTaggingHeader(exchange.headers) ?? []
+  throw badArgument('Unknown tagging directive.', 'x-amz-tagging-directive', directive)
 }
 
 function parseReplacement(exchange: Exchange): CopyRequest['replace'] {

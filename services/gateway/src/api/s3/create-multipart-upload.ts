@@ -9,6 +9,7 @@ import {
 import { renderUploadCreated } from '@forebay/s3/documents'
 import { parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
 import { header } from '@forebay/s3/request-headers'
+import { parseTaggingHeader } from '@forebay/s3/tagging'
 import type { Exchange, FlatHeaders } from './exchange.ts'
 
 /** CreateMultipartUpload: begins an upload in parts. */
@@ -25,6 +26,7 @@ export async function createMultipartUpload(
     headers: parseStoredHeaders(headers),
     metadata: exchange.parseMetadata(),
     storageClass: parseStorageClass(headers),
+    tags: parseTaggingHeader(headers),
     checksumAlgorithm,
     checksumKind,
     signal: exchange.signal,

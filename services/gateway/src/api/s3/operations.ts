@@ -3,6 +3,7 @@ import type { ObjectAddress } from '@forebay/peer/target-port'
 import type { OperationName } from '@forebay/s3/operation'
 import type { Permission } from '../../authentication/authorise.ts'
 import { abortMultipartUpload } from './abort-multipart-upload.ts'
+import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { completeMultipartUpload } from './complete-multipart-upload.ts'
 import { copyObject } from './copy-object.ts'
 import { createBucket } from './create-bucket.ts'
@@ -21,6 +22,7 @@ import { listMultipartUploads } from './list-multipart-uploads.ts'
 import { listObjects } from './list-objects.ts'
 import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
+import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts'
 import { putObject } from './put-object.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
@@ -68,5 +70,11 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   UploadPartCopy: { on: 'object', needs: 'write', handle: uploadPartCopy },
   CompleteMultipartUpload: { on: 'object', needs: 'write', handle: completeMultipartUpload },
   AbortMultipartUpload: { on: 'object', needs: 'write', handle: abortMultipartUpload },
+  GetObjectTagging: { on: 'object', needs: 'read', handle: getObjectTagging },
+  PutObjectTagging: { on: 'object', needs: 'write', handle: putObjectTagging },
+  DeleteObjectTagging: { on: 'object', needs: 'write', handle: deleteObjectTagging },
+  GetBucketTagging: { on: 'bucket', needs: 'list', handle: getBucketTagging },
+  PutBucketTagging: { on: 'bucket', needs: 'admin', handle: putBucketTagging },
+  DeleteBucketTagging: { on: 'bucket', needs: 'admin', handle: deleteBucketTagging },
   ListParts: { on: 'object', needs: 'list', handle: listParts },
 }

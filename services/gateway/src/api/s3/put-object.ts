@@ -2,6 +2,7 @@ import type { ObjectAddress } from '@forebay/peer/target-port'
 import { pushChecksums } from '@forebay/s3/checksum-headers'
 import { parseWriteConditions } from '@forebay/s3/conditions'
 import { parseStorageClass, parseStoredHeaders } from '@forebay/s3/object-headers'
+import { parseTaggingHeader } from '@forebay/s3/tagging'
 import type { Exchange, FlatHeaders } from './exchange.ts'
 import { openObjectBody } from './open-body.ts'
 
@@ -16,6 +17,7 @@ export async function putObject(exchange: Exchange, address: ObjectAddress): Pro
     metadata: exchange.parseMetadata(),
     conditions: parseWriteConditions(headers),
     storageClass: parseStorageClass(headers),
+    tags: parseTaggingHeader(headers),
     stated: stated.checksum === undefined ? [] : [stated.checksum],
     contentMd5Hex: stated.contentMd5Hex,
     md5: true,

@@ -246,6 +246,10 @@ function pushRest(flat: FlatHeaders, exchange: Exchange, found: FoundObject): vo
     flat.push('x-amz-storage-class', toHeaderValue(storageClass))
   }
   if (partCount !== undefined) flat.push('x-amz-mp-parts-count', partCount)
+  const tagCount = attributes.tagCount ?? attributes.tags?.length
+  if (tagCount !== undefined) flat.push('x-amz-tagging-count', tagCount)
+  const versionId = attributes.validators?.versionId
+  if (versionId !== undefined) flat.push('x-amz-version-id', versionId)
   // Of a part of the bytes no SDK can check the checksum of the whole; it would report damage.
   const whole = range === undefined || range.lengthBytes === attributes.sizeBytes
   if (whole && checksums.length > 0) {

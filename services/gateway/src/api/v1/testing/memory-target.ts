@@ -138,6 +138,10 @@ export class MemoryTarget implements TargetPort {
   abortUpload = refuse
   listParts = refuse
   listUploads = refuse
+  getTags = refuse
+  putTags = refuse
+  getBucketTags = refuse
+  putBucketTags = refuse
 }
 
 class MemoryBody implements ObjectBody {

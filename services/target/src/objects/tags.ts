@@ -1,0 +1,95 @@
+import type { TaggingOperations } from '@forebay/backend-port/backend'
+import { Failure } from '@forebay/base/failure'
+import { type BucketRecord, formatBucket } from '@forebay/model/bucket'
+import type { Tags } from '@forebay/model/object'
+import type { TagsRequest } from '@forebay/peer/target-port'
+import type { ObjectRecord } from '../store/contract.ts'
+import { checkWritable, keyIdOf, type ObjectContext } from './context.ts'
+
+const NO_TAGS: Tags = Object.freeze([])
+
+/** The tags of an object: of a native bucket from its record, else as the backend has them now. */
+export async function getTags(
+  context: ObjectContext,
+  request: TagsRequest,
+): Promise<{ readonly tags: Tags; readonly versionId?: string | undefined }> {
+  const { bucket, key, versionId, signal } = request
+  if (bucket.backend !== undefined) {
+    return taggingOf(context, bucket).get({ key, versionId, signal })
+  }
+  return { tags: nativeRecord(context, request).attributes.tags ?? NO_TAGS }
+}
+
+/**
+ * Replaces the tags of an object; its bytes, ETag and dates stay. A copy in the cache learns how many
+ * there are.
+ */
+export async function putTags(
+  context: ObjectContext,
+  request: TagsRequest & { readonly tags: Tags },
+): Promise<{ readonly versionId?: string | undefined }> {
+  const { bucket, key, tags, versionId, signal } = request
+  checkWritable(context, bucket)
+  const keyId = keyIdOf(bucket, key)
+  if (bucket.backend === undefined) {
+    return context.locks.hold(keyId, async () => {
+      const record = nativeRecord(context, request)
+      const stated = tags.length === 0 ? undefined : Object.freeze([...tags])
+      await context.store.amend(record, Object.freeze({ ...record.attributes, tags: stated }))
+      return {}
+    })
+  }
+  const tagging = taggingOf(context, bucket)
+  return context.locks.hold(keyId, async () => {
+    const answer = await tagging.put({ key, versionId, tags, signal })
+    const record = context.store.get(bucket.id, key)
+    if (record !== undefined && isOfVersion(record, answer.versionId ?? versionId)) {
+      const tagCount = tags.length || undefined
+      context.store.restate(record, Object.freeze({ ...record.attributes, tagCount }))
+    }
+    return answer
+  })
+}
+
+/** @throws Failure `not-implemented` for a backend without tags */
+export function taggingOf(context: ObjectContext, bucket: BucketRecord): TaggingOperations {
+  const { tagging } = context.backendOf(bucket)
+  if (tagging !== undefined) return tagging
+  throw new Failure('not-implemented', `${formatBucket(bucket.ref)}: its backend has no tags`)
+}
+
+/** Refuses tags that would be lost. @throws Failure `not-implemented` */
+export function checkTags(
+  context: ObjectContext,
+  bucket: BucketRecord,
+  tags: Tags | undefined,
+): void {
+  if (tags !== undefined && tags.length > 0 && bucket.backend !== undefined) {
+    taggingOf(context, bucket)
+  }
+}
+
+function nativeRecord(context: ObjectContext, request: TagsRequest): ObjectRecord {
+  const { bucket, key, versionId } = request
+  checkNativeVersion(versionId)
+  const record = context.store.get(bucket.id, key)
+  if (record !== undefined) return record
+  throw new Failure('object-not-found', 'the specified key does not exist', { facts: { key } })
+}
+
+/**
+ * An object of a native bucket has one version, which S3 calls `null`.
+ *
+ * @throws Failure `argument-invalid` | `version-not-found`
+ */
+export function checkNativeVersion(versionId: string | undefined): void {
+  if (versionId === undefined || versionId === 'null') return
+  throw new Failure('argument-invalid', 'Invalid version id specified', {
+    facts: { verbatim: true, argumentName: 'versionId', argumentValue: versionId },
+  })
+}
+
+function isOfVersion({ pin }: ObjectRecord, versionId: string | undefined): boolean {
+  if (pin.kind === 'version-id') return pin.versionId === versionId
+  return versionId === undefined || versionId === 'null'
+}
