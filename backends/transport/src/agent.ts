@@ -1,5 +1,5 @@
-import type { LookupFunction } from 'node:net'
-import { Agent } from 'undici'
+import { Agent, buildConnector } from 'undici'
+import type { AddressGuard } from './address-guard.ts'
 
 /** Connections to one origin; the concurrency limit of the wrappers stays below. */
 export const CONNECTIONS_MAX = 256
@@ -10,19 +10,38 @@ export function openAgent(options: {
   readonly connectTimeoutMs: number
   /** Certificate authorities to trust instead of the system's, PEM. */
   readonly ca?: string | undefined
-  /** Address resolution of one's own; absent: the system's. */
-  readonly lookup?: LookupFunction | undefined
+  /** Decides which addresses may be connected to; absent: all. */
+  readonly guard?: AddressGuard | undefined
 }): Agent {
+  const { guard } = options
+  const connect = buildConnector({
+    timeout: options.connectTimeoutMs,
+    // Bodies are paced by pausing their connection, which here is theirs alone.
+    allowH2: false,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+    ...(guard === undefined ? {} : { lookup: guard.lookup }),
+  })
+  const guarded: buildConnector.connector = (to, callback) => {
+    try {
+      // The network looks no address up, so the guard's lookup would not see it.
+      guard?.checkHost(to.hostname)
+    } catch (error) {
+      queueMicrotask(() => callback(asError(error), null))
+      return
+    }
+    connect(to, callback)
+  }
   return new Agent({
     connections: CONNECTIONS_MAX,
     pipelining: 1,
     // Deadlines are the wrappers', per progress; these would also run while a reader is slow.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: {
-      timeout: options.connectTimeoutMs,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
-      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
-    },
+    allowH2: false,
+    connect: guarded,
   })
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }
