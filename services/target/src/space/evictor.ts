@@ -1,7 +1,6 @@
+import { Buffer } from 'node:buffer'
 import { setImmediate as turn } from 'node:timers/promises'
 import { failpoint } from '@forebay/base/failpoint'
-import type { BucketRecord } from '@forebay/model/bucket'
-import { resolveProperties } from '@forebay/model/bucket-properties'
 import { encodeName } from '../store/index-db.ts'
 import { removeEntry } from '../store/remove.ts'
 import { type SweptEntry, sweepPage } from '../store/scan.ts'
@@ -10,24 +9,18 @@ import type { Drive, StoreContext } from '../store/store-context.ts'
 /** Entries looked at between two turns of the event loop. */
 const PAGE_MAX = 500
 
-/** Entries looked at in one round before victims are taken: a sample of a large store, all of a small one. */
-export const SAMPLE_MAX = 16_384
-
-/** Share of a round's evictable entries that may go: a round of a large store is only a sample. */
-const VICTIM_SHARE_MAX = 0.25
-
-interface Victim {
-  readonly bucketId: number
-  readonly key: string
-  readonly counter: number
-  readonly allocatedBytes: number
-  readonly rank: number
+/** What a way round the index came to. */
+interface Sweep {
+  readonly freedBytes: number
+  readonly objects: number
+  /** Objects that their policy did not know. */
+  readonly adopted: number
 }
 
 /**
- * Brings mountpaths back to their low watermark. It goes round the index like a clock hand, ranks what
- * it sees by the policy, and removes the lowest, each under its key's lock like any other writer. One
- * round at a time for a mountpath; between removals user traffic has its turn.
+ * Brings mountpaths back to their low watermark. The policies choose what goes; a sweep finds it in
+ * the index, which goes round like a clock hand, and removes it, each entry under its key's lock like
+ * any other writer. One round at a time for a mountpath; between removals user traffic has its turn.
  */
 export class Evictor {
   readonly #context: StoreContext
@@ -63,82 +56,123 @@ export class Evictor {
   }
 
   async #run(drive: Drive): Promise<boolean> {
-    let freed = 0
-    let objects = 0
+    const { number, root } = drive.mountpath
     // At least one victim even under the low mark: somebody waits for room.
     const wanted = Math.max(1, drive.space.excessBytes)
+    let freed = 0
+    let objects = 0
+    let adopting = false
     while (freed < wanted && !this.#closed) {
-      // The sweep reads the file: what was just stored may be the only thing that can go.
-      await this.#context.index.settled()
-      const victims = await this.#choose(drive)
-      let freedNow = 0
-      for (const victim of victims) {
-        if (freed + freedNow >= wanted || this.#closed) break
-        if (!(await this.#evict(victim))) continue
-        freedNow += victim.allocatedBytes
-        objects += 1
-        await turn()
-      }
-      if (freedNow === 0) break
-      freed += freedNow
+      await this.#choose(number, wanted - freed)
+      const sweep = await this.#sweep(number, wanted - freed)
+      freed += sweep.freedBytes
+      objects += sweep.objects
+      if (freed >= wanted) break
+      // All the way round: what is still chosen is in use, or was never there.
+      this.#context.policies.forgetChosen(number)
+      // Once more with what is known now; who is adopted again and again is in use.
+      if (sweep.freedBytes === 0 && (sweep.adopted === 0 || adopting)) break
+      adopting = sweep.freedBytes === 0
     }
-    const facts = { mountpath: drive.mountpath.root, objects, bytes: freed }
-    if (objects > 0) this.#context.observer.event('evicted', facts)
+    if (objects > 0) {
+      this.#context.observer.event('evicted', { mountpath: root, objects, bytes: freed })
+    }
     return freed > 0
   }
 
-  /** The entries to remove, the first to go first. */
-  async #choose(drive: Drive): Promise<readonly Victim[]> {
-    const { number } = drive.mountpath
-    const start = encodeName(0, '')
-    const candidates: Victim[] = []
-    let hand: Uint8Array | undefined = this.#hands.get(number) ?? start
-    let seen = 0
-    let wrapped = false
-    while (seen < SAMPLE_MAX) {
-      const page = sweepPage(this.#context.index.databases, hand ?? start, PAGE_MAX)
-      for (const entry of page.entries) this.#consider(entry, number, candidates)
-      seen += page.entries.length
-      hand = page.next
-      if (hand === undefined) {
-        if (wrapped) break
-        wrapped = true
-        hand = start
-        // From the start on: nothing of what follows the hand is seen twice in one round.
-        candidates.length = 0
-      }
+  /** Lets the policies choose, a part between two turns. */
+  async #choose(mountpath: number, bytes: number): Promise<void> {
+    for (let chosen = 0; chosen < bytes && !this.#closed; ) {
+      const more = this.#context.policies.choose(mountpath, bytes - chosen)
+      if (more === 0) return
+      chosen += more
       await turn()
     }
-    this.#hands.set(number, hand ?? start)
-    candidates.sort((a, b) => a.rank - b.rank || a.counter - b.counter)
-    const whole = wrapped && seen < SAMPLE_MAX
-    const share = whole ? candidates.length : Math.ceil(candidates.length * VICTIM_SHARE_MAX)
-    return candidates.slice(0, share)
   }
 
-  #consider({ bucketId, key, header }: SweptEntry, mountpath: number, into: Victim[]): void {
-    if (header.mountpath !== mountpath || header.allocatedBytes === 0) return
-    if (this.#context.filling.has(header.inode)) return
-    const bucket = this.#context.bucketOf(bucketId)
-    if (bucket === undefined || !isEvictable(bucket)) return
-    if (this.#context.index.isUnsettled(bucketId, key)) return
-    const { counter, allocatedBytes } = header
-    const rank = this.#context.policy.rank(counter)
-    into.push({ bucketId, key, counter, allocatedBytes, rank })
+  /** Goes on from the hand until so much is freed, at most once round. */
+  async #sweep(mountpath: number, bytes: number): Promise<Sweep> {
+    const { index } = this.#context
+    // The sweep reads the file: what was just stored may be the only thing that can go.
+    await index.settled()
+    const start = encodeName(0, '')
+    const from = this.#hands.get(mountpath) ?? start
+    let hand = from
+    let wrapped = false
+    let total: Sweep = { freedBytes: 0, objects: 0, adopted: 0 }
+    while (!this.#closed) {
+      const page = sweepPage(index.databases, hand, PAGE_MAX)
+      total = await this.#take(page.entries, mountpath, { ...total, wantedBytes: bytes })
+      if (total.freedBytes >= bytes) break
+      const next = this.#skip(page, mountpath)
+      if (next === undefined && wrapped) break
+      wrapped ||= next === undefined
+      hand = next ?? start
+      if (wrapped && Buffer.compare(hand, from) >= 0) break
+      await turn()
+    }
+    this.#hands.set(mountpath, hand)
+    return total
+  }
+
+  /** Where to go on behind a page: at the next bucket when this one has nothing for the sweep. */
+  #skip(
+    { entries, next }: ReturnType<typeof sweepPage>,
+    mountpath: number,
+  ): Uint8Array | undefined {
+    const last = entries.at(-1)
+    if (next === undefined || last === undefined) return next
+    const { index, policies } = this.#context
+    const { objects } = index.bucketTally(last.bucketId)
+    const worth = policies.isWorthSweep(mountpath, last.bucketId, objects)
+    return worth ? next : encodeName(last.bucketId + 1, '')
+  }
+
+  async #take(
+    entries: readonly SweptEntry[],
+    mountpath: number,
+    sofar: Sweep & { readonly wantedBytes: number },
+  ): Promise<Sweep> {
+    let { freedBytes, objects, adopted } = sofar
+    for (const entry of entries) {
+      if (freedBytes >= sofar.wantedBytes || this.#closed) break
+      const { bucketId, key, header } = entry
+      if (header.mountpath !== mountpath || header.allocatedBytes === 0) continue
+      const name = { mountpath, bucketId, key }
+      if (this.#context.policies.isChosen(name)) {
+        if (!(await this.#evict(entry))) continue
+        freedBytes += header.allocatedBytes
+        objects += 1
+        await turn()
+      } else if (this.#isForgotten(entry)) {
+        this.#context.policies.stored(name, header.allocatedBytes)
+        adopted += 1
+      }
+    }
+    return { freedBytes, objects, adopted }
+  }
+
+  /** True for an object that its policy should know: stored before the last crash, or spared before. */
+  #isForgotten({ bucketId, key, header }: SweptEntry): boolean {
+    const { index, policies } = this.#context
+    if (!policies.isUnknown({ mountpath: header.mountpath, bucketId, key })) return false
+    return index.current(bucketId, key)?.stamp.counter === header.counter
   }
 
   /** @returns false when the entry is another one by now, in use, or could not be removed */
-  async #evict({ bucketId, key, counter, rank }: Victim): Promise<boolean> {
-    const { index, filling, policy } = this.#context
+  async #evict({ bucketId, key, header }: SweptEntry): Promise<boolean> {
+    const { index, filling, policies } = this.#context
+    if (filling.has(header.inode) || index.isUnsettled(bucketId, key)) return false
     await failpoint('evict:chosen')
     const release = await this.#context.lockKey(bucketId, key)
     try {
       await failpoint('evict:locked')
       const record = index.current(bucketId, key)
-      if (record === undefined || record.stamp.counter !== counter) return false
+      if (record === undefined || record.stamp.counter !== header.counter) return false
       if (filling.has(record.location.inode) || index.isUnsettled(bucketId, key)) return false
-      // Used since it was chosen: it is not the least recently used any more.
-      if (policy.rank(counter) !== rank) return false
+      // Used since it was chosen: it is worth keeping after all.
+      const { mountpath } = record.location
+      if (!policies.isChosen({ mountpath, bucketId, key })) return false
       return await removeEntry(
         this.#context,
         { bucketId, key },
@@ -148,14 +182,4 @@ export class Evictor {
       release()
     }
   }
-}
-
-const evictable = new WeakMap<BucketRecord, boolean>()
-
-function isEvictable(bucket: BucketRecord): boolean {
-  const known = evictable.get(bucket)
-  if (known !== undefined) return known
-  const answer = resolveProperties(bucket.backend, bucket.properties).evictable
-  evictable.set(bucket, answer)
-  return answer
 }

@@ -1,6 +1,6 @@
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
-import { allocatedBytes, finalPaths, publishRecord } from './commit.ts'
+import { allocatedBytes, finalPaths, placeOf, publishRecord } from './commit.ts'
 import type { BlockTable, ObjectRecord } from './contract.ts'
 import { encodeRecord } from './record-codec.ts'
 import type { Drive, StoreContext } from './store-context.ts'
@@ -63,6 +63,7 @@ async function addBlocks(
     })
     const applies = [{ journal, position }]
     await context.index.write({ bucketId, key, entry: { record: frozen, bytes }, applies })
+    context.policies.stored(placeOf(frozen), allocatedBytes(frozen, mountpath.unitBytes))
     await failpoint('blocks:indexed')
     return frozen
   } finally {

@@ -6,6 +6,7 @@ import { failpoint } from '@forebay/base/failpoint'
 import { Failure, isFailure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import { diskFailure } from '../os/disk-gate.ts'
+import type { PlacedName } from '../space/bucket-policies.ts'
 import type { CommitOptions, FileLease, NewRecord, ObjectRecord } from './contract.ts'
 import { errorCode } from './journal.ts'
 import type { JournalEntry } from './journal-format.ts'
@@ -213,7 +214,7 @@ async function install(
     unsettled: settle ? 'settle' : undefined,
     applies: [{ journal: drive.journal, position }],
   })
-  context.policy.admitted(record.stamp.counter)
+  context.policies.stored(placeOf(record), allocatedBytes(record, drive.mountpath.unitBytes))
   await failpoint('commit:indexed')
   if (failure !== undefined) throw failure
   return record
@@ -227,11 +228,11 @@ async function dropPrevious(
 ): Promise<void> {
   if (previous.stamp.counter !== record.stamp.counter) {
     context.files.drop(previous)
-    context.policy.removed(previous.stamp.counter)
   }
   const { mountpath, path, inode } = previous.location
   if (inode === record.location.inode && mountpath === record.location.mountpath) return
   if (path === record.location.path && mountpath === record.location.mountpath) return
+  if (mountpath !== record.location.mountpath) context.policies.removed(placeOf(previous), false)
   const drive = context.driveByNumber.get(mountpath)
   if (drive === undefined) return
   try {
@@ -247,6 +248,11 @@ async function dropPrevious(
   } catch (error) {
     context.observer.event('file-left-behind', { path, code: errorCode(error) ?? 'failed' })
   }
+}
+
+/** The record as policies name it. */
+export function placeOf({ bucketId, key, location }: ObjectRecord): PlacedName {
+  return { mountpath: location.mountpath, bucketId, key }
 }
 
 /** Bytes on disk that the record stands for: its file, or the blocks of it that are there. */

@@ -56,6 +56,7 @@ function directoriesIn(root: string, path: string): readonly string[] {
 /** Removes the records of a bucket, the names of its partial files and its marks. */
 export async function removeBucketRecords(context: StoreContext, bucketId: number): Promise<void> {
   const { databases } = context.index
+  context.policies.dropBucket(bucketId)
   for (const mark of context.index.unsettledMarks()) {
     if (mark.bucketId !== bucketId) continue
     await context.index.write({ ...mark, entry: 'keep', unsettled: 'settle', applies: [] })
@@ -68,7 +69,6 @@ export async function removeBucketRecords(context: StoreContext, bucketId: numbe
     const writes = own.map(({ key, header }) => {
       const record = context.index.current(bucketId, key)
       if (record !== undefined) context.files.drop(record)
-      context.policy.removed(header.counter)
       const drive = context.driveByNumber.get(header.mountpath)
       if (header.partial && drive !== undefined) void drive.trash.take(header.path)
       return context.index.write({

@@ -4,7 +4,7 @@ import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
 import { amendRecord } from './amend.ts'
 import { recordWrittenBlocks } from './blocks.ts'
-import { commitWork } from './commit.ts'
+import { commitWork, placeOf } from './commit.ts'
 import type {
   CommitOptions,
   FileLease,
@@ -39,7 +39,7 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   touch(record: ObjectRecord): void {
-    this.context.policy.touched(record.stamp.counter)
+    this.context.policies.touched(placeOf(record))
   }
 
   open(record: ObjectRecord): FileLease | undefined {

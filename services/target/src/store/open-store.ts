@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
+import { BucketPolicies } from '../space/bucket-policies.ts'
+import { policyKindOf } from '../space/evictable.ts'
 import { Evictor } from '../space/evictor.ts'
-import { LruPolicy } from '../space/lru.ts'
 import { DriveSpace, WATERMARKS_DEFAULT, type Watermarks } from '../space/space.ts'
 import { BucketGate } from './bucket-gate.ts'
 import { keepCompact } from './compaction.ts'
@@ -164,7 +165,10 @@ function makeContext(
     ),
     buckets: new BucketGate(),
     directories: new DirectorySync(),
-    policy: new LruPolicy(() => clock.now()),
+    policies: new BucketPolicies({
+      kindOf: (bucketId) => policyKindOf(bucketOf(bucketId)),
+      nowSeconds: () => Math.floor(clock.now() / 1000),
+    }),
     mapVersion: options.mapVersion ?? (() => 0),
     processTag: crypto.randomUUID().slice(0, 8),
     filling: new Map(),
@@ -241,7 +245,7 @@ function start(
     await evictor.close()
     // A broken index was reported to the writers; the journals have what it lacks.
     await context.index.settled().catch(() => undefined)
-    await replaceFile(recencyPath, context.policy.save())
+    await replaceFile(recencyPath, context.policies.save())
     context.files.close()
     for (const drive of context.drives) {
       await drive.trash.stop()
@@ -269,7 +273,7 @@ async function keepRecency(
       // The store closes and writes it a last time.
       return
     }
-    await replaceFile(path, context.policy.save()).catch(() =>
+    await replaceFile(path, context.policies.save()).catch(() =>
       context.observer.event('sync-failed', { path }),
     )
   }
@@ -277,7 +281,7 @@ async function keepRecency(
 
 function loadRecency(context: StoreContext, path: string): void {
   try {
-    context.policy.load(readFileSync(path))
+    context.policies.load(readFileSync(path))
   } catch {
     // A new store, or a file that a crash took: eviction chooses less well for a while.
   }

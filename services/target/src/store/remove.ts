@@ -1,6 +1,7 @@
 import { rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { failpoint } from '@forebay/base/failpoint'
+import { placeOf } from './commit.ts'
 import type { CommitOptions, ObjectRecord } from './contract.ts'
 import { errorCode } from './journal.ts'
 import { RESERVED_NAME } from './naming.ts'
@@ -51,7 +52,10 @@ export async function removeEntry(
   context.index.hide(bucketId, key)
   try {
     await failpoint('remove:journalled')
-    if (record !== undefined) await removeFile(context, drive, record)
+    if (record !== undefined) {
+      context.policies.removed(placeOf(record), why === 'evict')
+      await removeFile(context, drive, record)
+    }
     await failpoint('remove:unlinked')
   } catch (error) {
     // The tombstone stands. The name left behind is nobody's; a later version renames over it.
@@ -74,7 +78,6 @@ async function removeFile(
   drive: Drive,
   record: ObjectRecord,
 ): Promise<void> {
-  context.policy.removed(record.stamp.counter)
   context.files.drop(record)
   const { path } = record.location
   if (record.attributes.sizeBytes > UNLINK_BYTES_MAX) {

@@ -3,7 +3,7 @@ import type { Digest64 } from '@forebay/base/digest'
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import { chooseByWeight, hrwDigest, uniqueName } from '@forebay/model/hrw'
-import type { EvictionPolicy } from '../space/eviction-policy.ts'
+import type { BucketPolicies } from '../space/bucket-policies.ts'
 import type { DriveSpace } from '../space/space.ts'
 import type { BucketGate } from './bucket-gate.ts'
 import type { DirectorySync } from './directory-sync.ts'
@@ -60,7 +60,7 @@ export interface StoreContext {
   readonly buckets: BucketGate
   readonly files: FdCache
   readonly directories: DirectorySync
-  readonly policy: EvictionPolicy
+  readonly policies: BucketPolicies
   readonly clock: Clock
   readonly observer: StoreObserver
   readonly sequence: Sequence

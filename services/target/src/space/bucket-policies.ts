@@ -1,0 +1,209 @@
+import type { PolicyKind } from '@forebay/model/bucket-properties'
+import { createPolicy } from './create-policy.ts'
+import type { EvictionPolicy } from './eviction-policy.ts'
+import { decodePolicies, encodePolicies } from './policy-codec.ts'
+
+/** Victims chosen in one call: a call stays under a millisecond. */
+export const CHOSEN_PER_CALL_MAX = 1000
+
+/** Where an object lies. */
+export interface PlacedName {
+  readonly mountpath: number
+  readonly bucketId: number
+  readonly key: string
+}
+
+export interface BucketPoliciesOptions {
+  /** How the bucket's objects are chosen; undefined: they stay, or there is no such bucket. */
+  readonly kindOf: (bucketId: number) => PolicyKind | undefined
+  /** Wall clock, seconds; only differences matter, across restarts too. */
+  readonly nowSeconds: () => number
+}
+
+/**
+ * The eviction policies of a store: one for each bucket on each mountpath. Where several buckets could
+ * give something up, the one goes first whose next victim was of no use for the longest time, so that
+ * buckets of `lru` are together one LRU.
+ */
+export class BucketPolicies {
+  readonly #options: BucketPoliciesOptions
+  readonly #mountpaths = new Map<number, Map<number, EvictionPolicy>>()
+  /** Buckets of which something is chosen and not removed yet, by mountpath. */
+  readonly #chosenIn = new Map<number, Set<number>>()
+
+  constructor(options: BucketPoliciesOptions) {
+    this.#options = options
+  }
+
+  /** The object is there with so many bytes on disk; one without any is never worth evicting. */
+  stored(name: PlacedName, bytes: number): void {
+    const policy = this.#policyOf(name.mountpath, name.bucketId)
+    if (bytes > 0) policy?.stored(printOf(name.key), bytes)
+    else policy?.removed(printOf(name.key), false)
+  }
+
+  touched(name: PlacedName): void {
+    this.#policyOf(name.mountpath, name.bucketId)?.touched(printOf(name.key))
+  }
+
+  /** @param evicted to make room: a policy may remember such a one */
+  removed(name: PlacedName, evicted: boolean): void {
+    this.#policyOf(name.mountpath, name.bucketId)?.removed(printOf(name.key), evicted)
+  }
+
+  /** The object is about to be read from the backend. */
+  missed(name: PlacedName): void {
+    this.#policyOf(name.mountpath, name.bucketId)?.missed(printOf(name.key))
+  }
+
+  isChosen(name: PlacedName): boolean {
+    return this.#policyOf(name.mountpath, name.bucketId)?.isChosen(printOf(name.key)) ?? false
+  }
+
+  /** True for an object that can be evicted and that its policy has not heard of. */
+  isUnknown(name: PlacedName): boolean {
+    const policy = this.#policyOf(name.mountpath, name.bucketId)
+    return policy?.has(printOf(name.key)) === false
+  }
+
+  /**
+   * Whether an object that is read from the backend is to be kept.
+   *
+   * @param hasRoom nothing has to be evicted for it
+   */
+  admits(name: PlacedName, hasRoom: boolean): boolean {
+    const { mountpath, bucketId } = name
+    const policy = this.#policyOf(mountpath, bucketId)
+    if (policy === undefined || hasRoom || policy.replaces()) return true
+    // Its older version holds the room that it takes.
+    if (policy.has(printOf(name.key))) return true
+    const own = policy.idleSince() ?? this.#options.nowSeconds()
+    return this.#evictable(mountpath).some(
+      ([id, other]) => id !== bucketId && (other.idleSince() ?? own) < own,
+    )
+  }
+
+  /** Chooses victims of about `bytes`, `CHOSEN_PER_CALL_MAX` at most. @returns their bytes, 0: none is left */
+  choose(mountpath: number, bytes: number): number {
+    const policies = this.#evictable(mountpath)
+    let chosen = 0
+    let objects = 0
+    while (chosen < bytes && objects < CHOSEN_PER_CALL_MAX) {
+      const coldest = findColdest(policies)
+      if (coldest === undefined) break
+      const { bucketId, policy, until } = coldest
+      this.#noteChosen(mountpath, bucketId)
+      do {
+        chosen += policy.choose()
+        objects += 1
+      } while (
+        chosen < bytes &&
+        objects < CHOSEN_PER_CALL_MAX &&
+        (policy.idleSince() ?? Number.POSITIVE_INFINITY) <= until
+      )
+    }
+    return chosen
+  }
+
+  /** True when a sweep may find victims of the bucket, or objects that its policy does not know. */
+  isWorthSweep(mountpath: number, bucketId: number, objectCount: number): boolean {
+    if (this.#options.kindOf(bucketId) === undefined) return false
+    if (this.#chosenIn.get(mountpath)?.has(bucketId) === true) return true
+    return this.objectCount(bucketId) < objectCount
+  }
+
+  /** Objects of the bucket that are known, on all mountpaths. */
+  objectCount(bucketId: number): number {
+    let count = 0
+    for (const buckets of this.#mountpaths.values())
+      count += buckets.get(bucketId)?.objectCount ?? 0
+    return count
+  }
+
+  /** After a whole sweep: what is chosen and still there cannot be removed, or is not there at all. */
+  forgetChosen(mountpath: number): void {
+    for (const policy of this.#mountpaths.get(mountpath)?.values() ?? []) policy.forgetChosen()
+    this.#chosenIn.delete(mountpath)
+  }
+
+  dropBucket(bucketId: number): void {
+    for (const buckets of this.#mountpaths.values()) buckets.delete(bucketId)
+  }
+
+  save(): Uint8Array {
+    return encodePolicies(
+      [...this.#mountpaths].flatMap(([mountpath, buckets]) =>
+        [...buckets].map(([bucketId, policy]) => ({ mountpath, bucketId, saved: policy.save() })),
+      ),
+    )
+  }
+
+  /** Takes over what was saved; bytes that are no good are ignored: eviction chooses less well for a while. */
+  load(bytes: Uint8Array): void {
+    for (const { mountpath, bucketId, saved } of decodePolicies(bytes)) {
+      const policy = createPolicy(saved.kind, this.#options.nowSeconds)
+      policy.load(saved)
+      this.#bucketsOf(mountpath).set(bucketId, policy)
+    }
+  }
+
+  /** Another kind takes over what its predecessor knows. */
+  #policyOf(mountpath: number, bucketId: number): EvictionPolicy | undefined {
+    const kind = this.#options.kindOf(bucketId)
+    if (kind === undefined) return undefined
+    const buckets = this.#bucketsOf(mountpath)
+    const known = buckets.get(bucketId)
+    if (known?.kind === kind) return known
+    const policy = createPolicy(kind, this.#options.nowSeconds)
+    if (known !== undefined) policy.load(known.save())
+    buckets.set(bucketId, policy)
+    return policy
+  }
+
+  #bucketsOf(mountpath: number): Map<number, EvictionPolicy> {
+    const known = this.#mountpaths.get(mountpath)
+    if (known !== undefined) return known
+    const buckets = new Map<number, EvictionPolicy>()
+    this.#mountpaths.set(mountpath, buckets)
+    return buckets
+  }
+
+  #evictable(mountpath: number): readonly (readonly [number, EvictionPolicy])[] {
+    return [...this.#bucketsOf(mountpath).keys()].flatMap((bucketId) => {
+      const policy = this.#policyOf(mountpath, bucketId)
+      return policy === undefined ? [] : [[bucketId, policy] as const]
+    })
+  }
+
+  #noteChosen(mountpath: number, bucketId: number): void {
+    const buckets = this.#chosenIn.get(mountpath) ?? new Set()
+    buckets.add(bucketId)
+    this.#chosenIn.set(mountpath, buckets)
+  }
+}
+
+/** The policy whose next victim is idle for the longest time, and when the one after it was in use. */
+function findColdest(policies: readonly (readonly [number, EvictionPolicy])[]) {
+  let coldest: { readonly bucketId: number; readonly policy: EvictionPolicy } | undefined
+  let since = Number.POSITIVE_INFINITY
+  let until = Number.POSITIVE_INFINITY
+  for (const [bucketId, policy] of policies) {
+    const idle = policy.idleSince()
+    if (idle === undefined) continue
+    if (idle < since) {
+      until = since
+      since = idle
+      coldest = { bucketId, policy }
+    } else if (idle < until) until = idle
+  }
+  return coldest === undefined ? undefined : { ...coldest, until }
+}
+
+/** 32 bits of a key: FNV-1a over its UTF-16 units, mixed at the end so that all bits depend on all. */
+export function printOf(key: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
+}

@@ -1,0 +1,257 @@
+/** Unit of an entry's size, bytes: that of most file systems. */
+const UNIT_BYTES = 4096
+
+/** The state of an entry: flags of the policy in the low bits, its size in units above. */
+const FLAG_BITS = 3
+const UNITS_MAX = 2 ** (32 - FLAG_BITS) - 1
+
+/** The flag of an entry that is to go; the other bits are the policy's. */
+export const CHOSEN = 4
+export const FLAGS = 7
+
+const ENTRIES_MIN = 32
+/** Both keep what an entry takes near 12 bytes of columns and 5.3 of index, and the copying rare. */
+const GROWTH = 1.2
+const INDEX_SLOTS_PER_ENTRY = 4 / 3
+
+/** A table is copied without its holes when there are this many; beyond, it grows. */
+const HOLES_SHARE_MAX = 1 / 8
+
+/** Words of an entry where it is saved: print, time of use, state. */
+export const SAVED_WORDS = 3
+
+/**
+ * Entries in the order in which they came, found by print: 12 bytes each in columns, and an index with
+ * linear probing. A removed entry leaves a hole; `append` closes holes, which moves entries, so that a
+ * position holds until the next `append`. `hand` is moved along.
+ */
+export class EntryTable {
+  /** A position for the policy's use: what it points at stays the same entry. */
+  hand = 0
+  #prints = new Uint32Array(ENTRIES_MIN)
+  /** Time of use, as the policy counts it. */
+  #used = new Uint32Array(ENTRIES_MIN)
+  /** 0 is a hole: an entry has one unit at least. */
+  #states = new Uint32Array(ENTRIES_MIN)
+  /** Position + 1; 0 is free. */
+  #index = new Uint32Array(indexLength(ENTRIES_MIN))
+  #end = 0
+  #count = 0
+  #units = 0
+
+  /** Live entries. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Sum of the sizes, units. */
+  get units(): number {
+    return this.#units
+  }
+
+  /** Behind the last position. */
+  get end(): number {
+    return this.#end
+  }
+
+  get memoryBytes(): number {
+    return this.#prints.byteLength * 3 + this.#index.byteLength
+  }
+
+  /** Position of the entry; -1 when there is none. */
+  find(print: number): number {
+    const index = this.#index
+    for (let slot = home(print, index.length); ; slot = slot + 1 === index.length ? 0 : slot + 1) {
+      const position = (index[slot] ?? 0) - 1
+      if (position < 0 || this.#prints[position] === print) return position
+    }
+  }
+
+  isLive(position: number): boolean {
+    return (this.#states[position] ?? 0) !== 0
+  }
+
+  printAt(position: number): number {
+    return this.#prints[position] ?? 0
+  }
+
+  usedAt(position: number): number {
+    return this.#used[position] ?? 0
+  }
+
+  setUsed(position: number, time: number): void {
+    this.#used[position] = time
+  }
+
+  flagsAt(position: number): number {
+    return (this.#states[position] ?? 0) & FLAGS
+  }
+
+  setFlags(position: number, flags: number): void {
+    this.#states[position] = ((this.#states[position] ?? 0) & ~FLAGS) | flags
+  }
+
+  unitsAt(position: number): number {
+    return (this.#states[position] ?? 0) >>> FLAG_BITS
+  }
+
+  bytesAt(position: number): number {
+    return this.unitsAt(position) * UNIT_BYTES
+  }
+
+  /** @param bytes size on disk, > 0 */
+  setBytes(position: number, bytes: number): void {
+    const units = unitsOf(bytes)
+    this.#units += units - this.unitsAt(position)
+    this.#states[position] = ((units << FLAG_BITS) | this.flagsAt(position)) >>> 0
+  }
+
+  /** A new last entry; the print must not be there. @returns its position */
+  append(print: number, time: number, bytes: number): number {
+    return this.#push(print, time, (unitsOf(bytes) << FLAG_BITS) >>> 0)
+  }
+
+  /** Moves an entry to the end. @returns its position there */
+  moveToEnd(position: number): number {
+    const print = this.printAt(position)
+    const time = this.usedAt(position)
+    const state = this.#states[position] ?? 0
+    this.remove(position)
+    return this.#push(print, time, state)
+  }
+
+  /** Moves an entry to the end of another table. @returns its position there */
+  moveTo(other: EntryTable, position: number): number {
+    const print = this.printAt(position)
+    const time = this.usedAt(position)
+    const state = this.#states[position] ?? 0
+    this.remove(position)
+    return other.#push(print, time, state)
+  }
+
+  remove(position: number): void {
+    this.#units -= this.unitsAt(position)
+    this.#count -= 1
+    this.#unlink(this.printAt(position))
+    this.#states[position] = 0
+  }
+
+  removeChosen(): void {
+    for (let position = 0; position < this.#end; position++) {
+      if (this.isLive(position) && (this.flagsAt(position) & CHOSEN) !== 0) this.remove(position)
+    }
+  }
+
+  /** The live entries in order. */
+  save(): Uint32Array {
+    const saved = new Uint32Array(this.#count * SAVED_WORDS)
+    let at = 0
+    for (let position = 0; position < this.#end; position++) {
+      if (!this.isLive(position)) continue
+      saved[at] = this.printAt(position)
+      saved[at + 1] = this.usedAt(position)
+      saved[at + 2] = this.#states[position] ?? 0
+      at += SAVED_WORDS
+    }
+    return saved
+  }
+
+  /** Appends what was saved, without what is there already, and with `flagsMask` of its flags. */
+  load(saved: Uint32Array, flagsMask: number): void {
+    const clear = FLAGS & ~flagsMask
+    for (let at = 0; at + SAVED_WORDS <= saved.length; at += SAVED_WORDS) {
+      const print = saved[at] ?? 0
+      const state = ((saved[at + 2] ?? 0) & ~clear) >>> 0
+      if (state >>> FLAG_BITS === 0 || this.find(print) >= 0) continue
+      this.#push(print, saved[at + 1] ?? 0, state)
+    }
+  }
+
+  #push(print: number, time: number, state: number): number {
+    if (this.#end === this.#prints.length) this.#makeRoom()
+    const position = this.#end
+    this.#prints[position] = print
+    this.#used[position] = time
+    this.#states[position] = state
+    this.#end += 1
+    this.#count += 1
+    this.#units += state >>> FLAG_BITS
+    this.#link(position)
+    return position
+  }
+
+  /** Closes the holes; grows when there are few, shrinks when there are many. */
+  #makeRoom(): void {
+    const length = this.#prints.length
+    const holes = length - this.#count
+    const enough = holes >= length * HOLES_SHARE_MAX
+    const wanted = enough && this.#count > length / 2 ? length : Math.ceil(this.#count * GROWTH)
+    this.#copy(Math.max(ENTRIES_MIN, wanted))
+  }
+
+  #copy(length: number): void {
+    const same = length === this.#prints.length
+    const prints = same ? this.#prints : new Uint32Array(length)
+    const used = same ? this.#used : new Uint32Array(length)
+    const states = same ? this.#states : new Uint32Array(length)
+    let to = 0
+    let hand = -1
+    for (let from = 0; from < this.#end; from++) {
+      if (from === this.hand) hand = to
+      const state = this.#states[from] ?? 0
+      if (state === 0) continue
+      prints[to] = this.#prints[from] ?? 0
+      used[to] = this.#used[from] ?? 0
+      states[to] = state
+      to += 1
+    }
+    this.hand = hand < 0 ? to : hand
+    this.#prints = prints
+    this.#used = used
+    this.#states = states
+    this.#end = to
+    if (same) this.#index.fill(0)
+    else this.#index = new Uint32Array(indexLength(length))
+    for (let position = 0; position < to; position++) this.#link(position)
+  }
+
+  #link(position: number): void {
+    const index = this.#index
+    let slot = home(this.printAt(position), index.length)
+    while (index[slot] !== 0) slot = slot + 1 === index.length ? 0 : slot + 1
+    index[slot] = position + 1
+  }
+
+  /** Takes an entry out of the index and closes the gap, so that no search ends too early. */
+  #unlink(print: number): void {
+    const index = this.#index
+    const { length } = index
+    let gap = home(print, length)
+    while (this.#prints[(index[gap] ?? 0) - 1] !== print) gap = gap + 1 === length ? 0 : gap + 1
+    for (let slot = gap + 1 === length ? 0 : gap + 1; index[slot] !== 0; ) {
+      const wanted = home(this.printAt((index[slot] ?? 0) - 1), length)
+      // An entry may move into the gap unless its home lies behind it, on the way round.
+      const stays = gap <= slot ? gap < wanted && wanted <= slot : gap < wanted || wanted <= slot
+      if (!stays) {
+        index[gap] = index[slot] ?? 0
+        gap = slot
+      }
+      slot = slot + 1 === length ? 0 : slot + 1
+    }
+    index[gap] = 0
+  }
+}
+
+/** A size as the table counts it: a multiple of 4 KiB, one at least, 2 TiB at most. */
+function unitsOf(bytes: number): number {
+  return Math.min(UNITS_MAX, Math.max(1, Math.ceil(bytes / UNIT_BYTES)))
+}
+
+function indexLength(entries: number): number {
+  return Math.ceil(entries * INDEX_SLOTS_PER_ENTRY)
+}
+
+/** Where the search for a print begins; scrambled, for all prints of a table may begin alike. */
+function home(print: number, length: number): number {
+  return Math.floor(((Math.imul(print, 0x9e3779b1) >>> 0) / 2 ** 32) * length)
+}
