@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { closeSync, write as writeCallback } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { DIRECT_ALIGNMENT_BYTES, isRefusal, refuseDirect } from '../os/direct-file.ts'
 import { type DiskGate, diskFailure, diskGateOf } from '../os/disk-gate.ts'
+import { writeSome } from '../os/file-io.ts'
 import type { BodySink } from './body-sink.ts'
 
 /** Bytes of one direct write: larger ones are no faster. */
@@ -165,7 +166,9 @@ export class DirectSink implements BodySink {
     const fd = directFd ?? this.#options.fd
     try {
       // Patient: a write that may still happen must keep its descriptor and its memory.
-      return await this.#gate.run(() => writeAt(fd, span, this.#offset + start), { patient: true })
+      return await this.#gate.run(() => writeSome(fd, [span], this.#offset + start), {
+        patient: true,
+      })
     } catch (error) {
       if (directFd === undefined || !isRefusal(error)) throw error
       this.#directFd = undefined
@@ -177,13 +180,4 @@ export class DirectSink implements BodySink {
 
 function alignDown(bytes: number): number {
   return bytes - (bytes % DIRECT_ALIGNMENT_BYTES)
-}
-
-function writeAt(fd: number, bytes: Buffer, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    writeCallback(fd, bytes, 0, bytes.length, position, (error, wroteBytes) => {
-      if (error === null) resolve(wroteBytes)
-      else reject(error)
-    })
-  })
 }

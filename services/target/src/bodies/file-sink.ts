@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { writev, writevSync } from 'node:fs'
+import { writevSync } from 'node:fs'
 import { PUMP_SLICE_BYTES } from '@forebay/base/limits'
 import { type DiskGate, diskFailure, diskGateOf } from '../os/disk-gate.ts'
+import { writeSome } from '../os/file-io.ts'
 import type { BodySink } from './body-sink.ts'
 import { type WritePolicy, writePolicyOf } from './write-policy.ts'
 
@@ -165,7 +166,7 @@ export class FileSink implements BodySink {
         for (let rest: readonly Buffer[] = this.#takeGathered(); rest.length > 0; ) {
           const chunks = rest
           // Patient: a write that may still happen must keep its descriptor.
-          const write = (): Promise<number> => writeAt(this.#fd, chunks, this.#position())
+          const write = (): Promise<number> => writeSome(this.#fd, chunks, this.#position())
           const wroteBytes = await this.#gate.run(write, { patient: true })
           rest = this.#advance(rest, wroteBytes)
         }
@@ -213,13 +214,4 @@ export class FileSink implements BodySink {
     this.#gatheredBytes = 0
     this.#writingBytes = 0
   }
-}
-
-function writeAt(fd: number, chunks: readonly Buffer[], position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    writev(fd, chunks, position, (error, wroteBytes) => {
-      if (error === null) resolve(wroteBytes)
-      else reject(error)
-    })
-  })
 }

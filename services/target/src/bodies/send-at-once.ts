@@ -1,7 +1,5 @@
-import { readSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import { Failure } from '@forebay/base/failure'
-import { diskFailure } from '../os/disk-gate.ts'
+import { readResidentFully } from '../os/file-io.ts'
 import { sendfile } from '../os/libc.ts'
 import { markHeadSent, unsentHead } from '../os/response-head.ts'
 import { bodyRoom, sendHead, sendHeadAndBody, unsentBytes } from '../os/send.ts'
@@ -38,9 +36,9 @@ export function sendSmall(
   { socketFd, range }: { readonly socketFd: number; readonly range: ResidentRange },
   writeHead: () => void,
 ): void {
-  readResident(range)
+  const { fd, offset, lengthBytes } = range
+  readResidentFully(fd, bodyRoom.subarray(0, lengthBytes), offset)
   writeHead()
-  const { lengthBytes } = range
   const head = response.chunkedEncoding ? undefined : unsentHead(response)
   const sentBytes = head === undefined ? -1 : sendHeadAndBody(socketFd, head, lengthBytes)
   if (head === undefined || sentBytes < 0) {
@@ -80,21 +78,4 @@ export function sendBeginning(
   const sentBytes = Math.max(0, sendfile({ socketFd, fileFd: fd }, offset, wanted))
   loopTurns.spend(sentBytes)
   return sentBytes
-}
-
-/** Fills the beginning of `bodyRoom`. */
-function readResident({ fd, offset, lengthBytes }: ResidentRange): void {
-  let filled = 0
-  while (filled < lengthBytes) {
-    let readBytes: number
-    try {
-      readBytes = readSync(fd, bodyRoom, filled, lengthBytes - filled, offset + filled)
-    } catch (error) {
-      throw diskFailure(error, 'reading an object failed')
-    }
-    if (readBytes === 0) {
-      throw new Failure('object-corrupt', `the file of an object ends early, at byte ${filled}`)
-    }
-    filled += readBytes
-  }
 }

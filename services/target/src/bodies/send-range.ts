@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { readSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import { Failure } from '@forebay/base/failure'
 import type { ObjectBody } from '@forebay/peer/bodies'
 import { detectSendfile, sendfileWorks } from '../os/detect-sendfile.ts'
-import { diskFailure } from '../os/disk-gate.ts'
+import { readResidentFully } from '../os/file-io.ts'
 import type { FileLease } from '../store/contract.ts'
 import { ClientConnection, type StallLimits } from './client-connection.ts'
 import { residency } from './residency.ts'
@@ -116,7 +114,9 @@ class FileBody implements ObjectBody {
       return undefined
     if (lengthBytes > 0 && !this.#isThere(lengthBytes)) return undefined
     try {
-      return readWhole(this.#range)
+      const bytes = Buffer.allocUnsafe(lengthBytes)
+      readResidentFully(this.#range.fd, bytes, this.#range.offset)
+      return bytes
     } finally {
       this.close()
     }
@@ -212,22 +212,4 @@ class FileBody implements ObjectBody {
     this.#spent = true
     this.#range.release()
   }
-}
-
-function readWhole(range: FileRange): Buffer {
-  const bytes = Buffer.allocUnsafe(range.lengthBytes)
-  let filled = 0
-  while (filled < bytes.length) {
-    let readBytes: number
-    try {
-      readBytes = readSync(range.fd, bytes, filled, bytes.length - filled, range.offset + filled)
-    } catch (error) {
-      throw diskFailure(error, 'reading an object failed')
-    }
-    if (readBytes === 0) {
-      throw new Failure('object-corrupt', `the file of an object ends early, at byte ${filled}`)
-    }
-    filled += readBytes
-  }
-  return bytes
 }

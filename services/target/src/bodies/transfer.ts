@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { read as readCallback, readSync } from 'node:fs'
-import { Failure } from '@forebay/base/failure'
 import { type DiskGate, diskFailure, diskGateOf } from '../os/disk-gate.ts'
+import { endsEarly, readAt, readResident } from '../os/file-io.ts'
 import { cachestatResident, sendfile } from '../os/libc.ts'
 import type { ClientConnection } from './client-connection.ts'
 import { loopTurns } from './loop-turns.ts'
@@ -168,20 +167,10 @@ export class Transfer {
   /** Reads on the event loop what is in memory, and writes it the ordinary way. */
   async #sendRead(lengthBytes: number): Promise<void> {
     const chunk = Buffer.allocUnsafeSlow(lengthBytes)
-    const readBytes = this.#readResident(chunk)
+    const readBytes = readResident(this.#source.fd, chunk, this.#position)
     this.#position += readBytes
     this.#connection.write(chunk.subarray(0, readBytes))
     await this.#connection.room(0)
-  }
-
-  #readResident(chunk: Buffer): number {
-    try {
-      const readBytes = readSync(this.#source.fd, chunk, 0, chunk.length, this.#position)
-      if (readBytes === 0) throw endsEarly(this.#position)
-      return readBytes
-    } catch (error) {
-      throw diskFailure(error, 'reading an object failed')
-    }
   }
 
   async #pump(lengthBytes: number): Promise<void> {
@@ -242,17 +231,4 @@ export class Transfer {
   #releaseWhenUnused(): void {
     if (this.#over && this.#readCount === 0) this.#source.release()
   }
-}
-
-function readAt(fd: number, into: Buffer, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    readCallback(fd, into, 0, into.length, position, (error, readBytes) => {
-      if (error === null) resolve(readBytes)
-      else reject(error)
-    })
-  })
-}
-
-function endsEarly(position: number): Failure {
-  return new Failure('object-corrupt', `the file of an object ends early, at byte ${position}`)
 }

@@ -1,4 +1,4 @@
-import { read, writev } from 'node:fs'
+import { read, readSync, writev } from 'node:fs'
 import { promisify } from 'node:util'
 import { Failure } from '@forebay/base/failure'
 import { diskFailure } from './disk-gate.ts'
@@ -21,6 +21,48 @@ export async function readAt(fd: number, into: Buffer, position: number): Promis
 }
 
 /**
+ * Reads from `position` on, on the event loop: for bytes that are in memory.
+ *
+ * @returns at least one byte's worth
+ * @throws Failure `object-corrupt` where the file has ended, `disk-error`
+ */
+export function readResident(fd: number, into: Buffer, position: number): number {
+  try {
+    const readBytes = readSync(fd, into, 0, into.length, position)
+    if (readBytes === 0) throw endsEarly(position)
+    return readBytes
+  } catch (error) {
+    throw diskFailure(error, 'reading an object failed')
+  }
+}
+
+/** Fills the whole of `into`. @throws as `readResident` */
+export function readResidentFully(fd: number, into: Buffer, position: number): void {
+  for (let filled = 0; filled < into.length; ) {
+    const rest = filled === 0 ? into : into.subarray(filled)
+    filled += readResident(fd, rest, position + filled)
+  }
+}
+
+/** What a file means that has fewer bytes than the object. */
+export function endsEarly(position: number): Failure {
+  return new Failure('object-corrupt', `the file of an object ends early, at byte ${position}`)
+}
+
+/**
+ * Writes from `position` on, off the event loop, as much as the system takes at once.
+ *
+ * @throws the system's error
+ */
+export async function writeSome(
+  fd: number,
+  buffers: readonly Buffer[],
+  position: number,
+): Promise<number> {
+  return (await writevAsync(fd, buffers, position)).bytesWritten
+}
+
+/**
  * Writes all bytes from `at` on, off the event loop. On a failure some of them may be in the file.
  *
  * @throws Failure `disk-error` | `out-of-space`
@@ -32,13 +74,13 @@ export async function writeFully(
 ): Promise<void> {
   const wanted = buffers.reduce((sum, { length }) => sum + length, 0)
   try {
-    const { bytesWritten } = await writevAsync(fd, buffers, at)
+    const bytesWritten = await writeSome(fd, buffers, at)
     if (bytesWritten === wanted) return
     // A full disk ends a write early: the rest, in one piece, either fits or gives the error.
     let rest = Buffer.concat(buffers).subarray(bytesWritten)
     let position = at + bytesWritten
     while (rest.length > 0) {
-      const written = (await writevAsync(fd, [rest], position)).bytesWritten
+      const written = await writeSome(fd, [rest], position)
       if (written === 0) throw new Failure('disk-error', 'the system writes nothing to a file')
       rest = rest.subarray(written)
       position += written

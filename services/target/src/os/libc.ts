@@ -1,5 +1,5 @@
 /**
- * System calls that Node lacks, by `node:ffi`: the only module that knows of it. Where it is missing
+ * System calls that Node lacks, by `node:ffi`: the only module that loads it. Where it is missing
  * (switched off, another platform, another libc) every function here has an answer all the same.
  *
  * 64-bit numbers cross as BigInt. errno is never asked for: a second call could have changed it.
@@ -89,15 +89,21 @@ export function cachestatResident(
   return readUint64(statsCell, 0) >= last - first + 1
 }
 
+/** Where the memory of a buffer lies; undefined without ffi. */
+export function addressOf(buffer: Buffer): bigint | undefined {
+  return ffi?.getRawPointer(buffer)
+}
+
 /**
  * A buffer of unknown content whose memory begins at a page, as direct input and output demand it.
  *
  * @returns undefined without ffi: nothing else tells where the memory of a buffer lies
  */
 export function pageAlignedBuffer(lengthBytes: number): Buffer | undefined {
-  if (ffi === undefined) return undefined
   const memory = Buffer.allocUnsafeSlow(lengthBytes + PAGE_BYTES)
-  const beyond = Number(ffi.getRawPointer(memory) % BigInt(PAGE_BYTES))
+  const address = addressOf(memory)
+  if (address === undefined) return undefined
+  const beyond = Number(address % BigInt(PAGE_BYTES))
   return memory.subarray(PAGE_BYTES - beyond, PAGE_BYTES - beyond + lengthBytes)
 }
 
@@ -185,7 +191,12 @@ function loadFfi(): typeof Ffi | undefined {
   }
 }
 
-function bind<const Signature extends Ffi.FunctionSignature>(
+/**
+ * A function of the C library; undefined when this libc does not have it, and without ffi.
+ *
+ * For the modules of this folder: what they bind must be safe to call on the event loop.
+ */
+export function bind<const Signature extends Ffi.FunctionSignature>(
   name: string,
   signature: Signature,
 ): Ffi.WrappedFunctionFromSignature<Signature> | undefined {

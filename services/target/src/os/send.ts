@@ -1,11 +1,11 @@
 /**
- * send(2) by `node:ffi`, for answers that leave in one call: what Node writes costs a request object,
+ * send(2), for answers that leave in one call: what Node writes costs a request object,
  * two turns of its queues and, for head and body apart, a packet and a wake-up of the client each.
  *
  * Everything is copied into one buffer of the process before the call, and the call is over when it
  * returns: nothing of it is in use afterwards.
  */
-import { hasSendfile } from './libc.ts'
+import { addressOf, bind } from './libc.ts'
 
 /** Of send(2), the same numbers on every architecture of Linux. */
 const MSG_DONTWAIT = 0x40
@@ -24,7 +24,16 @@ const room = Buffer.allocUnsafeSlow(HEAD_BYTES_MAX + BODY_ROOM_BYTES)
 /** Where the bytes of a body are put for `sendHeadAndBody`; valid until anybody else does. */
 export const bodyRoom = room.subarray(HEAD_BYTES_MAX)
 
-const { sendCall, roomPointer } = bindSend()
+const roomAddress = addressOf(room) ?? 0n
+
+const sendCall =
+  process.platform === 'linux'
+    ? bind('send', {
+        // No call takes more than `room` has, so that the low half of the result is all of it.
+        arguments: ['int32', 'pointer', 'uint64', 'int32'],
+        return: 'int32',
+      })
+    : undefined
 
 /**
  * Gives the head of an answer to the system, which waits for the first bytes of the body (at most
@@ -36,7 +45,7 @@ const { sendCall, roomPointer } = bindSend()
 export function sendHead(socketFd: number, head: string): number {
   if (sendCall === undefined || head.length > HEAD_BYTES_MAX) return -1
   room.write(head, 0, 'latin1')
-  return sendCall(socketFd, roomPointer, BigInt(head.length), FLAGS | MSG_MORE)
+  return sendCall(socketFd, roomAddress, BigInt(head.length), FLAGS | MSG_MORE)
 }
 
 /**
@@ -50,28 +59,11 @@ export function sendHeadAndBody(socketFd: number, head: string, bodyBytes: numbe
   const begin = HEAD_BYTES_MAX - head.length
   room.write(head, begin, 'latin1')
   const length = BigInt(head.length + bodyBytes)
-  return sendCall(socketFd, roomPointer + BigInt(begin), length, FLAGS)
+  return sendCall(socketFd, roomAddress + BigInt(begin), length, FLAGS)
 }
 
 /** A copy of what `sendHeadAndBody` left of its bytes; to be taken right after it. */
 export function unsentBytes(head: string, bodyBytes: number, sentBytes: number): Buffer {
   const begin = HEAD_BYTES_MAX - head.length
   return Buffer.from(room.subarray(begin + sentBytes, HEAD_BYTES_MAX + bodyBytes))
-}
-
-function bindSend() {
-  const missing = { sendCall: undefined, roomPointer: 0n }
-  if (!hasSendfile || process.platform !== 'linux') return missing
-  try {
-    // Loaded already, and its warning dealt with, by the module that has most of these calls.
-    const ffi = process.getBuiltinModule('node:ffi')
-    const { functions } = ffi.dlopen(null, {
-      // No call takes more than `room` has, so that the low half of the result is all of it.
-      send: { arguments: ['int32', 'pointer', 'uint64', 'int32'], return: 'int32' },
-    })
-    return { sendCall: functions.send, roomPointer: ffi.getRawPointer(room) }
-  } catch {
-    // This libc does not have it.
-    return missing
-  }
 }
