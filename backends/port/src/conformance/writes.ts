@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { crc32c } from '@forebay/base/digest'
+import type { Checksum } from '@forebay/model/checksum'
 import { choosePin } from '@forebay/model/version'
 import type { CopyOptions, UploadBody } from '../backend.ts'
 import {
@@ -7,6 +9,7 @@ import {
   assertSameBytes,
   bodyOf,
   bytesNow,
+  type ConformanceHarness,
   drain,
   mutationsOf,
   plainWrite,
@@ -160,32 +163,34 @@ export const WRITE_SCENARIOS: readonly Scenario[] = [
   {
     title: 'bytes that do not have the stated digest are refused and the old version stands',
     needs: writes,
-    async play(store) {
+    async play(store, harness) {
       await store.put('k', testBytes(100))
-      const bytes = testBytes(1000, 2)
       const { write } = mutationsOf(store)
-      const wrongMd5 = { ...plainWrite('k'), contentMd5Hex: '0'.repeat(32) }
-      await assertFails(write(wrongMd5, bodyOf(bytes)), 'digest-mismatch')
-      const hex = createHash('sha256').update('other').digest('hex')
-      const checksums = [{ algorithm: 'sha256', kind: 'whole', hex } as const]
-      await assertFails(write({ ...plainWrite('k'), checksums }, bodyOf(bytes)), 'digest-mismatch')
-      assertSameBytes(await bytesNow(store.backend, 'k'), testBytes(100))
+      for (const algorithm of digestsOf(harness)) {
+        const wrong = statedDigest(algorithm, Buffer.from('other'))
+        const refused = write({ ...plainWrite('k'), ...wrong }, bodyOf(testBytes(1000, 2)))
+        await assertFails(refused, 'digest-mismatch')
+        assertSameBytes(await bytesNow(store.backend, 'k'), testBytes(100))
+      }
     },
   },
   {
     title: 'a stated checksum is kept and comes back with the object',
     needs: writes,
-    async play(store) {
+    async play(store, harness) {
       const bytes = testBytes(1000)
-      const hex = createHash('sha256').update(bytes).digest('hex')
-      const checksum = { algorithm: 'sha256', kind: 'whole', hex } as const
-      const contentMd5Hex = createHash('md5').update(bytes).digest('hex')
-      const options = { ...plainWrite('k'), checksums: [checksum], contentMd5Hex }
-      await mutationsOf(store).write(options, bodyOf(bytes))
-      const found = await readFound(store.backend, { key: 'k' })
-      await drain(found)
-      const kept = found.attributes.checksums.find(({ algorithm }) => algorithm === 'sha256')
-      assert.deepEqual(kept, checksum)
+      const { contentMd5Hex } = statedDigest('md5', bytes)
+      for (const algorithm of digestsOf(harness)) {
+        const { checksums } = statedDigest(algorithm, bytes)
+        const options = { ...plainWrite('k'), checksums, contentMd5Hex }
+        await mutationsOf(store).write(options, bodyOf(bytes))
+        const found = await readFound(store.backend, { key: 'k' })
+        await drain(found)
+        for (const checksum of checksums) {
+          const kept = found.attributes.checksums.find((each) => each.algorithm === algorithm)
+          assert.deepEqual(kept, checksum)
+        }
+      }
     },
   },
   {
@@ -288,6 +293,25 @@ export const WRITE_SCENARIOS: readonly Scenario[] = [
     },
   },
 ]
+
+function digestsOf({ digestsVerified = ['md5', 'sha256'] }: ConformanceHarness) {
+  return digestsVerified
+}
+
+/** What a client says of `bytes`: MD5 in a field of its own, others as checksums. */
+function statedDigest(
+  algorithm: 'md5' | 'sha256' | 'crc32c',
+  bytes: Buffer,
+): { readonly contentMd5Hex?: string; readonly checksums: readonly Checksum[] } {
+  if (algorithm === 'md5') {
+    return { contentMd5Hex: createHash('md5').update(bytes).digest('hex'), checksums: [] }
+  }
+  const hex =
+    algorithm === 'sha256'
+      ? createHash('sha256').update(bytes).digest('hex')
+      : crc32c(bytes).toString(16).padStart(8, '0')
+  return { checksums: [{ algorithm, kind: 'whole', hex }] }
+}
 
 function copyOf(sourceBucket: string, sourceKey: string, key: string): CopyOptions {
   return {
