@@ -20,6 +20,7 @@ import { FrontDoor } from '@forebay/gateway/front-door'
 import type { AccessLog } from '@forebay/observe/access-log'
 import type { Logger } from '@forebay/observe/logger'
 import { type Metrics, renderMetrics } from '@forebay/observe/metrics'
+import type { RecentLines } from '@forebay/observe/recent-lines'
 import type { TargetPort } from '@forebay/peer/target-port'
 import type { LocalObjectStore } from '@forebay/target/store/local-store'
 import type { BackendPool } from './backend-pool.ts'
@@ -31,6 +32,7 @@ import { VERSION } from './version.ts'
 export interface DoorParts {
   readonly loaded: LoadedSettings
   readonly logger: Logger
+  readonly recent: RecentLines | undefined
   readonly identity: ClusterIdentity
   readonly target: TargetPort
   readonly table: BucketTable
@@ -175,6 +177,7 @@ function v1Context(
     config: () => describeSettings(loaded),
     mayReadMetrics: (request) => doors.authenticator.mayReadMetrics(request),
     metrics: async () => (await renderMetrics(metrics)).text,
+    recentLog: () => parts.recent?.list() ?? [],
     readStallTimeoutMs: loaded.settings.http.readStallTimeoutMs,
     userOf: (request) => {
       const caller = identityOf(request)

@@ -11,6 +11,7 @@ import { loadSettings } from '@forebay/config/load'
 import type { Settings } from '@forebay/config/schema'
 import { sizeThreadPool } from '@forebay/config/thread-pool'
 import { createLogger, flushLogger, type Logger } from '@forebay/observe/logger'
+import { RecentLines } from '@forebay/observe/recent-lines'
 import { registerSecret } from '@forebay/observe/secrets'
 import { renderBanner } from './banner.ts'
 import { guardEnd } from './end-guard.ts'
@@ -41,8 +42,9 @@ export async function runNode(argv: readonly string[]): Promise<number> {
     process.on('uncaughtExceptionMonitor', dieAtOnce)
     const loaded = await loadSettings({ flags: parseSettingFlags(rest), environment, readFile })
     for (const secret of secretsOf(loaded)) registerSecret(secret)
-    const logger = createLogger({ level: loaded.settings.log.level })
-    const node = await startNode(loaded, logger)
+    const recent = new RecentLines()
+    const logger = createLogger({ level: loaded.settings.log.level, recent })
+    const node = await startNode(loaded, logger, recent)
     const { settings } = loaded
     process.stdout.write(
       `${renderBanner({

@@ -16,6 +16,7 @@ import { openFileSink, stdoutSink } from '@forebay/observe/access-sink'
 import type { Logger } from '@forebay/observe/logger'
 import { LoopMonitor } from '@forebay/observe/loop-monitor'
 import { Metrics } from '@forebay/observe/metrics'
+import type { RecentLines } from '@forebay/observe/recent-lines'
 import { createTarget } from '@forebay/target/objects/create-target'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-bucket'
 import type { Target } from '@forebay/target/objects/target'
@@ -42,15 +43,24 @@ export interface RunningNode {
   stop(): Promise<void>
 }
 
-/** Starts a node. @throws Failure that names what is wrong; then nothing is left open */
-export async function startNode(loaded: LoadedSettings, logger: Logger): Promise<RunningNode> {
+/**
+ * Starts a node.
+ *
+ * @param recent what the logger keeps of its lines, for `GET /v1/forebay/log`
+ * @throws Failure that names what is wrong; then nothing is left open
+ */
+export async function startNode(
+  loaded: LoadedSettings,
+  logger: Logger,
+  recent?: RecentLines,
+): Promise<RunningNode> {
   const { settings } = loaded
   const closers: (() => Promise<void> | void)[] = []
   const closeAll = async (): Promise<void> => {
     for (const close of closers.reverse()) await close()
   }
   try {
-    return await open({ loaded, settings, logger, closers, closeAll })
+    return await open({ loaded, settings, logger, recent, closers, closeAll })
   } catch (error) {
     await closeAll()
     throw error
@@ -61,6 +71,7 @@ interface Opening {
   readonly loaded: LoadedSettings
   readonly settings: Settings
   readonly logger: Logger
+  readonly recent: RecentLines | undefined
   readonly closers: (() => Promise<void> | void)[]
   closeAll(): Promise<void>
 }
@@ -124,6 +135,7 @@ async function open(opening: Opening): Promise<RunningNode> {
   const doors = await openDoors({
     loaded,
     logger,
+    recent: opening.recent,
     identity,
     target,
     table,

@@ -112,6 +112,16 @@ export class ForebayClient {
     return response.text()
   }
 
+  /** The last lines of the node's log, oldest first. */
+  async recentLog(call: Call = {}): Promise<readonly string[]> {
+    const answer = await this.#transport.json({
+      method: 'GET',
+      path: ['v1', 'forebay', 'log'],
+      signal: call.signal,
+    })
+    return new Answer(answer).texts('lines')
+  }
+
   /** The settings that the node runs with; secrets are redacted. */
   async config(call: Call = {}): Promise<readonly ReportedSetting[]> {
     const answer = await this.#transport.json({

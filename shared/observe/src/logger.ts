@@ -5,6 +5,7 @@ import {
   pino,
   stdTimeFunctions,
 } from 'pino'
+import type { RecentLines } from './recent-lines.ts'
 import { REDACTED, redactSecrets } from './secrets.ts'
 
 /** A structured log: one event per line, fields first, a short message second. */
@@ -18,6 +19,8 @@ export interface LoggerOptions {
   readonly destination?: DestinationStream | undefined
   /** Fields of every line, such as the node's id. */
   readonly base?: Readonly<Record<string, string | number>> | undefined
+  /** Keeps a copy of the lines, as they are written. */
+  readonly recent?: RecentLines | undefined
 }
 
 /** Characters that wait for a slow reader of standard output; more lines are dropped. */
@@ -48,6 +51,12 @@ export function createLogger(options: LoggerOptions): Logger {
     const joined = field.startsWith('[') ? field : `.${field}`
     return [field, `*${joined}`, `*.*${joined}`]
   })
+  const { recent } = options
+  const clean = (line: string): string => {
+    const written = redactSecrets(line)
+    recent?.add(written)
+    return written
+  }
   return pino(
     {
       level: options.level,
@@ -55,7 +64,7 @@ export function createLogger(options: LoggerOptions): Logger {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths, censor: REDACTED },
-      hooks: { streamWrite: redactSecrets },
+      hooks: { streamWrite: clean },
     },
     options.destination ?? openDestination({ dest: 1, sync: false, maxLength: BACKLOG_MAX }),
   )

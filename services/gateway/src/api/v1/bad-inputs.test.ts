@@ -199,6 +199,7 @@ test('F12 who may only read cannot change the cluster, the node or a bucket', as
       expect([method, path, answer.status]).toEqual([method, path, 403])
     }
     expect((await fetch(`${reader.url}/v1/forebay/config`)).status).toBe(403)
+    expect((await fetch(`${reader.url}/v1/forebay/log`)).status).toBe(403)
     expect((await fetch(`${reader.url}/metrics`)).status).toBe(403)
     expect(reader.target.requests).toEqual([])
   } finally {

@@ -83,6 +83,8 @@ export interface V1Context {
   mayReadMetrics(request: IncomingMessage): boolean
   /** Prometheus text. */
   metrics(): Promise<string>
+  /** The last lines of the log, oldest first, as they were written. */
+  recentLog?(): readonly string[]
   /** Longest pause of a client that sends a body, ms. */
   readonly readStallTimeoutMs: number
   /** Id of the user who makes a request, for the access log; absent in open mode. */

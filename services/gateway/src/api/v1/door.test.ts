@@ -305,6 +305,8 @@ test('explain, status, config, buckets and metrics answer', async () => {
   expect(await explain.json()).toMatchObject({ state: 'whole', key: 'why', sizeBytes: 3 })
   const status = await call('GET', '/v1/forebay/status')
   expect(await status.json()).toMatchObject({ ready: true, cache: { hits: 3 } })
+  const log = await call('GET', '/v1/forebay/log')
+  expect(await log.json()).toEqual({ lines: [] })
   const config = await call('GET', '/v1/forebay/config')
   expect(await config.json()).toEqual([{ key: 'dataDir', value: '/data', origin: 'default' }])
   expect(await (await call('GET', '/metrics')).text()).toBe('forebay_up 1\n')

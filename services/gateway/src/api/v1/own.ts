@@ -70,6 +70,12 @@ export function answerBuckets(exchange: Exchange): void {
   )
 }
 
+/** `GET /v1/forebay/log`: the last lines of the log, oldest first; secrets never were in it. */
+export function answerLog(exchange: Exchange): void {
+  exchange.authorise('admin')
+  exchange.sendJson({ lines: exchange.context.recentLog?.() ?? [] })
+}
+
 /** `GET /metrics`: Prometheus text. */
 export async function answerMetrics(exchange: Exchange): Promise<void> {
   if (!exchange.context.mayReadMetrics(exchange.raw)) exchange.authorise('admin')

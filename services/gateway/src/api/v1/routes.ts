@@ -13,7 +13,14 @@ import { answerDaemon } from './daemon.ts'
 import type { Exchange } from './exchange.ts'
 import { answerHealth } from './health.ts'
 import { listObjects } from './list-objects.ts'
-import { answerBuckets, answerConfig, answerExplain, answerMetrics, answerStatus } from './own.ts'
+import {
+  answerBuckets,
+  answerConfig,
+  answerExplain,
+  answerLog,
+  answerMetrics,
+  answerStatus,
+} from './own.ts'
 import { getObject, headObject } from './read-object.ts'
 import { readAction } from './request-body.ts'
 import { deleteObject, postObject, putObject, refuseAction } from './write-object.ts'
@@ -63,6 +70,8 @@ async function routeOwn(exchange: Exchange, what: string): Promise<void> {
       return answerExplain(exchange)
     case 'buckets':
       return answerBuckets(exchange)
+    case 'log':
+      return answerLog(exchange)
     default:
       throw noSuchPath()
   }
