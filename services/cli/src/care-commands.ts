@@ -3,6 +3,7 @@ import type { SettingFlags } from '@forebay/config/flags'
 import type { Command } from 'commander'
 import type { Run } from './cli-context.ts'
 import { printCompletion } from './commands/completion.ts'
+import type { BundleOptions } from './commands/debug.ts'
 import { runTop, type TopOptions } from './commands/top.ts'
 import { COMPLETION_HELP } from './completion/scripts.ts'
 import { DOCTOR_HELP } from './doctor/finding.ts'
@@ -34,6 +35,16 @@ export function addCareCommands(
     .argument('<shell>')
     .addHelpText('after', `\n${COMPLETION_HELP}`)
     .action((shell: string) => printCompletion(run(), shell))
+  const debug = program.command('debug').description('what helps to find a fault')
+  settingOptions(
+    debug
+      .command('bundle')
+      .description('write one file for whoever helps: settings, status, metrics, log; no secrets')
+      .option('--output <file>', 'file to write (default: forebay-debug-TIME.tar.gz)'),
+  ).action(async (options: BundleOptions) => {
+    const { writeBundle } = await import('./commands/debug.ts')
+    await writeBundle(run(), options)
+  })
 }
 
 /** The flags that mean settings, as `forebay up` takes them. */
