@@ -68,6 +68,19 @@ const TOOLS = {
       }),
     byHand: 'apt-get install nginx-light',
   },
+  promtool: {
+    find: () => {
+      const path = join(TOOLS_FOLDER, 'promtool', 'promtool')
+      return findOnPath('promtool') ?? (isExecutable(path) ? path : undefined)
+    },
+    install: () =>
+      unpackDebianProgram({
+        packageName: 'prometheus',
+        program: 'usr/bin/promtool',
+        folder: join(TOOLS_FOLDER, 'promtool'),
+      }),
+    byHand: 'apt-get install prometheus',
+  },
   // Not a program to get but a right to have: the power of a loop-mounted disk is cut.
   'power-loss': {
     find: () => (process.getuid?.() === 0 ? findOnPath('mkfs.ext4') : undefined),
