@@ -33,6 +33,8 @@ export interface ConformanceHarness {
   readonly digestsVerified?: readonly ('md5' | 'sha256' | 'crc32c')[]
   /** True when the store returns stored headers besides Content-Type and Content-Encoding. */
   readonly storedHeaders?: boolean
+  /** True where a read cannot tell an absent bucket from an absent object (directories of web servers). */
+  readonly absentBucketReadsAbsent?: boolean
   open(): Promise<OpenStore>
 }
 

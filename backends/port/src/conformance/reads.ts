@@ -45,9 +45,11 @@ export const READ_SCENARIOS: readonly Scenario[] = [
   },
   {
     title: 'an absent bucket is told apart from an absent object',
-    async play({ backend, missing }) {
+    async play({ backend, missing }, { absentBucketReadsAbsent = false }) {
       const signal = quietSignal()
-      await assertFails(missing.read({ key: 'k', signal }), 'bucket-not-found')
+      const read = missing.read({ key: 'k', signal })
+      if (absentBucketReadsAbsent) assert.deepEqual(await read, { kind: 'absent' })
+      else await assertFails(read, 'bucket-not-found')
       await assertFails(missing.list({ prefix: '', pageMax: 10, signal }), 'bucket-not-found')
       assert.equal(await missing.headBucket({ signal }), undefined)
       assert.notEqual(await backend.headBucket({ signal }), undefined)

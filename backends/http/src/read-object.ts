@@ -1,0 +1,139 @@
+import type { HeadResult, ReadOptions, ReadResult } from '@forebay/backend-port/backend'
+import { acceptAnswer } from '@forebay/backend-transport/accept-answer'
+import { contentLengthOf, parseContentRange } from '@forebay/backend-transport/answer-headers'
+import { pinHeaders, unlessHeaders } from '@forebay/backend-transport/conditional-headers'
+import { headerOf } from '@forebay/backend-transport/exchange'
+import { Failure } from '@forebay/base/failure'
+import { attributesOf, isDelimited } from './answer-headers.ts'
+import { failureOf } from './classify-answer.ts'
+import {
+  type Connection,
+  describe,
+  sendRequest,
+  skipBody,
+  type WebAnswer,
+  type WebRequest,
+} from './connection.ts'
+import { type HttpSource, urlOfKey } from './http-source.ts'
+
+/** Where an object lies. */
+export interface Place {
+  readonly connection: Connection
+  readonly source: HttpSource
+}
+
+/**
+ * GET of an object or a range of it.
+ *
+ * Nothing that the server was asked for is believed: many know no ranges and no conditions. A body
+ * whose end cannot be told from a broken connection is refused.
+ */
+export async function readObject(place: Place, options: ReadOptions): Promise<ReadResult> {
+  const { key, range, pin, unless, signal } = options
+  signal.throwIfAborted()
+  const url = urlOfKey(place.source, key)
+  if (url === undefined) return { kind: 'absent' }
+  const last = range === undefined ? 0 : range.offset + range.lengthBytes - 1
+  const headers = {
+    ...(range === undefined ? {} : { range: `bytes=${range.offset}-${last}` }),
+    ...pinHeaders(pin),
+    ...unlessHeaders(unless),
+  }
+  const request: WebRequest = { method: 'GET', url, headers, signal }
+  const answer = await sendRequest(place.connection, request)
+  const { status, isDirectory } = answer
+  if (isDirectory || (status !== 200 && status !== 206)) {
+    return readRefusal(answer, request, options)
+  }
+  try {
+    if (!isDelimited(answer.headers)) {
+      const message = `${describe(request)}: the answer says neither its length nor its end`
+      throw new Failure('backend-refused', message)
+    }
+    return acceptAnswer(answer, { what: describe(request), read: options, attributesOf })
+  } catch (error) {
+    answer.body.discard()
+    throw error
+  }
+}
+
+/** What an answer other than 200 and 206 to a GET comes to. */
+async function readRefusal(
+  answer: WebAnswer,
+  request: WebRequest,
+  options: ReadOptions,
+): Promise<ReadResult> {
+  await skipBody(answer)
+  if (answer.isDirectory) return { kind: 'absent' }
+  if (answer.status === 304 && options.unless !== undefined) return { kind: 'not-modified' }
+  const failure = failureOf(answer, describe(request))
+  if (failure.code === 'object-not-found') return { kind: 'absent' }
+  const pinned = options.pin !== undefined && options.pin.kind !== 'none'
+  if (failure.code === 'precondition-failed' && pinned) return { kind: 'changed' }
+  throw failure
+}
+
+/**
+ * HEAD of an object. Servers that know no HEAD, or tell no length by it, are asked for the first byte,
+ * then for the whole, of which only the head is taken.
+ *
+ * @throws Failure `backend-refused` when the server tells the length in no way
+ */
+export async function headObject(
+  place: Place,
+  options: { readonly key: string; readonly signal: AbortSignal },
+): Promise<HeadResult> {
+  options.signal.throwIfAborted()
+  const url = urlOfKey(place.source, options.key)
+  if (url === undefined) return { kind: 'absent' }
+  const { signal } = options
+  const { connection } = place
+  const head = await sendRequest(connection, { method: 'HEAD', url, headers: {}, signal })
+  if (!isUseless(head, url)) return headFrom(head, { method: 'HEAD', url })
+  await skipBody(head)
+  const firstByte = { range: 'bytes=0-0' }
+  const part = await sendRequest(connection, { method: 'GET', url, headers: firstByte, signal })
+  // 416 is what an empty object has to say.
+  if (part.status !== 416 && !isUseless(part, url)) return headFrom(part, { method: 'GET', url })
+  part.body.discard()
+  const whole = await sendRequest(connection, { method: 'GET', url, headers: {}, signal })
+  return headFrom(whole, { method: 'GET', url })
+}
+
+/** True when another method may tell more. A signed link is signed for GET alone. */
+function isUseless(answer: WebAnswer, url: URL): boolean {
+  const { status } = answer
+  if (status === 405 || status === 501) return true
+  if (status === 403) return url.search !== ''
+  return (status === 200 || status === 206) && sizeOf(answer) === undefined
+}
+
+async function headFrom(
+  answer: WebAnswer,
+  request: Pick<WebRequest, 'method' | 'url'>,
+): Promise<HeadResult> {
+  const { status, headers, isDirectory } = answer
+  const sizeBytes = sizeOf(answer)
+  if (!isDirectory && (status === 200 || status === 206) && sizeBytes !== undefined) {
+    if (request.method === 'HEAD' || status === 206) await skipBody(answer)
+    else answer.body.discard()
+    return { kind: 'found', attributes: attributesOf(headers, sizeBytes) }
+  }
+  if (status === 200 || status === 206) answer.body.discard()
+  else await skipBody(answer)
+  if (isDirectory) return { kind: 'absent' }
+  if (status === 200 || status === 206) {
+    const message = `${describe(request)}: the server does not say how long the object is`
+    throw new Failure('backend-refused', message)
+  }
+  const failure = failureOf(answer, describe(request))
+  if (failure.code === 'object-not-found') return { kind: 'absent' }
+  throw failure
+}
+
+/** Bytes of the whole object, where the head tells them. */
+function sizeOf({ status, headers }: WebAnswer): number | undefined {
+  if (status !== 206) return contentLengthOf(headers)
+  const range = parseContentRange(headerOf(headers, 'content-range'))
+  return range?.first === 0 ? range.totalBytes : undefined
+}
