@@ -122,6 +122,8 @@ export interface WriteResult {
   readonly versionId?: string | undefined
   readonly generation?: string | undefined
   readonly checksums: readonly Checksum[]
+  /** As in `ObjectAttributes`. */
+  readonly originHeaders?: ObjectAttributes['originHeaders']
   /** The store's clock where it said so (Date header). */
   readonly dateMs?: number | undefined
 }

@@ -28,8 +28,44 @@ export function attributesOf(headers: AnswerHeaders, sizeBytes: number): ObjectA
     checksums: checksumsOf(headers),
     ...(partCount === undefined ? {} : { partCount }),
     storageClass: headerOf(headers, 'x-amz-storage-class'),
+    tagCount: tagCountOf(headers),
+    originHeaders: originHeadersOf(headers),
     validators,
   }
+}
+
+function tagCountOf(headers: AnswerHeaders): number | undefined {
+  const text = headerOf(headers, 'x-amz-tagging-count')
+  return text !== undefined && /^\d{1,3}$/.test(text) ? Number(text) || undefined : undefined
+}
+
+/** What the store says about an object beyond what everybody stores, handed on as it is. */
+const HANDED_ON = [
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-aws-kms-key-id',
+  'x-amz-server-side-encryption-bucket-key-enabled',
+  'x-amz-restore',
+  'x-amz-archive-status',
+  'x-amz-expiration',
+  'x-amz-replication-status',
+  'x-amz-website-redirect-location',
+  'x-amz-object-lock-mode',
+  'x-amz-object-lock-retain-until-date',
+  'x-amz-object-lock-legal-hold',
+] as const
+
+/** @returns undefined where the answer has none of them, which is the common case */
+export function originHeadersOf(
+  headers: AnswerHeaders,
+): Readonly<Record<string, string>> | undefined {
+  let found: Record<string, string> | undefined
+  for (const name of HANDED_ON) {
+    const value = headerOf(headers, name)
+    if (value === undefined) continue
+    found ??= {}
+    found[name] = value
+  }
+  return found
 }
 
 /** True when the bytes lie in an archive and no restored copy is at hand. */

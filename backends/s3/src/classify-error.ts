@@ -45,6 +45,7 @@ const BY_CODE: ReadonlyMap<string, FailureCode> = new Map<string, FailureCode>([
   ['SlowDownWrite', 'backend-throttled'],
   ['Throttling', 'backend-throttled'],
   ['ThrottlingException', 'backend-throttled'],
+  ['KMS.ThrottlingException', 'backend-throttled'],
   ['RequestLimitExceeded', 'backend-throttled'],
   ['RequestThrottled', 'backend-throttled'],
   ['RequestThrottledException', 'backend-throttled'],
@@ -73,16 +74,35 @@ export function classifyRefusal(refusal: Refusal, what: string): Failure {
     region === undefined || status < 300 || status > 399
       ? HINTS.get(code)
       : `the bucket is in region ${region}`
+  const moved = region !== undefined && isElsewhere(status, code) && REGION.test(region)
   return new Failure(
-    BY_CODE.get(code) ?? codeOfStatus(status),
+    BY_CODE.get(code) ?? (status === 405 ? 'method-not-allowed' : codeOfStatus(status)),
     `${what} was answered ${said}${detail}`,
     {
-      facts: { backendStatus: status, backendCode: code },
+      facts: {
+        backendStatus: status,
+        backendCode: code,
+        ...(moved ? { bucketRegion: region } : {}),
+      },
       ...(hint === undefined ? {} : { hint }),
       ...retryAfterOf(refusal.retryAfter),
     },
   )
 }
+
+/** A region's name becomes a part of a host's: nothing else may. */
+const REGION = /^[a-z0-9][a-z0-9-]{1,31}$/
+
+/** True for an answer that sends the caller to another region; a HEAD's has no code. */
+function isElsewhere(status: number, code: string): boolean {
+  if (status === 301 || status === 307) return true
+  return status === 400 && (code === '' || ELSEWHERE.has(code))
+}
+
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  'AuthorizationHeaderMalformed',
+  'IllegalLocationConstraintException',
+])
 
 /** Code and message of an error document of the S3 API; empty where there are none. */
 export function readErrorXml(text: string): { readonly code: string; readonly message: string } {

@@ -94,12 +94,18 @@ export async function refusalOf(
 /** HEAD of an object. A missing bucket looks like a missing object: the answer has no document. */
 export async function headObject(
   place: Place,
-  options: { readonly key: string; readonly signal: AbortSignal },
+  options: {
+    readonly key: string
+    readonly versionId?: string | undefined
+    readonly signal: AbortSignal
+  },
 ): Promise<HeadResult> {
+  const { versionId } = options
   const request: ObjectRequest = {
     method: 'HEAD',
     bucket: place.bucket,
     key: options.key,
+    query: versionId === undefined ? {} : { versionId },
     headers: { 'x-amz-checksum-mode': 'ENABLED' },
     signal: options.signal,
   }

@@ -1,14 +1,16 @@
 import { type Headers, present } from '@forebay/backend-transport/conditional-headers'
 import { type Checksum, type ChecksumAlgorithm, checksumToBase64 } from '@forebay/model/checksum'
-import type { StoredHeaders, UserMetadata } from '@forebay/model/object'
+import type { StoredHeaders, Tags, UserMetadata } from '@forebay/model/object'
+import { formatTaggingHeader } from '@forebay/s3/tagging'
 
 /** The headers of a PUT that describe the object. */
 export function describingHeaders(described: {
   readonly headers: StoredHeaders
   readonly metadata: UserMetadata
   readonly storageClass?: string | undefined
+  readonly tags?: Tags | undefined
 }): Headers {
-  const { headers, metadata, storageClass } = described
+  const { headers, metadata, storageClass, tags } = described
   const metaHeaders: Record<string, string> = {}
   for (const [name, value] of Object.entries(metadata)) metaHeaders[`x-amz-meta-${name}`] = value
   return present({
@@ -19,6 +21,8 @@ export function describingHeaders(described: {
     'cache-control': headers.cacheControl,
     expires: headers.expires,
     'x-amz-storage-class': storageClass,
+    'x-amz-tagging':
+      tags === undefined || tags.length === 0 ? undefined : formatTaggingHeader(tags),
     ...metaHeaders,
   })
 }

@@ -3,10 +3,12 @@ import type { Backend, BucketInfo, Call, Capabilities } from '@forebay/backend-p
 import { isFailure } from '@forebay/base/failure'
 import { LIST_PAGE_MAX, PUT_BYTES_MAX } from '@forebay/base/limits'
 import { callSdk } from './call-sdk.ts'
-import { type Connection, openConnection, type S3Options } from './connection.ts'
+import type { Connection, S3Options } from './connection.ts'
 import { listObjects } from './list-objects.ts'
-import { headObject, type Place, readObject } from './read-object.ts'
+import { headObject, readObject } from './read-object.ts'
+import { followRegion, Regions } from './regions.ts'
 import { createSdkMutations } from './sdk-mutations.ts'
+import { createSdkTagging } from './sdk-tagging.ts'
 import { writeObject, writePart } from './write-object.ts'
 
 /** What Amazon S3 and the stores that follow it can do. */
@@ -39,40 +41,41 @@ export interface S3Account {
 }
 
 export function openS3Account(options: S3Options): S3Account {
-  const connection = openConnection(options)
+  const regions = new Regions(options)
   return {
-    bucket: (name) => bucketBackend({ connection, bucket: name }),
-    lookupBucket: (name, call) => lookupBucket(connection, name, call),
-    listBuckets: (call) => listBuckets(connection, call),
-    close: () => closeConnection(connection),
+    bucket: (name) => bucketBackend(regions, name),
+    lookupBucket: (name, call) => bucketBackend(regions, name).headBucket(call),
+    listBuckets: (call) => listBuckets(regions.home, call),
+    close: () => regions.close(),
   }
 }
 
 /** One bucket with connections of its own; `close` ends them. */
 export function createS3Backend(options: S3Options & { readonly bucket: string }): Backend {
-  const connection = openConnection(options)
-  return {
-    ...bucketBackend({ connection, bucket: options.bucket }),
-    close: () => closeConnection(connection),
-  }
+  const regions = new Regions(options)
+  return { ...bucketBackend(regions, options.bucket), close: () => regions.close() }
 }
 
-function bucketBackend(place: Place): Backend {
-  const { connection, bucket } = place
-  return {
-    name: `s3://${bucket}`,
-    capabilities: S3_CAPABILITIES,
-    mutations: {
-      write: (options, body) => writeObject(place, options, body),
-      writePart: (options, body) => writePart(place, options, body),
-      ...createSdkMutations(place),
+function bucketBackend(regions: Regions, bucket: string): Backend {
+  const place = regions.placeOf(bucket)
+  return followRegion(
+    { regions, bucket },
+    {
+      name: `s3://${bucket}`,
+      capabilities: S3_CAPABILITIES,
+      mutations: {
+        write: (options, body) => writeObject(place, options, body),
+        writePart: (options, body) => writePart(place, options, body),
+        ...createSdkMutations(place),
+      },
+      read: (options) => readObject(place, options),
+      tagging: createSdkTagging(place),
+      head: (options) => headObject(place, options),
+      list: (options) => listObjects(place, options),
+      headBucket: (call) => lookupBucket(place.connection, bucket, call),
+      close: () => Promise.resolve(),
     },
-    read: (options) => readObject(place, options),
-    head: (options) => headObject(place, options),
-    list: (options) => listObjects(place, options),
-    headBucket: (call) => lookupBucket(connection, bucket, call),
-    close: () => Promise.resolve(),
-  }
+  )
 }
 
 async function lookupBucket(
@@ -114,9 +117,4 @@ async function listBuckets(connection: Connection, call: Call): Promise<readonly
     if (token === undefined || token === '') break
   }
   return buckets
-}
-
-async function closeConnection(connection: Connection): Promise<void> {
-  connection.sdk.destroy()
-  await connection.agent.destroy()
 }

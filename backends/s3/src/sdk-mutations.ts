@@ -27,6 +27,7 @@ import { parseEtag } from '@forebay/backend-transport/answer-headers'
 import { tagList } from '@forebay/backend-transport/conditional-headers'
 import { type Checksum, checksumToBase64 } from '@forebay/model/checksum'
 import { encodePath } from '@forebay/s3/sigv4/canonical'
+import { formatTaggingHeader } from '@forebay/s3/tagging'
 import { parseChecksum, realVersionId } from './answer-headers.ts'
 import { callSdk } from './call-sdk.ts'
 import { decodeName } from './list-objects.ts'
@@ -37,7 +38,7 @@ export type SdkMutations = Omit<MutationOperations, 'write' | 'writePart'>
 
 /** Copies, deletes and the administration of multipart uploads, by the vendor's SDK. */
 export function createSdkMutations(place: Place): SdkMutations {
-  const { connection, bucket: Bucket } = place
+  const { bucket: Bucket } = place
   return {
     copy: (options) => copyObject(place, options),
     delete: async ({ key, conditions, signal }) => {
@@ -46,7 +47,7 @@ export function createSdkMutations(place: Place): SdkMutations {
         Key: key,
         IfMatch: tagList(conditions.ifMatch),
       })
-      await callSdk(connection, describe(place, 'DELETE', key), {
+      await callSdk(place.connection, describe(place, 'DELETE', key), {
         signal,
         send: (sdk, abortSignal) => sdk.send(command, { abortSignal }),
       })
@@ -56,7 +57,7 @@ export function createSdkMutations(place: Place): SdkMutations {
     completeUpload: (options) => completeUpload(place, options),
     abortUpload: async ({ key, uploadId, signal }) => {
       const command = new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId: uploadId })
-      await callSdk(connection, describe(place, 'abort of an upload of', key), {
+      await callSdk(place.connection, describe(place, 'abort of an upload of', key), {
         signal,
         send: (sdk, abortSignal) => sdk.send(command, { abortSignal }),
       })
@@ -75,6 +76,9 @@ async function copyObject(place: Place, options: CopyOptions): Promise<Copied> {
     ...sourceInput(options),
     MetadataDirective: options.replaceMetadata ? 'REPLACE' : 'COPY',
     ...(options.replaceMetadata ? describingInput(options) : {}),
+    ...(options.replaceTags === true
+      ? { TaggingDirective: 'REPLACE', Tagging: formatTaggingHeader(options.tags ?? []) }
+      : {}),
     StorageClass: asInput<CopyObjectCommandInput['StorageClass']>(options.storageClass),
     IfMatch: tagList(options.conditions.ifMatch),
     IfNoneMatch: tagList(options.conditions.ifNoneMatch),
@@ -151,6 +155,9 @@ async function createUpload(
     Bucket: place.bucket,
     Key: options.key,
     ...describingInput(options),
+    ...(options.tags === undefined || options.tags.length === 0
+      ? {}
+      : { Tagging: formatTaggingHeader(options.tags) }),
     StorageClass: asInput<CopyObjectCommandInput['StorageClass']>(options.storageClass),
     ChecksumAlgorithm: asInput<SdkAlgorithm>(options.checksumAlgorithm?.toUpperCase()),
     ChecksumType: asInput<SdkChecksumType>(options.checksumKind?.toUpperCase()),

@@ -8,7 +8,7 @@ import { writeConditionHeaders } from '@forebay/backend-transport/conditional-he
 import type { WireAnswer } from '@forebay/backend-transport/exchange'
 import { UploadStream } from '@forebay/backend-transport/upload-stream'
 import { Failure } from '@forebay/base/failure'
-import { checksumsOf, validatorsOf } from './answer-headers.ts'
+import { checksumsOf, originHeadersOf, validatorsOf } from './answer-headers.ts'
 import { describe, type ObjectRequest, sendRequest } from './connection.ts'
 import { type Place, refusalOf } from './read-object.ts'
 import { checksumHeaders, describingHeaders } from './request-headers.ts'
@@ -88,5 +88,5 @@ function resultOf(answer: WireAnswer, request: ObjectRequest, context: PutContex
     const message = `${describe(request)}: the store has bytes with MD5 ${md5.hex}, not ${contentMd5Hex}`
     throw new Failure('backend-corrupt', message)
   }
-  return { etag, versionId, dateMs, checksums }
+  return { etag, versionId, dateMs, checksums, originHeaders: originHeadersOf(headers) }
 }

@@ -134,7 +134,7 @@ const HIDDEN = new Set(['internal', 'disk-error', 'setting-invalid', 'format-new
 
 /** The S3 code of a failure. */
 export function s3CodeOf(failure: Failure): string {
-  return absentOf(failure)?.[0] ?? CATALOGUE[failure.code].s3
+  return absentOf(failure)?.[0] ?? originCodeOf(failure) ?? CATALOGUE[failure.code].s3
 }
 
 function absentOf({ code, facts }: Failure): readonly [string, string] | undefined {
@@ -145,7 +145,19 @@ function absentOf({ code, facts }: Failure): readonly [string, string] | undefin
 
 /** The HTTP status of a failure, where S3 has another one than the catalogue too. */
 export function s3StatusOf(failure: Failure): number {
-  return failure.code === 'headers-too-large' ? 400 : failure.status
+  if (failure.code === 'headers-too-large') return 400
+  const status = originCodeOf(failure) === undefined ? undefined : failure.facts['backendStatus']
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : failure.status
+}
+
+/**
+ * The code with which an origin refused, where it is none of the catalogue: a disabled key of its
+ * key store, say. Clients know those codes; ours would hide what is wrong.
+ */
+function originCodeOf({ code, facts }: Failure): string | undefined {
+  if (code !== 'backend-refused') return undefined
+  const said = facts['backendCode']
+  return typeof said === 'string' && /^[A-Z][A-Za-z.]{2,60}$/.test(said) ? said : undefined
 }
 
 /** A failure as the body of an answer of the S3 API. */

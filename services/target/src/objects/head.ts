@@ -9,6 +9,7 @@ import { keyIdOf, type ObjectContext } from './context.ts'
 import { freshForMs, mayServeStale } from './freshness.ts'
 import { isUnreachable } from './is-unreachable.ts'
 import { judge } from './read.ts'
+import { findVersion, withoutVersion } from './read-version.ts'
 
 /** Attempts when writes come in between. */
 const HEAD_ATTEMPTS = 5
@@ -18,7 +19,8 @@ export async function headObject(
   context: ObjectContext,
   request: ReadRequest,
 ): Promise<HeadAnswer> {
-  const { bucket, key } = request
+  const { bucket, key, versionId } = request
+  if (versionId !== undefined) return headNamed(context, request)
   const record = context.store.get(bucket.id, key)
   if (bucket.backend === undefined) {
     return record === undefined
@@ -39,6 +41,23 @@ export async function headObject(
     if (!isUnreachable(error) || !current || record === undefined) throw error
     if (!mayServeStale(record, properties, context.clock.now())) throw error
     return answer(context, request, fromRecord(record, 'stale'))
+  }
+}
+
+/** A version that the client names. */
+async function headNamed(context: ObjectContext, request: ReadRequest): Promise<HeadAnswer> {
+  const found = await findVersion(context, request)
+  switch (found.kind) {
+    case 'current':
+      return headObject(context, withoutVersion(request))
+    case 'cached':
+      return answer(context, request, fromRecord(found.record, 'hit'))
+    case 'past': {
+      const { attributes, askedMs: validatedMs } = found
+      return answer(context, request, { attributes, status: 'bypass', validatedMs, cachedBytes: 0 })
+    }
+    default:
+      return found satisfies never
   }
 }
 

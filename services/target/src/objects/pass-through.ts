@@ -5,7 +5,7 @@ import { Failure } from '@forebay/base/failure'
 import { formatBucket } from '@forebay/model/bucket'
 import { judgeRead } from '@forebay/model/conditions'
 import type { ObjectAttributes } from '@forebay/model/object'
-import { choosePin } from '@forebay/model/version'
+import { choosePin, type Pin } from '@forebay/model/version'
 import type { CacheFacts, ReadRequest } from '@forebay/peer/target-port'
 import { changedMeanwhile } from './changed-meanwhile.ts'
 import type { ObjectContext } from './context.ts'
@@ -27,6 +27,21 @@ export async function passThrough(
   const head = await backend.head({ key, signal })
   if (head.kind === 'absent') return head
   const { attributes } = head
+  return passVersion(context, request, { attributes, pin: choosePin(attributes.validators ?? {}) })
+}
+
+/**
+ * Answers with one version of an object, of which the backend said what it is.
+ *
+ * @throws Failure `backend-changed` when the backend sends another one
+ */
+export async function passVersion(
+  context: ObjectContext,
+  request: ReadRequest,
+  version: { readonly attributes: ObjectAttributes; readonly pin: Pin },
+): Promise<ReadAnswer> {
+  const { bucket, key, signal } = request
+  const { attributes, pin } = version
   const verdict = judgeRead(request.conditions, attributes)
   if (verdict === 'precondition-failed') return { kind: 'precondition-failed' }
   if (verdict === 'not-modified') return { kind: 'not-modified', attributes, cache: BYPASSED }
@@ -34,8 +49,7 @@ export async function passThrough(
   if (wanted.kind === 'unsatisfiable')
     return { kind: 'unsatisfiable', sizeBytes: attributes.sizeBytes }
   const range = wanted.kind === 'range' ? wanted.range : undefined
-  const pin = choosePin(attributes.validators ?? {})
-  const result = await backend.read({
+  const result = await context.backendOf(bucket).read({
     key,
     range,
     signal,

@@ -24,7 +24,8 @@ import { ageSeconds, freshForMs, mayServeStale } from './freshness.ts'
 import type { GenerationToken } from './generations.ts'
 import { isUnreachable } from './is-unreachable.ts'
 import { type Known, openSparse, openWhole, resumeSparse } from './open-fill.ts'
-import { passThrough } from './pass-through.ts'
+import { passThrough, passVersion } from './pass-through.ts'
+import { findVersion, withoutVersion } from './read-version.ts'
 import { samePin, sameVersion } from './same-version.ts'
 import { readable, type SourceBody } from './source-body.ts'
 import { needsAttributes, type WantedRange, wantedRange } from './wanted-range.ts'
@@ -44,7 +45,8 @@ export async function readObject(
   context: ObjectContext,
   request: ReadRequest,
 ): Promise<ReadAnswer> {
-  const { bucket } = request
+  const { bucket, versionId } = request
+  if (versionId !== undefined) return readNamed(context, request)
   if (bucket.backend === undefined) return readNative(context, request)
   if (context.propertiesOf(bucket).cache === 'bypass') return readPast(context, request)
   for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
@@ -61,6 +63,23 @@ export async function readObject(
   }
   // Overwritten again and again: what the backend sends now is an answer, although nothing to keep.
   return readPast(context, request)
+}
+
+/** A version that the client names: from the cache where it is the one kept, else from the backend. */
+async function readNamed(context: ObjectContext, request: ReadRequest): Promise<ReadAnswer> {
+  const unnamed = withoutVersion(request)
+  for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
+    const found = await findVersion(context, request)
+    if (found.kind === 'current') return readObject(context, unnamed)
+    const answer =
+      found.kind === 'past'
+        ? await passVersion(context, unnamed, found)
+        : await serveRecord(context, unnamed, { record: found.record, status: 'hit' })
+    if (answer !== 'again') return count(context, request, answer)
+  }
+  throw new Failure('unavailable', `${request.key}: the version could not be read`, {
+    retryAfterSeconds: 1,
+  })
 }
 
 /** Past the cache. @throws Failure `unavailable` when the object changes too fast even for that */

@@ -185,6 +185,7 @@ function writtenAttributes(
     checksums: [...stated, ...more],
     storageClass: request.storageClass,
     tagCount: request.tags?.length || undefined,
+    originHeaders: result.originHeaders,
     validators: writtenValidators(result),
   })
 }

@@ -20,6 +20,7 @@ export async function getObjectAttributes(
   }
   const answer = await exchange.context.target.head({
     ...address,
+    versionId: exchange.target.query.get('versionId'),
     conditions: parseConditions(headers),
     signal: exchange.signal,
   })

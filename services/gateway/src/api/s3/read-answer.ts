@@ -47,6 +47,7 @@ export class ObjectRead implements ReadRequest {
   readonly key: string
   readonly range: ReadRequest['range']
   readonly partNumber: number | undefined
+  readonly versionId: string | undefined
   readonly conditions: ReadRequest['conditions']
   readonly #exchange: Exchange
   readonly #address: ObjectAddress
@@ -62,6 +63,7 @@ export class ObjectRead implements ReadRequest {
     this.key = address.key
     this.range = wanted.range
     this.partNumber = wanted.partNumber
+    this.versionId = exchange.target.query.get('versionId')
     this.conditions = parseConditions(exchange.headers)
   }
 
@@ -246,6 +248,9 @@ function pushRest(flat: FlatHeaders, exchange: Exchange, found: FoundObject): vo
     flat.push('x-amz-storage-class', toHeaderValue(storageClass))
   }
   if (partCount !== undefined) flat.push('x-amz-mp-parts-count', partCount)
+  for (const name in attributes.originHeaders) {
+    flat.push(name, toHeaderValue(attributes.originHeaders[name] ?? ''))
+  }
   const tagCount = attributes.tagCount ?? attributes.tags?.length
   if (tagCount !== undefined) flat.push('x-amz-tagging-count', tagCount)
   const versionId = attributes.validators?.versionId

@@ -1,0 +1,100 @@
+import type { Backend, UploadBody } from '@forebay/backend-port/backend'
+import { intercept } from '@forebay/backend-port/intercept'
+import { isFailure } from '@forebay/base/failure'
+import { type Connection, openConnection, type S3Options } from './connection.ts'
+import type { Place } from './read-object.ts'
+
+/**
+ * The connections of one account: that of the region it was opened with, and those of other regions
+ * in which buckets turned out to be. What a store says about a bucket's region is remembered until
+ * the account is closed.
+ */
+export class Regions {
+  readonly home: Connection
+  readonly #options: S3Options
+  readonly #byRegion = new Map<string, Connection>()
+  readonly #byBucket = new Map<string, Connection>()
+  /** Buckets that answered from where they were asked. */
+  readonly #sure = new Set<string>()
+
+  constructor(options: S3Options) {
+    this.#options = options
+    this.home = openConnection(options)
+    this.#byRegion.set(options.region, this.home)
+  }
+
+  /** The bucket, reached through the connection that is known to be right for it. */
+  placeOf(bucket: string): Place {
+    const regions = this
+    return {
+      bucket,
+      get connection() {
+        return regions.#byBucket.get(bucket) ?? regions.home
+      },
+    }
+  }
+
+  /**
+   * Takes in what a failure says about where the bucket is.
+   *
+   * @returns true when it is elsewhere than where it was asked: asking again may help
+   */
+  learn(bucket: string, error: unknown): boolean {
+    const region = isFailure(error) ? error.facts['bucketRegion'] : undefined
+    if (typeof region !== 'string') return false
+    const asked = this.#byBucket.get(bucket) ?? this.home
+    if (asked.region === region) return false
+    const known = this.#byRegion.get(region)
+    const connection = known ?? openConnection({ ...this.#options, region })
+    this.#byRegion.set(region, connection)
+    this.#byBucket.set(bucket, connection)
+    return true
+  }
+
+  confirm(bucket: string): void {
+    this.#sure.add(bucket)
+  }
+
+  /** True where a body that can be had only once might go to the wrong region: Amazon has many. */
+  isUnsure(bucket: string): boolean {
+    return this.home.endpoint.hostname.endsWith('.amazonaws.com') && !this.#sure.has(bucket)
+  }
+
+  async close(): Promise<void> {
+    for (const { sdk, agent } of this.#byRegion.values()) {
+      sdk.destroy()
+      await agent.destroy()
+    }
+  }
+}
+
+/**
+ * The backend of a bucket that is asked again, once, in the region that its store names. A body that
+ * can be had only once is not sent before the region is sure.
+ */
+export function followRegion(
+  { regions, bucket }: { readonly regions: Regions; readonly bucket: string },
+  backend: Backend,
+): Backend {
+  async function follow<T>(upload: UploadBody | undefined, run: () => Promise<T>): Promise<T> {
+    let result: T
+    try {
+      result = await run()
+    } catch (error) {
+      if (!regions.learn(bucket, error) || upload?.repeatable === false) throw error
+      result = await run()
+    }
+    regions.confirm(bucket)
+    return result
+  }
+  return intercept(backend, {
+    async run(step, run) {
+      const { upload, signal } = step
+      if (upload?.repeatable === false && regions.isUnsure(bucket)) {
+        await follow(undefined, () => backend.headBucket({ signal }))
+      }
+      return follow(upload, () => run(step))
+    },
+    read: (step, run) => follow(undefined, () => run(step)),
+  })
+}

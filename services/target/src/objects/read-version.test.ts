@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { readObject } from './read.ts'
+import { NATIVE, pattern, Rig } from './testing/rig.ts'
+
+let rig: Rig
+const signal = new AbortController().signal
+const OLD = pattern(100_000, 1)
+const NEW = pattern(90_000, 2)
+
+beforeEach(async () => {
+  rig = await Rig.open()
+})
+afterEach(() => rig.close())
+
+const ask = (versionId: string, more: object = {}, bucket = rig.bucket) => ({
+  bucket,
+  key: 'k',
+  versionId,
+  conditions: {},
+  signal,
+  ...more,
+})
+
+async function get(versionId: string, more: object = {}) {
+  const answer = await readObject(rig.context, ask(versionId, more))
+  if (answer.kind !== 'found') return answer
+  const chunks: Buffer[] = []
+  await answer.body.pump((chunk) => void chunks.push(Buffer.from(chunk)), signal)
+  return { ...answer, bytes: Buffer.concat(chunks) }
+}
+
+/** Two versions at the backend, `v1` and `v2`; the second is in the cache. */
+async function twoVersions(): Promise<void> {
+  rig.remote.deleteBucket('remote')
+  rig.remote.createBucket('remote', { versioned: true })
+  rig.remote.put('remote', 'k', OLD)
+  rig.remote.put('remote', 'k', NEW)
+  expect(await rig.get('k')).toEqual(NEW)
+  await rig.idle()
+}
+
+test('an older version is read past the cache, which keeps the current one', async () => {
+  await twoVersions()
+  expect(await get('v1')).toMatchObject({ bytes: OLD, cache: { status: 'bypass' } })
+  const range = { kind: 'from-to', first: 10, last: 19 } as const
+  expect(await get('v1', { range })).toMatchObject({ bytes: OLD.subarray(10, 20) })
+  expect(await rig.target.head(ask('v1'))).toMatchObject({
+    kind: 'found',
+    attributes: { sizeBytes: OLD.length, validators: { versionId: 'v1' } },
+    cachedBytes: 0,
+  })
+  const reads = rig.remote.requestCount('read')
+  expect(await rig.get('k')).toEqual(NEW)
+  expect(rig.remote.requestCount('read')).toBe(reads)
+})
+
+test('the version in the cache is served from there, however stale it is', async () => {
+  await twoVersions()
+  rig.clock.shiftMs = 3_600_000
+  const asked = rig.remote.requestCount('head') + rig.remote.requestCount('read')
+  expect(await get('v2')).toMatchObject({ bytes: NEW, cache: { status: 'hit' } })
+  expect(await rig.target.head(ask('v2'))).toMatchObject({ cache: { status: 'hit' } })
+  expect(rig.remote.requestCount('head') + rig.remote.requestCount('read')).toBe(asked)
+})
+
+test('a version that is not there is no absent object, and conditions are judged on the version', async () => {
+  await twoVersions()
+  const absent = { code: 'version-not-found' }
+  await expect(get('v9')).rejects.toMatchObject(absent)
+  await expect(rig.target.head(ask('v9'))).rejects.toMatchObject(absent)
+  const head = await rig.target.head(ask('v1'))
+  const etag = head.kind === 'found' ? head.attributes.etag : ''
+  expect(await get('v1', { conditions: { ifNoneMatch: [etag] } })).toMatchObject({
+    kind: 'not-modified',
+  })
+  expect(await get('v1', { conditions: { ifMatch: ['other'] } })).toEqual({
+    kind: 'precondition-failed',
+  })
+})
+
+test('null is the version of an object without versions, and of a native one', async () => {
+  rig.remote.put('remote', 'k', OLD)
+  expect(await get('null')).toMatchObject({ bytes: OLD })
+  expect(await rig.get('k')).toEqual(OLD)
+  await rig.idle()
+  expect(await get('null')).toMatchObject({ bytes: OLD, cache: { status: 'hit' } })
+  await rig.put('k', NEW, { bucket: NATIVE })
+  expect(await get('null', { bucket: NATIVE })).toMatchObject({ bytes: NEW })
+  await expect(get('v1', { bucket: NATIVE })).rejects.toMatchObject({ code: 'argument-invalid' })
+  await rig.target.evict({ bucket: rig.bucket, key: 'k', conditions: {}, signal })
+  await twoVersions()
+  await expect(get('null')).rejects.toMatchObject({ code: 'version-not-found' })
+})
