@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { Failure, type FailureCode } from '@forebay/base/failure'
+import { isRecord, textOf } from './object-resource.ts'
 
 /**
  * Who asks. `chain`: the vendor's search (GOOGLE_APPLICATION_CREDENTIALS, gcloud's files, the
@@ -8,6 +10,7 @@ import { Failure, type FailureCode } from '@forebay/base/failure'
 export type GcsCredentials =
   | 'chain'
   | 'anonymous'
+  /** Path of the key of a service account. */
   | { readonly keyFile: string }
   | (() => Promise<string>)
 
@@ -42,36 +45,85 @@ export function openAccessTokens(credentials: GcsCredentials): AccessTokens {
       projectId: () => Promise.resolve(undefined),
     }
   }
-  const auth = onceLoaded(credentials === 'chain' ? {} : { keyFilename: credentials.keyFile })
+  const source = once(() =>
+    credentials === 'chain' ? searchCredentials() : readKeyFile(credentials.keyFile),
+  )
   return {
     authorization: async (what, signal) => {
-      const token = auth().then((client) => client.getAccessToken())
+      const token = source().then((found) => found.accessToken())
       const text = await untilAborted(token, { what, signal })
       if (text) return `Bearer ${text}`
       throw new Failure('backend-denied', `${what}: the credentials gave no token`, { hint: HINT })
     },
     projectId: (signal) =>
       untilAborted(
-        auth().then((client) => client.getProjectId()),
+        source().then((found) => found.projectId()),
         { what: 'project of the credentials', signal },
-      ).catch((error: unknown) => {
-        // Credentials of a user name no project; the caller says what to do then.
-        if (signal.aborted) throw error
-        return undefined
-      }),
+      ),
   }
 }
 
+/** Credentials that were found. Tokens are kept and renewed in time by the vendor's library. */
+interface TokenSource {
+  accessToken(): Promise<string | null | undefined>
+  projectId(): Promise<string | undefined>
+}
+
 /** The vendor's library takes a while to load, so it is loaded by whoever needs it first. */
-function onceLoaded(options: { readonly keyFilename?: string }) {
-  const load = async () => {
-    const { GoogleAuth } = await import('google-auth-library')
-    return new GoogleAuth({ ...options, scopes: SCOPES })
+async function searchCredentials(): Promise<TokenSource> {
+  const { GoogleAuth } = await import('google-auth-library')
+  const auth = new GoogleAuth({ scopes: SCOPES })
+  return {
+    accessToken: () => auth.getAccessToken(),
+    // Credentials of a person belong to no project, which is no failure here.
+    projectId: () => auth.getProjectId().catch(() => undefined),
   }
-  let auth: ReturnType<typeof load> | undefined
+}
+
+/**
+ * Service accounts only: other kinds of files name programs and addresses of their own, so they are
+ * for the vendor's chain, where the operator's environment states them.
+ */
+async function readKeyFile(path: string): Promise<TokenSource> {
+  const key = parseKey(await readFile(path, 'utf8'))
+  if (key === undefined) {
+    throw new Failure('backend-denied', `${path} is no key file of a service account`, {
+      hint: 'name other kinds of credentials in GOOGLE_APPLICATION_CREDENTIALS',
+    })
+  }
+  const { JWT } = await import('google-auth-library')
+  const { email, privateKey, projectId } = key
+  const client = new JWT({ email, key: privateKey, scopes: SCOPES })
+  return {
+    accessToken: () => client.getAccessToken().then(({ token }) => token),
+    projectId: () => Promise.resolve(projectId),
+  }
+}
+
+/** What a key file says; nothing of it is ever quoted. */
+function parseKey(text: string) {
+  try {
+    const key: unknown = JSON.parse(text)
+    if (!isRecord(key) || key['type'] !== 'service_account') return undefined
+    const email = textOf(key['client_email'])
+    const privateKey = textOf(key['private_key'])
+    if (email === undefined || privateKey === undefined) return undefined
+    return { email, privateKey, projectId: textOf(key['project_id']) }
+  } catch {
+    // The error would quote the file.
+    return undefined
+  }
+}
+
+/** Begins the work when it is first asked for; work that failed begins anew the next time. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let begun: Promise<T> | undefined
   return () => {
-    auth ??= load()
-    return auth
+    begun ??= work().catch((error: unknown) => {
+      begun = undefined
+      throw error
+    })
+    return begun
   }
 }
 

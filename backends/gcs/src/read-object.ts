@@ -3,8 +3,8 @@ import { acceptAnswer } from '@forebay/backend-transport/accept-answer'
 import { contentLengthOf } from '@forebay/backend-transport/answer-headers'
 import { type Headers, present } from '@forebay/backend-transport/conditional-headers'
 import type { WireAnswer } from '@forebay/backend-transport/exchange'
-import { Failure } from '@forebay/base/failure'
-import type { Pin } from '@forebay/model/version'
+import { Failure, isFailure } from '@forebay/base/failure'
+import { matchesPin, type Pin } from '@forebay/model/version'
 import { checkBucketOf } from './buckets.ts'
 import { refusalOf } from './classify-error.ts'
 import { describe, type GcsRequest, objectPath, type Place, sendRequest } from './connection.ts'
@@ -21,6 +21,10 @@ const AS_STORED: Headers = { 'accept-encoding': 'gzip' }
  */
 export async function readObject(place: Place, options: ReadOptions): Promise<ReadResult> {
   const { key, range, pin, unless, signal } = options
+  // The XML API has no "unless this generation", so its HEAD says whether there is something new.
+  if (unless !== undefined && (await isStill(unless, place, options))) {
+    return { kind: 'not-modified' }
+  }
   const what = describe('GET', place.bucket, key)
   const request: GcsRequest = {
     method: 'GET',
@@ -31,7 +35,6 @@ export async function readObject(place: Place, options: ReadOptions): Promise<Re
       ...AS_STORED,
       ...present({
         range: range && `bytes=${range.offset}-${range.offset + range.lengthBytes - 1}`,
-        'x-goog-if-generation-not-match': generationOf(unless),
       }),
     },
     signal,
@@ -47,6 +50,11 @@ export async function readObject(place: Place, options: ReadOptions): Promise<Re
   }
 }
 
+async function isStill(known: Pin, place: Place, options: ReadOptions): Promise<boolean> {
+  const head = await headObject(place, options)
+  return head.kind === 'found' && matchesPin(known, head.attributes.validators ?? {})
+}
+
 function generationOf(pin: Pin | undefined): string | undefined {
   return pin?.kind === 'generation' ? pin.generation : undefined
 }
@@ -58,18 +66,10 @@ async function readRefusal(
   options: ReadOptions,
 ): Promise<ReadResult> {
   const failure = await refusalOf(answer, describe('GET', place.bucket, options.key))
-  if (answer.status === 304 && options.unless !== undefined) return { kind: 'not-modified' }
-  switch (failure.code) {
-    case 'object-not-found':
-      await checkBucketOf(place, failure, options.signal)
-      // The pinned generation is gone; whether another one is there is for the next read.
-      return generationOf(options.pin) === undefined ? { kind: 'absent' } : { kind: 'changed' }
-    case 'precondition-failed':
-      if (options.pin !== undefined && options.pin.kind !== 'none') return { kind: 'changed' }
-      throw failure
-    default:
-      throw failure
-  }
+  if (!isFailure(failure, 'object-not-found')) throw failure
+  await checkBucketOf(place, failure, options.signal)
+  // The pinned generation is gone; whether another one is there is for the next read.
+  return generationOf(options.pin) === undefined ? { kind: 'absent' } : { kind: 'changed' }
 }
 
 /** HEAD of an object. A missing bucket looks like a missing object: the answer has no document. */
