@@ -53,6 +53,7 @@ export async function openWhole(
     const { attributes, body } = result
     try {
       checkLength(key, result)
+      checkAdmission(context, address, attributes.sizeBytes)
       work = await context.store.createWork(bucket, key, attributes.sizeBytes)
       const pin = choosePin(attributes.validators ?? {})
       token.hear({ askedAt, pin })
@@ -69,6 +70,20 @@ export async function openWhole(
     work?.discard()
     throw error
   }
+}
+
+/**
+ * Asked before the backend is, without a size, and once more when the size is known.
+ *
+ * @throws Failure `slow-down` when the bucket's policy does not keep the object: the caller passes it through
+ */
+export function checkAdmission(
+  context: ObjectContext,
+  { bucket, key }: ObjectAddress,
+  sizeBytes?: number,
+): void {
+  if (context.store.admits(bucket, key, sizeBytes)) return
+  throw new Failure('slow-down', `${key}: there is no room that is worth giving to the object`)
 }
 
 /** A fill that cannot begin ends: it would keep its place and its descriptor for ever. */
@@ -97,7 +112,9 @@ export async function openSparse(
   const token = beginFill(context, address, known)
   let work: WorkFile | undefined
   try {
-    work = await context.store.createWork(bucket, key, context.propertiesOf(bucket).blockBytes)
+    const { blockBytes } = context.propertiesOf(bucket)
+    checkAdmission(context, address, blockBytes)
+    work = await context.store.createWork(bucket, key, blockBytes)
     setLength(work, known.attributes.sizeBytes)
     const { attributes, pin, askedMs, settles } = known
     const fill = register(context, { bucket, key, attributes, pin, askedMs, work, token, settles })

@@ -23,7 +23,7 @@ import type { Opened } from './fill-table.ts'
 import { ageSeconds, freshForMs, mayServeStale } from './freshness.ts'
 import type { GenerationToken } from './generations.ts'
 import { isUnreachable } from './is-unreachable.ts'
-import { type Known, openSparse, openWhole, resumeSparse } from './open-fill.ts'
+import { checkAdmission, type Known, openSparse, openWhole, resumeSparse } from './open-fill.ts'
 import { passThrough, passVersion } from './pass-through.ts'
 import { findVersion, withoutVersion } from './read-version.ts'
 import { samePin, sameVersion } from './same-version.ts'
@@ -314,6 +314,7 @@ async function open(
   known: Known | undefined,
 ): Promise<Opened> {
   checkFills(context)
+  checkAdmission(context, request)
   if (known === undefined) return openWhole(context, request, undefined)
   const { capabilities } = context.backendOf(request.bucket)
   const wanted = wantedRange(request, known.attributes)

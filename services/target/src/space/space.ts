@@ -20,6 +20,14 @@ export interface Watermarks {
   readonly full: number
 }
 
+/**
+ * Up to here an object comes in for which nothing may be evicted, as share of the capacity: a tenth of
+ * the way from high to low mark is left, because what others write to the disk changes the capacity.
+ */
+export function admissionMark({ low, high }: Watermarks): number {
+  return high - (high - low) / 10
+}
+
 export const WATERMARKS_DEFAULT: Watermarks = { low: 0.85, high: 0.9, full: 0.95 }
 
 export interface DriveSpaceOptions {
@@ -77,6 +85,14 @@ export class DriveSpace {
     const taken = this.usedBytes + this.#reservedBytes
     const capacity = this.capacityBytes
     return taken <= capacity * high ? 0 : Math.ceil(taken - capacity * low)
+  }
+
+  /** True when so many bytes can come in without anything being evicted. */
+  hasRoom(bytes: number): boolean {
+    this.#look()
+    const taken = this.usedBytes + this.#reservedBytes + bytes
+    if (this.#reservedSince + bytes > this.#freeBytes) return false
+    return taken <= this.capacityBytes * admissionMark(this.#options.watermarks)
   }
 
   /**

@@ -127,6 +127,12 @@ export interface ObjectStore {
    */
   open(record: ObjectRecord): FileLease | undefined
 
+  /**
+   * Whether an absent object is worth keeping when it is read from the backend: what is not is passed
+   * through. Asked without a size before the backend is, it counts as a miss of the bucket's policy;
+   * asked with one, the answer holds for a `createWork` in the same turn.
+   */
+  admits(bucket: BucketRecord, key: string, sizeBytes?: number): boolean
   /** A new work file on the mountpath that owns the key, with `reserveBytes` reserved. */
   createWork(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile>
   /**

@@ -2,6 +2,7 @@ import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
+import { admitsObject } from '../space/admission.ts'
 import { amendRecord } from './amend.ts'
 import { recordWrittenBlocks } from './blocks.ts'
 import { commitWork, placeOf } from './commit.ts'
@@ -46,6 +47,10 @@ export class LocalObjectStore implements ObjectStore {
     const lease = this.context.files.lease(record)
     if (lease === undefined) this.#reportCorrupt(record)
     return lease
+  }
+
+  admits(bucket: BucketRecord, key: string, sizeBytes?: number): boolean {
+    return admitsObject(this.context, { bucket, key }, sizeBytes)
   }
 
   createWork(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile> {

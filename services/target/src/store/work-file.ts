@@ -7,7 +7,7 @@ import { RESERVE_STEP_BYTES } from '../space/space.ts'
 import type { ObjectRecord, WorkFile } from './contract.ts'
 import { openChecked } from './fd-cache.ts'
 import { OWN } from './mountpath.ts'
-import { type Drive, driveOf, type StoreContext } from './store-context.ts'
+import { type Drive, driveOf, roundToUnit, type StoreContext } from './store-context.ts'
 
 const openAsync = promisify(open)
 
@@ -107,18 +107,20 @@ export async function createWorkFile(
   reserveBytes: number,
 ): Promise<LocalWorkFile> {
   const drive = driveOf(context, name.bucket, name.key)
-  await drive.space.reserve(reserveBytes)
+  // As it will count once it is stored: many small objects would pass the limit otherwise.
+  const reservedBytes = roundToUnit(reserveBytes, drive.mountpath.unitBytes)
+  await drive.space.reserve(reservedBytes)
   workCount += 1
   const relativePath = `${OWN.work}/${context.processTag}-${workCount}`
   try {
     const fd = await openNew(context, join(drive.mountpath.root, relativePath))
     return new LocalWorkFile(
       { drive, relativePath },
-      { fd, inode: fstatSync(fd).ino, reservedBytes: reserveBytes },
+      { fd, inode: fstatSync(fd).ino, reservedBytes },
       { unlinkable: true, onClose: () => undefined },
     )
   } catch (cause) {
-    drive.space.release(reserveBytes)
+    drive.space.release(reservedBytes)
     throw diskFailure(cause, `${drive.mountpath.root}: no work file`)
   }
 }

@@ -14,7 +14,7 @@ import type { ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { Conditions } from '@forebay/model/conditions'
 import type { RangeRequest } from '@forebay/model/range'
 import type { IncomingBody } from '@forebay/peer/bodies'
-import { openStore } from '../../store/open-store.ts'
+import { openStore, type StoreOptions } from '../../store/open-store.ts'
 import type { ObjectContext } from '../context.ts'
 import { createObjectContext } from '../create-target.ts'
 import { readObject } from '../read.ts'
@@ -57,12 +57,17 @@ export function cachedBucket(properties: Partial<BucketProperties> = {}): Bucket
   } as const)
 }
 
+/** How large the cache of a rig is. */
+type Room = Pick<StoreOptions, 'capacityBytes' | 'watermarks'>
+
 /** A real store in a temporary directory, with a store in memory behind it. */
 export class Rig {
   directory: string
   readonly remote: MemoryStore
   readonly clock = new ShiftedClock()
   bucket: BucketRecord
+  /** For the next start. */
+  room: Room = {}
   readonly warnings: string[] = []
   readonly reads: string[] = []
   readonly listSeeks: number[] = []
@@ -119,6 +124,7 @@ export class Rig {
       observer: { event: () => undefined },
       bucketOf: (id) => (id === SYSTEM_BUCKET_ID ? SYSTEM_BUCKET : id === 1 ? NATIVE : this.bucket),
       lockKey: (bucketId, key) => locks.acquire(`${bucketId}/${key}`),
+      ...this.room,
     })
     this.#context = createObjectContext({
       store,
