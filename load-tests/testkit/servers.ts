@@ -107,6 +107,30 @@ export async function startFakeGcs(
   })
 }
 
+/** Azurite, the emulator of Azure Blob Storage, in memory; `account` and `key` are all it knows. */
+export async function startAzurite(options: {
+  readonly account: string
+  /** Base64, as Azure gives keys. */
+  readonly key: string
+  readonly signal?: AbortSignal
+}): Promise<Server> {
+  const port = await freePort()
+  return startServer({
+    name: 'azurite',
+    command: process.execPath,
+    args: [
+      ...[requireTool('azurite'), '--blobHost', '127.0.0.1', '--blobPort', String(port)],
+      ...['--inMemoryPersistence', '--skipApiVersionCheck', '--disableTelemetry', '--silent'],
+    ],
+    env: childEnvironment({ AZURITE_ACCOUNTS: `${options.account}:${options.key}` }),
+    port,
+    // Any HTTP answer, a refusal too, shows that it serves.
+    readyPath: '/',
+    isReady: (status) => status > 0,
+    signal: options.signal,
+  })
+}
+
 /**
  * Forebay as `npm start` runs it, on a free port, ready to serve.
  *

