@@ -85,19 +85,19 @@ export async function startVersitygw(
   return { ...server, accessLogPath }
 }
 
-/** fake-gcs-server, with everything in memory; it takes any credentials. */
+/** fake-gcs-server, with everything in memory; it takes any credentials, also behind a proxy. */
 export async function startFakeGcs(
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<Server> {
   const port = await freePort()
-  const address = `127.0.0.1:${port}`
   return startServer({
     name: 'fake-gcs-server',
     command: requireTool('fake-gcs-server'),
     args: [
       ...['-scheme', 'http', '-host', '127.0.0.1', '-port', String(port)],
       ...['-backend', 'memory', '-data', '/nonexistent'],
-      ...['-public-host', address, '-external-url', `http://${address}`, '-log-level', 'error'],
+      ...['-public-host', '127.0.0.1', '-external-url', `http://127.0.0.1:${port}`],
+      ...['-log-level', 'error'],
     ],
     env: childEnvironment(),
     port,

@@ -13,6 +13,7 @@ import {
 } from './tool-install.ts'
 
 const VERSITYGW_VERSION = 'v1.8.0'
+const TOXIPROXY_VERSION = 'v2.5.0'
 
 /** The last one that installs under Node 26. */
 const AZURITE_VERSION = '3.35.0'
@@ -46,6 +47,18 @@ const TOOLS = {
         module: `github.com/versity/versitygw/cmd/versitygw@${VERSITYGW_VERSION}`,
       }),
     byHand: `go install github.com/versity/versitygw/cmd/versitygw@${VERSITYGW_VERSION}`,
+  },
+  toxiproxy: {
+    find: () => {
+      const path = join(TOOLS_FOLDER, `toxiproxy-${TOXIPROXY_VERSION.slice(1)}`, 'server')
+      return isExecutable(path) ? path : undefined
+    },
+    install: () =>
+      installGoProgram({
+        folder: join(TOOLS_FOLDER, `toxiproxy-${TOXIPROXY_VERSION.slice(1)}`),
+        module: `github.com/Shopify/toxiproxy/v2/cmd/server@${TOXIPROXY_VERSION}`,
+      }),
+    byHand: `go install github.com/Shopify/toxiproxy/v2/cmd/server@${TOXIPROXY_VERSION}`,
   },
   pyarrow: venv('pyarrow', 'python'),
   awscli: venv('awscli', 'aws'),
