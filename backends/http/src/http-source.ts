@@ -26,7 +26,7 @@ export function parseHttpSource(text: string): HttpSource {
   if (!/^[\x21-\x5b\x5d-\x7e\u00a0-\uffff]+$/.test(text))
     throw invalid('has a space, a backslash or a control character')
   const url = URL.parse(text)
-  if (url === null || !/^https?:\/\//i.test(text) || !isWeb(url)) {
+  if (url === null || !/^https?:\/\/[^/]/i.test(text) || !isWeb(url)) {
     throw invalid('is not of the form http://host/directory/ or https://host/directory/')
   }
   if (url.username !== '' || url.password !== '') throw invalid('has a user name or a password')

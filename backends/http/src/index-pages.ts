@@ -7,6 +7,7 @@ import { failureOf } from './classify-answer.ts'
 import { type Connection, describe, sendRequest, skipBody, type WebAnswer } from './connection.ts'
 import { describeUrl } from './http-source.ts'
 import { type IndexEntry, noIndex, parseIndexPage } from './index-page.ts'
+import { readBytes } from './untold-length.ts'
 
 /** One index page, bytes; parsing it keeps the event loop under 0.1 s. */
 export const INDEX_BYTES_MAX = 8 * 1024 ** 2
@@ -120,15 +121,9 @@ function mayNotList(directory: URL): Failure {
 }
 
 async function readPage(answer: WebAnswer, directory: URL): Promise<string> {
-  const chunks: Buffer[] = []
-  let lengthBytes = 0
-  await answer.body.pump((chunk) => {
-    lengthBytes += chunk.length
-    if (lengthBytes > INDEX_BYTES_MAX) {
-      const message = `${describeUrl(directory)} has an index page over ${INDEX_BYTES_MAX} bytes`
-      throw new Failure('backend-refused', message)
-    }
-    chunks.push(Buffer.from(chunk))
+  const bytes = await readBytes(answer.body, INDEX_BYTES_MAX, () => {
+    const message = `${describeUrl(directory)} has an index page over ${INDEX_BYTES_MAX} bytes`
+    return new Failure('backend-refused', message)
   })
-  return Buffer.concat(chunks).toString('utf8')
+  return bytes.toString('utf8')
 }

@@ -15,6 +15,7 @@ import {
   type WebRequest,
 } from './connection.ts'
 import { type HttpSource, urlOfKey } from './http-source.ts'
+import { countBytes, withLength } from './untold-length.ts'
 
 /** Where an object lies. */
 export interface Place {
@@ -46,11 +47,11 @@ export async function readObject(place: Place, options: ReadOptions): Promise<Re
     return readRefusal(answer, request, options)
   }
   try {
-    if (!isDelimited(answer.headers)) {
-      const message = `${describe(request)}: the answer says neither its length nor its end`
-      throw new Failure('backend-refused', message)
-    }
-    return acceptAnswer(answer, { what: describe(request), read: options, attributesOf })
+    const what = describe(request)
+    checkDelimited(answer, what)
+    const result = acceptAnswer(answer, { what, read: options, attributesOf })
+    if (status !== 200 || result.kind !== 'found' || result.sizeBytes !== undefined) return result
+    return await withLength(result, answer, { options, what })
   } catch (error) {
     answer.body.discard()
     throw error
@@ -75,9 +76,9 @@ async function readRefusal(
 
 /**
  * HEAD of an object. Servers that know no HEAD, or tell no length by it, are asked for the first byte,
- * then for the whole, of which only the head is taken.
+ * then for the whole, of which only the head is taken where that tells it.
  *
- * @throws Failure `backend-refused` when the server tells the length in no way
+ * @throws Failure `backend-refused` when the server tells the length in no way and it is a long one
  */
 export async function headObject(
   place: Place,
@@ -93,11 +94,35 @@ export async function headObject(
   await skipBody(head)
   const firstByte = { range: 'bytes=0-0' }
   const part = await sendRequest(connection, { method: 'GET', url, headers: firstByte, signal })
+  if (isUntold(part)) return countedHead(part, url)
   // 416 is what an empty object has to say.
   if (part.status !== 416 && !isUseless(part, url)) return headFrom(part, { method: 'GET', url })
   part.body.discard()
   const whole = await sendRequest(connection, { method: 'GET', url, headers: {}, signal })
-  return headFrom(whole, { method: 'GET', url })
+  return isUntold(whole) ? countedHead(whole, url) : headFrom(whole, { method: 'GET', url })
+}
+
+/** True for the whole object without a word about its length. */
+function isUntold(answer: WebAnswer): boolean {
+  return answer.status === 200 && !answer.isDirectory && sizeOf(answer) === undefined
+}
+
+async function countedHead(whole: WebAnswer, url: URL): Promise<HeadResult> {
+  const what = describe({ method: 'GET', url })
+  try {
+    checkDelimited(whole, what)
+    const sizeBytes = await countBytes(whole.body, what)
+    return { kind: 'found', attributes: attributesOf(whole.headers, sizeBytes) }
+  } catch (error) {
+    whole.body.discard()
+    throw error
+  }
+}
+
+/** @throws Failure `backend-refused` where a broken connection would look like the end */
+function checkDelimited(answer: WebAnswer, what: string): void {
+  if (isDelimited(answer.headers)) return
+  throw new Failure('backend-refused', `${what}: the answer says neither its length nor its end`)
 }
 
 /** True when another method may tell more. A signed link is signed for GET alone. */
@@ -119,13 +144,11 @@ async function headFrom(
     else answer.body.discard()
     return { kind: 'found', attributes: attributesOf(headers, sizeBytes) }
   }
-  if (status === 200 || status === 206) answer.body.discard()
-  else await skipBody(answer)
-  if (isDirectory) return { kind: 'absent' }
-  if (status === 200 || status === 206) {
-    const message = `${describe(request)}: the server does not say how long the object is`
-    throw new Failure('backend-refused', message)
+  if (isDirectory) {
+    answer.body.discard()
+    return { kind: 'absent' }
   }
+  await skipBody(answer)
   const failure = failureOf(answer, describe(request))
   if (failure.code === 'object-not-found') return { kind: 'absent' }
   throw failure
