@@ -71,6 +71,20 @@ test('hit ratio and savings speak of buckets with a store, not of native ones', 
   expect(frame.buckets.map(({ bucket }) => bucket)).toEqual(['ais://own', 'aws://a'])
 })
 
+test('a bucket that stands for a directory of a web server has a store', () => {
+  const reads = scrape(3000, {
+    forebay_uptime_seconds: 12,
+    [READS('ais://site', 'hit')]: 3,
+    [READS('ais://site', 'miss')]: 1,
+    [BYTES('ais://site', 'cache')]: 30,
+    [BYTES('ais://site', 'backend')]: 10,
+  })
+  expect(measure(scrape(1000, {}), reads)).toMatchObject({
+    objectHitRatio: 0.75,
+    byteHitRatio: 0.75,
+  })
+})
+
 test('after a restart everything is since the start', () => {
   const restarted = scrape(3000, {
     forebay_uptime_seconds: 0.5,

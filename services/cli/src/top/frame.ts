@@ -81,8 +81,8 @@ export interface TopFrame {
 /** Outcomes of requests to stores that are no failures: there, absent, or refused as it should be. */
 const GOOD_OUTCOMES: ReadonlySet<string> = new Set(['ok', 'absent', 'refused', 'aborted'])
 
-/** Native buckets: Forebay is their only store. */
-const NATIVE = 'ais://'
+/** Native buckets are called so, and those that stand for a directory of a web server. */
+const OWN_PREFIX = 'ais://'
 
 /** What happened between two scrapes. After a restart counters begin anew: all of it is since then. */
 export function measure(before: Scrape, after: Scrape): TopFrame {
@@ -162,7 +162,9 @@ function trafficOf(window: Window) {
 }
 
 function savingOf(window: Window) {
-  const cached = (labels: ReadonlyMap<string, string>): boolean => !isNative(labels)
+  const native = nativeBuckets(window.after)
+  const cached = (labels: ReadonlyMap<string, string>): boolean =>
+    !native.has(labels.get('bucket') ?? '')
   const unasked = (labels: ReadonlyMap<string, string>): boolean =>
     cached(labels) && ['hit', 'stale'].includes(labels.get('status') ?? '')
   const fromCache = (labels: ReadonlyMap<string, string>): boolean =>
@@ -263,8 +265,16 @@ function stateOf(metrics: MetricsText) {
   }
 }
 
-function isNative(labels: ReadonlyMap<string, string>): boolean {
-  return labels.get('bucket')?.startsWith(NATIVE) === true
+/** Buckets whose only store is Forebay: nothing ever came from another one. */
+function nativeBuckets(metrics: MetricsText): ReadonlySet<string> {
+  const own = metrics
+    .valuesOf('forebay_cache_reads_total', 'bucket')
+    .filter((bucket) => bucket.startsWith(OWN_PREFIX))
+  return new Set(
+    own.filter(
+      (bucket) => metrics.sum('forebay_read_bytes_total', { bucket, source: 'backend' }) === 0,
+    ),
+  )
 }
 
 function ratio(part: number, whole: number): number | undefined {
