@@ -1,8 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { GCS_CAPABILITIES, openGcsAccount } from '@forebay/backend-gcs/gcs-backend'
+import { gzipSync } from 'node:zlib'
+import {
+  createGcsBackend,
+  GCS_CAPABILITIES,
+  openGcsAccount,
+} from '@forebay/backend-gcs/gcs-backend'
 import { conformanceCases } from '@forebay/backend-port/conformance'
+import { drain, readFound } from '@forebay/backend-port/conformance/case'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Server, startFakeGcs } from '../testkit/servers.ts'
+import { brokenConnectionCases } from './broken-connections.ts'
 
 let server: Server
 
@@ -15,7 +22,8 @@ afterAll(() => server?.stop())
 /** A request to the store itself, past the adapter. */
 async function ask(method: string, path: string, body?: Buffer | string): Promise<Response> {
   const init = { method, ...(body === undefined ? {} : { body }) }
-  const response = await fetch(`${server.url}${path}`, init)
+  const headers = { 'accept-encoding': 'identity' }
+  const response = await fetch(`${server.url}${path}`, { ...init, headers })
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`)
   return response
 }
@@ -24,6 +32,11 @@ async function newBucket(): Promise<string> {
   const name = `b-${randomUUID()}`
   await ask('POST', '/storage/v1/b?project=test', JSON.stringify({ name }))
   return name
+}
+
+function put(bucket: string, key: string, bytes: Buffer): Promise<Response> {
+  const query = `uploadType=media&name=${encodeURIComponent(key)}`
+  return ask('POST', `/upload/storage/v1/b/${bucket}/o?${query}`, bytes)
 }
 
 describe('Google Cloud Storage over fake-gcs-server', () => {
@@ -35,23 +48,61 @@ describe('Google Cloud Storage over fake-gcs-server', () => {
     async open() {
       const bucket = await newBucket()
       const account = openGcsAccount({ endpoint: server.url, nodeId: 'node-1' })
-      const objects = `/storage/v1/b/${bucket}/o`
       return {
         backend: account.bucket(bucket),
         missing: account.bucket(`no-such-${randomUUID()}`),
         bucket,
         put: async (key, bytes) => {
-          const query = `uploadType=media&name=${encodeURIComponent(key)}`
-          await ask('POST', `/upload${objects}?${query}`, bytes)
+          await put(bucket, key, bytes)
         },
         remove: async (key) => {
-          await ask('DELETE', `${objects}/${encodeURIComponent(key)}`)
+          await ask('DELETE', `/storage/v1/b/${bucket}/o/${encodeURIComponent(key)}`)
         },
         close: () => account.close(),
       }
     },
   })
   for (const { title, run } of cases) test(title, run)
+})
+
+describe('Google Cloud Storage behind toxiproxy', () => {
+  const cases = brokenConnectionCases({
+    writes: true,
+    port: () => server.port,
+    async open(url) {
+      const bucket = await newBucket()
+      const backend = createGcsBackend({ endpoint: url, nodeId: 'node-1', bucket })
+      return {
+        backend,
+        put: async (key, bytes) => {
+          await put(bucket, key, bytes)
+        },
+        close: () => backend.close(),
+      }
+    },
+  })
+  for (const { title, run } of cases) test(title, run)
+})
+
+test('an object stored with gzip is served as it is stored, whole and in ranges', async () => {
+  const bucket = await newBucket()
+  const stored = gzipSync(Buffer.from('a line of text\n'.repeat(1000)))
+  const query = 'uploadType=media&name=k&contentEncoding=gzip'
+  await ask('POST', `/upload/storage/v1/b/${bucket}/o?${query}`, stored)
+  const plain = await ask('GET', `/storage/v1/b/${bucket}/o/k?alt=media`)
+  // The store decodes for whoever does not ask otherwise: that is what must not reach the cache.
+  expect((await plain.arrayBuffer()).byteLength).toBe(15_000)
+  const backend = createGcsBackend({ endpoint: server.url, nodeId: 'node-1', bucket })
+  const whole = await readFound(backend, { key: 'k' })
+  expect(whole.attributes.headers.contentEncoding).toBe('gzip')
+  expect(whole.attributes.sizeBytes).toBe(stored.length)
+  expect((await drain(whole)).equals(stored)).toBe(true)
+  const part = await readFound(backend, { key: 'k', range: { offset: 10, lengthBytes: 20 } })
+  expect((await drain(part)).equals(stored.subarray(10, 30))).toBe(true)
+  const { signal } = new AbortController()
+  const head = await backend.head({ key: 'k', signal })
+  expect(head).toMatchObject({ attributes: { sizeBytes: stored.length } })
+  await backend.close()
 })
 
 test('buckets of the project are found and listed', async () => {
