@@ -12,7 +12,7 @@ export type WebServerOptions = {
   readonly signal?: AbortSignal
 }
 
-/** nginx that shows the names in a directory; `none`: it refuses to (403). */
+/** nginx that shows the names in a directory; `none`: only where an index.html stands, else 403. */
 export async function startNginxIndex(
   options: WebServerOptions & { readonly format: 'html' | 'json' | 'none' },
 ): Promise<Server> {
@@ -45,6 +45,7 @@ events { worker_connections 1024; }
 http {
   access_log off;
   default_type application/octet-stream;
+  types { text/html html; }
   client_body_temp_path ${dir}/body;
   proxy_temp_path ${dir}/proxy;
   fastcgi_temp_path ${dir}/fastcgi;
