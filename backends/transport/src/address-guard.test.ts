@@ -110,14 +110,20 @@ describe('a policy', () => {
     }
   })
 
-  test.each(['10.0.0.0/33', '10.0.0.0/', 'fd00::/129', '300.1.1.1/8', 'a b', '', '*.example.com'])(
-    'with the entry "%s" is an error',
-    (entry) => {
-      expect(() => createAddressGuard([entry])).toThrow(
-        expect.objectContaining({ code: 'setting-invalid' }),
-      )
-    },
-  )
+  test.each([
+    '10.0.0.0/33',
+    '10.0.0.0/',
+    'fd00::/129',
+    '300.1.1.1/8',
+    'a b',
+    '',
+    '*',
+    '*example.com',
+  ])('with the entry "%s" is an error', (entry) => {
+    expect(() => createAddressGuard([entry])).toThrow(
+      expect.objectContaining({ code: 'setting-invalid' }),
+    )
+  })
 })
 
 /** What the agent's connection would be given. */
@@ -155,6 +161,19 @@ describe('a name', () => {
     ])
     await expect(lookUp(policy, ['169.254.169.254'])).rejects.toMatchObject(REFUSED)
   })
+})
+
+test('a list names all hosts below one by a star, and not that one', async () => {
+  const below = createAddressGuard(['*.corp.example'], async () => ['10.0.0.1'])
+  const isKnown = (host: string): Promise<boolean> =>
+    new Promise((resolve) => {
+      below.lookup(host, { all: true }, (error) => resolve(error === null))
+    })
+  expect(await isKnown('files.corp.example')).toBe(true)
+  expect(await isKnown('a.b.corp.example.')).toBe(true)
+  expect(await isKnown('corp.example')).toBe(false)
+  expect(await isKnown('evilcorp.example')).toBe(false)
+  expect(await isKnown('files.corp.example.evil')).toBe(false)
 })
 
 async function getBy(url: string, policy: AddressPolicy, resolve?: ResolveHost): Promise<number> {

@@ -4,8 +4,9 @@ import { Failure } from '@forebay/base/failure'
 
 /**
  * Addresses that a connection may go to whose name somebody else chose: `public` ones only; `public`
- * ones and those of a list of addresses, networks (`10.1.0.0/16`) and host names; or `any`. Services
- * that hand out a machine's credentials are refused in each case, unless a list names their very address.
+ * ones and those of a list of addresses, networks (`10.1.0.0/16`) and host names (`*.example.com` for
+ * all below one); or `any`. Services that hand out a machine's credentials are refused in each case,
+ * unless a list names their very address.
  */
 export type AddressPolicy = 'public' | 'any' | readonly string[]
 
@@ -133,12 +134,21 @@ function widthOf(entry: string): number {
 
 function readHost(entry: string): string {
   const host = plainHost(entry)
-  if (/^[a-z0-9_]([a-z0-9_.-]{0,252})$/.test(host)) return host
+  if (/^(\*\.)?[a-z0-9_][a-z0-9_.-]{0,252}$/.test(host)) return host
   throw new Failure('setting-invalid', `"${entry}" is no address, network or host name`)
 }
 
 function plainHost(host: string): string {
   return host.toLowerCase().replace(/\.$/, '')
+}
+
+/** A host is named by itself or by `*.` and what stands behind one of its dots. */
+function namesHost(hosts: ReadonlySet<string>, host: string): boolean {
+  if (hosts.has(host)) return true
+  for (let at = host.indexOf('.'); at >= 0; at = host.indexOf('.', at + 1)) {
+    if (hosts.has(`*${host.slice(at)}`)) return true
+  }
+  return false
 }
 
 const SPECIAL = networkList([...SPECIAL_IPV4, ...SPECIAL_IPV6])
@@ -166,7 +176,7 @@ function isAllowed(rules: Rules, host: string, address: string): boolean {
   if (isIP(plain) === 0) return false
   if (forms.some((form) => isIn(rules.single, form))) return true
   if (forms.some((form) => isIn(METADATA_SERVICES, form))) return false
-  if (rules.any || rules.hosts.has(plainHost(host))) return true
+  if (rules.any || namesHost(rules.hosts, plainHost(host))) return true
   if (forms.some((form) => isIn(rules.networks, form))) return true
   // An IPv4 address in IPv6's clothes is judged as what it is.
   const real = forms[1] ?? plain
