@@ -61,7 +61,13 @@ describe('raw requests', () => {
       `${request('PUT', '/bucket/l', ['Transfer-Encoding: chunked'])}0\r\n\r\n`,
       411,
     ],
-    ['?acl', request('GET', '/bucket?acl'), 501],
+    ['?analytics', request('GET', '/bucket?analytics'), 501],
+    ['a preflight without an origin', request('OPTIONS', '/bucket'), 400],
+    [
+      'a preflight of a bucket without rules',
+      request('OPTIONS', '/bucket', ['Origin: http://a', 'Access-Control-Request-Method: GET']),
+      403,
+    ],
     ['E03 pprof', request('GET', '/debug/pprof/'), 404],
   ])('%s is refused with a document of the S3 API', async (_, bytes, status) => {
     const { text } = await open.exchange(bytes)
@@ -155,6 +161,32 @@ describe('raw requests', () => {
     expect(code(native.text)).toBe('NoSuchKey')
   })
 
+  test('pages of other origins may do what the rules of the bucket say, and see errors too', async () => {
+    const rule =
+      '<CORSConfiguration><CORSRule><AllowedOrigin>http://page</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>'
+    const length = `Content-Length: ${rule.length}`
+    const set = await open.exchange(request('PUT', '/bucket?cors', [length]) + rule)
+    expect(set.text).toMatch(/^HTTP\/1\.1 200/)
+    const from = (origin: string, ...more: string[]) => [`Origin: ${origin}`, ...more]
+    const preflight = 'Access-Control-Request-Method: GET'
+    const allowed = await open.exchange(
+      request('OPTIONS', '/bucket/k', from('http://page', preflight)),
+    )
+    expect(allowed.text).toMatch(/^HTTP\/1\.1 200 /)
+    expect(allowed.text).toContain('Access-Control-Allow-Origin: http://page')
+    const refused = await open.exchange(
+      request('OPTIONS', '/bucket/k', from('http://other', preflight)),
+    )
+    expect(code(refused.text)).toBe('AccessForbidden')
+    for (const key of ['a27', 'absent']) {
+      const { text } = await open.exchange(request('GET', `/bucket/${key}`, from('http://page')))
+      expect(text).toMatch(key === 'a27' ? /^HTTP\/1\.1 200 [\s\S]*hello$/ : /^HTTP\/1\.1 404 /)
+      expect(text.match(/Access-Control-Allow-Origin: http:\/\/page/gi)).toHaveLength(1)
+      const other = await open.exchange(request('GET', `/bucket/${key}`, from('http://other')))
+      expect(other.text).not.toMatch(/Access-Control-Allow/i)
+    }
+  })
+
   test('an answer to HEAD has no body, whatever it is', async () => {
     const { text } = await open.exchange(request('HEAD', '/bucket/absent'))
     expect(text).toMatch(/^HTTP\/1\.1 404 [\s\S]*\r\n\r\n$/)
@@ -180,7 +212,6 @@ describe('raw requests', () => {
       ['PUT', '/team-a/k'],
       ['POST', '/team-a?delete'],
       ['DELETE', '/team-a/k'],
-      ['OPTIONS', '/team-a/k'],
     ] as const) {
       const { text } = await closed.exchange(request(method, target, [line, 'Content-Length: 0']), {
         quietMs: 100,
@@ -188,6 +219,13 @@ describe('raw requests', () => {
       expect(text).toMatch(/^HTTP\/1\.1 (400|403) /)
       expect(text).not.toContain('Signature=00')
     }
+  })
+
+  test('a preflight brings nobody in: it says what the rules of a bucket in the table say', async () => {
+    const lines = ['Origin: http://a', 'Access-Control-Request-Method: PUT']
+    const { text } = await closed.exchange(request('OPTIONS', '/remote-unknown/k', lines))
+    expect(text).toMatch(/^HTTP\/1\.1 404 /)
+    expect(closed.table.list()).toEqual([])
   })
 
   test('nothing unexpected happened', () => {

@@ -246,6 +246,8 @@ export interface Backend {
   readonly mutations: MutationOperations | undefined
   /** Absent where the store has no tags. */
   readonly tagging?: TaggingOperations | undefined
+  /** Absent where the store has no versions that a reader can list. */
+  readonly versioning?: VersioningOperations | undefined
 
   /**
    * The object or a part of it; `range` beyond its end is shortened. `attributes.etag` is empty where
@@ -319,4 +321,36 @@ export interface TaggingOperations {
   getOfBucket(call: Call): Promise<Tags | undefined>
   /** Replaces all tags of the bucket; none removes them. */
   putOfBucket(options: { readonly tags: Tags } & Call): Promise<void>
+}
+
+export interface VersionListOptions extends Call {
+  readonly prefix: string
+  readonly delimiter?: string | undefined
+  readonly keyMarker?: string | undefined
+  readonly versionIdMarker?: string | undefined
+  readonly pageMax: number
+}
+
+/** One page of versions and delete markers, by name, then newest first. */
+export interface VersionListing {
+  readonly versions: readonly {
+    readonly key: string
+    /** `null` for an object written without versions. */
+    readonly versionId: string
+    readonly isLatest: boolean
+    readonly lastModifiedMs: number
+    /** Absent for a delete marker. */
+    readonly object?: Pick<ListedObject, 'etag' | 'sizeBytes' | 'storageClass'> | undefined
+  }[]
+  readonly commonPrefixes: readonly string[]
+  readonly truncated: boolean
+  readonly nextKeyMarker?: string | undefined
+  readonly nextVersionIdMarker?: string | undefined
+}
+
+/** Versions, kept by the store. */
+export interface VersioningOperations {
+  /** `undefined` where the bucket never had versions. */
+  status(call: Call): Promise<'Enabled' | 'Suspended' | undefined>
+  list(options: VersionListOptions): Promise<VersionListing>
 }

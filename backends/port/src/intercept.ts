@@ -5,6 +5,7 @@ import type {
   ReadResult,
   TaggingOperations,
   UploadBody,
+  VersioningOperations,
 } from './backend.ts'
 
 /** What a request to a backend is for, as limits, meters and logs name it. */
@@ -25,6 +26,8 @@ export type BackendOperation =
   | 'list-uploads'
   | 'get-tags'
   | 'put-tags'
+  | 'get-versioning'
+  | 'list-versions'
 
 /** One request on its way through a wrapper. */
 export interface Step {
@@ -50,12 +53,13 @@ export interface Interceptor {
 /** The backend with `interceptor` around each of its requests. */
 export function intercept(backend: Backend, interceptor: Interceptor): Backend {
   const plain = plainRunner(interceptor)
-  const { mutations, tagging } = backend
+  const { mutations, tagging, versioning } = backend
   return {
     name: backend.name,
     capabilities: backend.capabilities,
     mutations: mutations === undefined ? undefined : interceptMutations(mutations, interceptor),
     tagging: tagging === undefined ? undefined : interceptTagging(tagging, interceptor),
+    versioning: versioning === undefined ? undefined : interceptVersioning(versioning, interceptor),
     read: (options) =>
       interceptor.read(
         { operation: 'read', signal: options.signal, upload: undefined },
@@ -102,6 +106,17 @@ function interceptTagging(tagging: TaggingOperations, interceptor: Interceptor):
     put: plain('put-tags', (options) => tagging.put(options)),
     getOfBucket: plain('get-tags', (options) => tagging.getOfBucket(options)),
     putOfBucket: plain('put-tags', (options) => tagging.putOfBucket(options)),
+  }
+}
+
+function interceptVersioning(
+  versioning: VersioningOperations,
+  interceptor: Interceptor,
+): VersioningOperations {
+  const plain = plainRunner(interceptor)
+  return {
+    status: plain('get-versioning', (options) => versioning.status(options)),
+    list: plain('list-versions', (options) => versioning.list(options)),
   }
 }
 

@@ -37,6 +37,8 @@ const READING: ReadonlySet<BackendOperation> = new Set<BackendOperation>([
   'list-parts',
   'list-uploads',
   'get-tags',
+  'get-versioning',
+  'list-versions',
   // Stating the same tags once more changes nothing.
   'put-tags',
 ])

@@ -9,6 +9,7 @@ import { headObject, readObject } from './read-object.ts'
 import { followRegion, Regions } from './regions.ts'
 import { createSdkMutations } from './sdk-mutations.ts'
 import { createSdkTagging } from './sdk-tagging.ts'
+import { createSdkVersioning } from './sdk-versioning.ts'
 import { writeObject, writePart } from './write-object.ts'
 
 /** What Amazon S3 and the stores that follow it can do. */
@@ -70,6 +71,7 @@ function bucketBackend(regions: Regions, bucket: string): Backend {
       },
       read: (options) => readObject(place, options),
       tagging: createSdkTagging(place),
+      versioning: createSdkVersioning(place),
       head: (options) => headObject(place, options),
       list: (options) => listObjects(place, options),
       headBucket: (call) => lookupBucket(place.connection, bucket, call),

@@ -118,6 +118,10 @@ export class FrontDoor {
 
   #enterS3(arrival: Arrival): void {
     const { authenticator, s3 } = this.#options
+    if (arrival.request.method === 'OPTIONS') {
+      s3.preflight(arrival)
+      return
+    }
     let authenticated: ReturnType<Authenticator['authenticate']>
     try {
       authenticated = authenticator.authenticate(arrival.request)

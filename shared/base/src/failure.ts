@@ -204,7 +204,14 @@ export const CATALOGUE = {
     type: 'ErrBadRequest',
     retry: false,
   },
+  'preflight-invalid': { status: 400, s3: 'BadRequest', type: 'ErrBadRequest', retry: false },
   'cors-forbidden': { status: 403, s3: 'AccessForbidden', type: 'ErrAccessDenied', retry: false },
+  'header-missing': {
+    status: 400,
+    s3: 'MissingSecurityHeader',
+    type: 'ErrBadRequest',
+    retry: false,
+  },
   'acl-unsupported': {
     status: 400,
     s3: 'AccessControlListNotSupported',

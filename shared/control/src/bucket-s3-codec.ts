@@ -1,27 +1,37 @@
 import { type BucketS3, CORS_METHODS, type CorsRule } from '@forebay/model/bucket-s3'
 import type { Tags } from '@forebay/model/object'
 
+const OWNERSHIPS: readonly BucketS3['ownership'][] = [
+  'BucketOwnerEnforced',
+  'BucketOwnerPreferred',
+  'ObjectWriter',
+  'none',
+]
+
 /** What the S3 API keeps with a bucket after a change; `undefined` when nothing is left. */
 export function mergeBucketS3(
   before: BucketS3 | undefined,
   change: Partial<BucketS3> | undefined,
 ): BucketS3 | undefined {
   if (change === undefined) return before
-  const { tags, cors } = { ...before, ...change }
-  if (tags === undefined && cors === undefined) return undefined
+  const { tags, cors, ownership } = { ...before, ...change }
+  if (tags === undefined && cors === undefined && ownership === undefined) return undefined
   return Object.freeze({
     ...(tags === undefined ? {} : { tags: Object.freeze([...tags]) }),
     ...(cors === undefined ? {} : { cors: Object.freeze([...cors]) }),
+    ...(ownership === undefined ? {} : { ownership }),
   })
 }
 
 /** Reads it back from the bucket table; `undefined` for what is none. */
 export function decodeBucketS3(value: unknown): BucketS3 | undefined {
   if (!isObject(value)) return undefined
-  const { tags, cors } = value
+  const { tags, cors, ownership } = value
   if (tags !== undefined && !isTags(tags)) return undefined
   if (cors !== undefined && !(Array.isArray(cors) && cors.every(isRule))) return undefined
-  return mergeBucketS3(undefined, { tags, cors })
+  const owned = OWNERSHIPS.find((known) => known === ownership)
+  if (ownership !== undefined && owned === undefined) return undefined
+  return mergeBucketS3(undefined, { tags, cors, ownership: owned })
 }
 
 function isTags(value: unknown): value is Tags {

@@ -19,9 +19,17 @@ export interface CorsRule {
   readonly maxAgeSeconds?: number | undefined
 }
 
+/**
+ * Who owns what is written. All users of a node are one account to the S3 API, so the three say the
+ * same here; they are kept because clients read them back.
+ */
+export type ObjectOwnership = 'BucketOwnerEnforced' | 'BucketOwnerPreferred' | 'ObjectWriter'
+
 /** What the S3 API keeps with a bucket. Nothing of it changes what the bucket's objects are. */
 export interface BucketS3 {
   /** Of a native bucket; a backend keeps the tags of its buckets itself. */
   readonly tags?: Tags | undefined
   readonly cors?: readonly CorsRule[] | undefined
+  /** Absent: `BucketOwnerEnforced`, as a new bucket has it. `none`: a client removed the statement. */
+  readonly ownership?: ObjectOwnership | 'none' | undefined
 }

@@ -242,6 +242,36 @@ export interface ListUploadsAnswer {
   readonly nextUploadIdMarker?: string | undefined
 }
 
+/** One version of an object, or the mark of its deletion. */
+export interface ListedVersion {
+  readonly key: string
+  /** `null` for an object written without versions. */
+  readonly versionId: string
+  readonly isLatest: boolean
+  readonly lastModifiedMs: number
+  /** Absent for a delete marker. */
+  readonly object?: Pick<ListedObject, 'etag' | 'sizeBytes' | 'storageClass'> | undefined
+}
+
+export interface ListVersionsRequest {
+  readonly bucket: BucketRecord
+  readonly prefix: string
+  readonly delimiter?: string | undefined
+  /** Names after this one; of it itself the versions after `versionIdMarker` where that is given. */
+  readonly keyMarker?: string | undefined
+  readonly versionIdMarker?: string | undefined
+  readonly pageMax: number
+  readonly signal: AbortSignal
+}
+
+export interface ListVersionsAnswer {
+  readonly versions: readonly ListedVersion[]
+  readonly commonPrefixes: readonly string[]
+  readonly truncated: boolean
+  readonly nextKeyMarker?: string | undefined
+  readonly nextVersionIdMarker?: string | undefined
+}
+
 /** What the cache knows about one key, for `forebay explain`. */
 export interface Explanation {
   readonly state: 'absent' | 'whole' | 'partial' | 'filling'
@@ -286,6 +316,9 @@ export interface TargetPort {
   /** Tags that a bucket has at its backend; `undefined` for none. */
   getBucketTags(request: BucketCall): Promise<Tags | undefined>
   putBucketTags(request: BucketCall & { readonly tags: Tags }): Promise<void>
+  /** Whether the bucket keeps versions at its backend; `undefined`: it never did. */
+  versioningOf(request: BucketCall): Promise<'Enabled' | 'Suspended' | undefined>
+  listVersions(request: ListVersionsRequest): Promise<ListVersionsAnswer>
 
   createUpload(request: CreateUploadRequest): Promise<{ readonly uploadId: string }>
   writePart(request: WritePartRequest): Promise<PartAnswer>

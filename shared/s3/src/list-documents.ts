@@ -1,5 +1,10 @@
 import type { ListedObject } from '@forebay/model/object'
-import type { ListAnswer, ListUploadsAnswer } from '@forebay/peer/target-port'
+import type {
+  ListAnswer,
+  ListedVersion,
+  ListUploadsAnswer,
+  ListVersionsAnswer,
+} from '@forebay/peer/target-port'
 import { algorithmWord, checksumKindWord } from './checksum-headers.ts'
 import { formatIsoDate } from './dates.ts'
 import { percentEncode } from './percent.ts'
@@ -43,6 +48,13 @@ export interface UploadsPage extends Echo {
   readonly keyMarker: string | undefined
   readonly uploadIdMarker: string | undefined
   readonly answer: ListUploadsAnswer
+  readonly owner: Owner
+}
+
+export interface VersionsPage extends Echo {
+  readonly keyMarker: string | undefined
+  readonly versionIdMarker: string | undefined
+  readonly answer: ListVersionsAnswer
   readonly owner: Owner
 }
 
@@ -114,6 +126,37 @@ export function renderUploads(page: UploadsPage): string {
   return xmlDocument(
     'ListMultipartUploadsResult',
     content + renderPrefixes(answer.commonPrefixes, write),
+  )
+}
+
+/** The answer of ListObjectVersions. */
+export function renderVersions(page: VersionsPage): string {
+  const write = page.urlEncoded ? writeEncoded : writePlain
+  const { answer } = page
+  return xmlDocument(
+    'ListVersionsResult',
+    renderEcho(page, write) +
+      `<KeyMarker>${write(page.keyMarker ?? '')}</KeyMarker>` +
+      `<VersionIdMarker>${xmlText(page.versionIdMarker ?? '')}</VersionIdMarker>` +
+      optional('NextKeyMarker', answer.nextKeyMarker, write) +
+      xmlElement('NextVersionIdMarker', answer.nextVersionIdMarker) +
+      `<MaxKeys>${page.pageMax}</MaxKeys><IsTruncated>${answer.truncated}</IsTruncated>` +
+      answer.versions.map((version) => renderVersion(version, write, page.owner)).join('') +
+      renderPrefixes(answer.commonPrefixes, write),
+  )
+}
+
+function renderVersion(version: ListedVersion, write: Write, owner: Owner): string {
+  const { key, versionId, isLatest, lastModifiedMs, object } = version
+  const named =
+    `<Key>${write(key)}</Key><VersionId>${xmlText(versionId)}</VersionId>` +
+    `<IsLatest>${isLatest}</IsLatest><LastModified>${formatIsoDate(lastModifiedMs)}</LastModified>`
+  const person = `<Owner><ID>${xmlText(owner.id)}</ID><DisplayName>${xmlText(owner.displayName)}</DisplayName></Owner>`
+  if (object === undefined) return `<DeleteMarker>${named}${person}</DeleteMarker>`
+  const { etag, sizeBytes, storageClass } = object
+  return (
+    `<Version>${named}<ETag>&quot;${xmlText(etag)}&quot;</ETag><Size>${sizeBytes}</Size>${person}` +
+    `<StorageClass>${xmlText(storageClass ?? 'STANDARD')}</StorageClass></Version>`
   )
 }
 

@@ -77,9 +77,12 @@ describe('CompleteMultipartUpload', () => {
 })
 
 test('a bucket may be asked for in a region', () => {
-  expect(parseBucketConfiguration(Buffer.alloc(0))).toBeUndefined()
+  expect(parseBucketConfiguration(Buffer.alloc(0))).toEqual({})
   const body =
     '<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>'
-  expect(parseBucketConfiguration(Buffer.from(body))).toBe('eu-west-1')
+  expect(parseBucketConfiguration(Buffer.from(body)).region).toBe('eu-west-1')
+  const tagged =
+    '<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags></CreateBucketConfiguration>'
+  expect(parseBucketConfiguration(Buffer.from(tagged)).tags).toEqual([{ key: 'a', value: 'b' }])
   expect(() => parseBucketConfiguration(Buffer.from('garbage'))).toThrow(failsAs('xml-malformed'))
 })

@@ -1,8 +1,10 @@
 import { Failure, isFailure } from '@forebay/base/failure'
 import { DELETE_KEYS_MAX, PARTS_MAX } from '@forebay/base/limits'
 import type { Checksum } from '@forebay/model/checksum'
+import type { Tags } from '@forebay/model/object'
 import { algorithmWord, parseChecksum, S3_ALGORITHMS } from './checksum-headers.ts'
 import { unquoteTag } from './conditions.ts'
+import { parseTagSet } from './tagging.ts'
 import { badArgument } from './verbatim.ts'
 import {
   childrenOf,
@@ -96,19 +98,30 @@ export function parseCompletion(body: Uint8Array): readonly NamedPart[] {
   })
 }
 
+/** What CreateBucket asks for besides a name. */
+export interface BucketConfiguration {
+  readonly region?: string | undefined
+  readonly tags?: Tags | undefined
+}
+
 /**
- * Reads the body of CreateBucket, which may be empty: the region that it asks for.
+ * Reads the body of CreateBucket, which may be empty.
  *
- * @throws Failure `xml-malformed` | `not-implemented` for tags, directory buckets and zones
+ * @throws Failure `xml-malformed` | `tag-invalid` | `tags-too-many` | `not-implemented` for directory
+ *   buckets and zones
  */
-export function parseBucketConfiguration(body: Uint8Array): string | undefined {
-  if (body.byteLength === 0) return undefined
+export function parseBucketConfiguration(body: Uint8Array): BucketConfiguration {
+  if (body.byteLength === 0) return {}
   const root = parseXml(body, 'CreateBucketConfiguration')
-  for (const name of ['Tags', 'Location', 'Bucket']) {
+  for (const name of ['Location', 'Bucket']) {
     if (childrenOf(root, name).length === 0) continue
     throw new Failure('not-implemented', `${name} of a new bucket is not implemented`)
   }
-  return textOf(root, 'LocationConstraint')?.trim() || undefined
+  const [tags] = childrenOf(root, 'Tags')
+  return {
+    region: textOf(root, 'LocationConstraint')?.trim() || undefined,
+    tags: tags === undefined ? undefined : parseTagSet(tags, 'bucket'),
+  }
 }
 
 function readChecksums(part: XmlElement): readonly Checksum[] {

@@ -3,7 +3,7 @@ import type { Tag, Tags } from '@forebay/model/object'
 import { percentDecode } from './percent.ts'
 import { header, type RequestHeaders } from './request-headers.ts'
 import { badArgument, verbatim } from './verbatim.ts'
-import { childrenOf, malformed, parseXml, requiredTextOf } from './xml-read.ts'
+import { childrenOf, malformed, parseXml, requiredTextOf, type XmlElement } from './xml-read.ts'
 import { xmlDocument, xmlElement } from './xml-write.ts'
 
 /** Tags of one object (S3 API). */
@@ -36,6 +36,11 @@ export function parseTagging(body: Uint8Array, tagged: Tagged): Tags {
   const root = parseXml(body, 'Tagging', TAGGING_BYTES_MAX)
   const [set, second] = childrenOf(root, 'TagSet')
   if (set === undefined || second !== undefined) throw malformed('it has not one TagSet')
+  return parseTagSet(set, tagged)
+}
+
+/** The tags below an element. @throws Failure as `parseTagging` */
+export function parseTagSet(set: XmlElement, tagged: Tagged): Tags {
   const tags = childrenOf(set, 'Tag').map((tag) => ({
     key: requiredTextOf(tag, 'Key'),
     value: requiredTextOf(tag, 'Value'),

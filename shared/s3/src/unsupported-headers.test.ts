@@ -6,7 +6,6 @@ test.each([
   'x-amz-server-side-encryption-customer-algorithm',
   'x-amz-copy-source-server-side-encryption-customer-key',
   'x-amz-object-lock-mode',
-  'x-amz-grant-read',
   'x-amz-website-redirect-location',
   'x-amz-mfa',
   'x-amz-write-offset-bytes',
@@ -23,7 +22,10 @@ test('headers that state what holds anyway pass', () => {
     'x-amz-date': 'x',
     'x-amz-request-payer': 'requester',
   })
-  expect(() => refuseUnsupportedHeaders({ 'x-amz-acl': 'public-read' })).toThrow('access control')
+  for (const other of [{ 'x-amz-acl': 'public-read' }, { 'x-amz-grant-read': 'id=1' }]) {
+    expect(() => refuseUnsupportedHeaders(other)).toThrow('access control')
+  }
+  expect(() => refuseUnsupportedHeaders({ 'x-amz-acl': 'nonsense' })).toThrow('canned')
 })
 
 test('who expects another owner is refused', () => {

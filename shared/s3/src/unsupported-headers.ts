@@ -1,4 +1,5 @@
 import { Failure } from '@forebay/base/failure'
+import { checkAclHeaders } from './access-control.ts'
 import { header, type RequestHeaders } from './request-headers.ts'
 
 /**
@@ -10,27 +11,17 @@ const REFUSED = [
   'x-amz-copy-source-server-side-encryption',
   'x-amz-object-lock-',
   'x-amz-bucket-object-lock-enabled',
-  'x-amz-grant-',
   'x-amz-website-redirect-location',
   'x-amz-mfa',
   'x-amz-write-offset-bytes',
   'x-amz-if-match-',
   'x-amz-rename-source',
-  'x-amz-object-ownership',
 ] as const
 
 /** Values that state what holds anyway. */
 const HARMLESS: Readonly<Record<string, readonly string[]>> = {
   'x-amz-bucket-object-lock-enabled': ['false', 'False'],
-  'x-amz-object-ownership': ['BucketOwnerEnforced'],
 }
-
-/** Access lists that mean: the owner alone. */
-const PRIVATE_ACLS: ReadonlySet<string> = new Set([
-  'private',
-  'bucket-owner-full-control',
-  'bucket-owner-read',
-])
 
 /** Headers by which a caller makes sure whose bucket it uses. */
 const EXPECTED_OWNERS = ['x-amz-expected-bucket-owner', 'x-amz-source-expected-bucket-owner']
@@ -49,9 +40,10 @@ export function checkExpectedOwner(headers: RequestHeaders, ownerIds: readonly s
 }
 
 /**
- * Refuses headers that ask for something that is not implemented: encryption keys, locks, grants.
+ * Refuses headers that ask for something that is not implemented: encryption keys, locks,
+ * access lists.
  *
- * @throws Failure `not-implemented`
+ * @throws Failure `not-implemented` | `acl-unsupported` | `argument-invalid`
  */
 export function refuseUnsupportedHeaders(headers: RequestHeaders): void {
   for (const name in headers) {
@@ -60,8 +52,5 @@ export function refuseUnsupportedHeaders(headers: RequestHeaders): void {
     if (Object.hasOwn(HARMLESS, name) && HARMLESS[name]?.includes(value)) continue
     throw new Failure('not-implemented', `the header ${name} asks for what is not implemented`)
   }
-  const acl = header(headers, 'x-amz-acl')
-  if (acl !== undefined && !PRIVATE_ACLS.has(acl)) {
-    throw new Failure('not-implemented', 'access control lists are not implemented')
-  }
+  checkAclHeaders(headers)
 }

@@ -16,6 +16,8 @@ import type {
   ListRequest,
   ListUploadsAnswer,
   ListUploadsRequest,
+  ListVersionsAnswer,
+  ListVersionsRequest,
   PartAnswer,
   ReadAnswer,
   ReadRequest,
@@ -33,6 +35,7 @@ import { explainObject } from './explain.ts'
 import { headObject } from './head.ts'
 import { listObjects } from './list.ts'
 import { listNativeUploads } from './list-uploads.ts'
+import { listVersions } from './list-versions.ts'
 import {
   abortBackendUpload,
   completeBackendUpload,
@@ -96,6 +99,14 @@ export class Target implements TargetPort {
 
   async putBucketTags(request: BucketCall & { readonly tags: Tags }): Promise<void> {
     return taggingOf(this.#context, request.bucket).putOfBucket(request)
+  }
+
+  async versioningOf(request: BucketCall): ReturnType<TargetPort['versioningOf']> {
+    return this.#context.backendOf(request.bucket).versioning?.status(request)
+  }
+
+  listVersions(request: ListVersionsRequest): Promise<ListVersionsAnswer> {
+    return listVersions(this.#context, request)
   }
 
   list(request: ListRequest): Promise<ListAnswer> {

@@ -1,4 +1,5 @@
 import { Failure } from '@forebay/base/failure'
+import { parseOwnershipHeader } from '@forebay/s3/access-control'
 import { checkNewBucketName } from '@forebay/s3/bucket-name'
 import { percentEncode } from '@forebay/s3/percent'
 import { parseBucketConfiguration } from '@forebay/s3/request-documents'
@@ -10,7 +11,8 @@ import { readDocument } from './open-body.ts'
 export async function createBucket(exchange: Exchange): Promise<void> {
   const { table, resolver, region } = exchange.context
   const name = checkNewBucketName(exchange.bucketName)
-  const wanted = parseBucketConfiguration(await readDocument(exchange))
+  const ownership = parseOwnershipHeader(exchange.headers)
+  const { region: wanted, tags } = parseBucketConfiguration(await readDocument(exchange))
   // S3 takes every region's name here but that of the one that is the default.
   if (wanted !== undefined && (wanted !== region || wanted === 'us-east-1')) {
     throw verbatim('location-invalid', 'The specified location-constraint is not valid', {
@@ -20,7 +22,10 @@ export async function createBucket(exchange: Exchange): Promise<void> {
   if (table.get(name).length > 0) {
     throw new Failure('bucket-exists', 'the bucket exists already')
   }
-  await table.create({ provider: 'ais', namespace: { uuid: '', name: '' }, name })
+  const created = await table.create({ provider: 'ais', namespace: { uuid: '', name: '' }, name })
+  if (ownership !== undefined || tags !== undefined) {
+    await table.update(created.id, { s3: { ownership, tags } })
+  }
   resolver.forget(name)
   exchange.sendEmpty(200, [
     'Location',

@@ -11,6 +11,7 @@ import { checkExpectedOwner, refuseUnsupportedHeaders } from '@forebay/s3/unsupp
 import type { Authenticated } from '../../authentication/authenticator.ts'
 import { requirePermission } from '../../authentication/authorise.ts'
 import type { S3Context } from './context.ts'
+import { answerPreflight, setCorsHeaders } from './cross-origin.ts'
 import { type Arrival, Exchange, ownerOf } from './exchange.ts'
 import { OPERATIONS } from './operations.ts'
 import { refuse, toFailure } from './refuse.ts'
@@ -33,6 +34,7 @@ export class S3Door {
     const startedMs = this.#context.onAnswer === undefined ? 0 : performance.now()
     let exchange: Exchange | undefined
     let failure: Failure | undefined
+    this.#allowOrigin(arrival)
     try {
       exchange = this.#open(arrival, authenticated)
       await dispatch(exchange)
@@ -44,11 +46,34 @@ export class S3Door {
     }
   }
 
+  /**
+   * Answers a browser that asks whether a page of another origin may send a request. It cannot sign
+   * its question, so nobody is authenticated: only the rules of the bucket are told, and no provider
+   * is asked for a bucket that the table does not have.
+   */
+  preflight(arrival: Arrival): void {
+    const startedMs = performance.now()
+    let failure: Failure | undefined
+    try {
+      answerPreflight(arrival, this.#context, this.hostBucketOf(arrival.request))
+    } catch (error) {
+      failure = this.#fail(error, arrival, undefined)
+    }
+    this.#tell({ arrival, authenticated: undefined, exchange: undefined, failure, startedMs })
+  }
+
   /** Answers a request that got no further than the front door. */
   refuse(error: unknown, arrival: Arrival): void {
     const startedMs = performance.now()
+    this.#allowOrigin(arrival)
     const failure = this.#fail(error, arrival, undefined)
     this.#tell({ arrival, authenticated: undefined, exchange: undefined, failure, startedMs })
+  }
+
+  /** Lets the page that sent the request see its answer, errors too, where the bucket's rules do. */
+  #allowOrigin({ request, response }: Arrival): void {
+    if (request.headers.origin === undefined) return
+    setCorsHeaders({ request, response }, this.#context, this.hostBucketOf(request))
   }
 
   #open(arrival: Arrival, authenticated: Authenticated): Exchange {

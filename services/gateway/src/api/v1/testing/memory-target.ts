@@ -142,6 +142,8 @@ export class MemoryTarget implements TargetPort {
   putTags = refuse
   getBucketTags = refuse
   putBucketTags = refuse
+  versioningOf = refuse
+  listVersions = refuse
 }
 
 class MemoryBody implements ObjectBody {
