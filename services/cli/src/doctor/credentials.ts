@@ -1,4 +1,5 @@
 import type { Environment } from '@forebay/config/environment'
+import type { Settings } from '@forebay/config/schema'
 import { type Finding, ok, problem, remark, warning } from './finding.ts'
 import type { Machine } from './machine.ts'
 
@@ -13,8 +14,8 @@ interface Source {
 export interface CredentialsInput {
   readonly machine: Machine
   readonly environment: Environment
-  /** Profile of `backends.aws.profile`, where set. */
-  readonly awsProfile: string | undefined
+  /** Absent when the settings cannot be read. */
+  readonly backends: Settings['backends'] | undefined
 }
 
 /**
@@ -47,7 +48,7 @@ function vendorFindings(vendor: string, sources: readonly Source[]): readonly Fi
 
 async function awsFindings(input: CredentialsInput): Promise<readonly Finding[]> {
   const { variables } = input.environment
-  const stated = input.awsProfile ?? nonEmpty(variables['AWS_PROFILE'])
+  const stated = input.backends?.aws.profile ?? nonEmpty(variables['AWS_PROFILE'])
   const sources = await awsSources(input, stated ?? 'default')
   const inFiles = sources.some(({ place }) => place.startsWith('profile '))
   const findings = vendorFindings('aws', sources)
@@ -65,7 +66,7 @@ async function awsSources(input: CredentialsInput, profile: string): Promise<rea
   const sources: Source[] = []
   // A profile stated in the settings goes before the environment's keys.
   if (
-    input.awsProfile === undefined &&
+    input.backends?.aws.profile === undefined &&
     (has('AWS_ACCESS_KEY_ID') || has('AWS_SECRET_ACCESS_KEY'))
   ) {
     sources.push({
@@ -146,12 +147,19 @@ function keysOfProfile(text: string, profile: string): ReadonlySet<string> | und
   return keys
 }
 
-async function gcsSources({ machine, environment }: CredentialsInput): Promise<readonly Source[]> {
+async function gcsSources(input: CredentialsInput): Promise<readonly Source[]> {
+  const { machine, environment, backends } = input
   const { variables, home } = environment
-  const stated = nonEmpty(variables['GOOGLE_APPLICATION_CREDENTIALS'])
+  if (backends?.gcp.anonymous === true) return [{ place: 'setting backends.gcp.anonymous (none)' }]
+  const set = backends?.gcp.credentialsFile
+  const stated = set ?? nonEmpty(variables['GOOGLE_APPLICATION_CREDENTIALS'])
   if (stated !== undefined) {
     const text = await machine.readText(stated)
-    const place = `environment GOOGLE_APPLICATION_CREDENTIALS (${stated})`
+    const where =
+      set === undefined
+        ? 'environment GOOGLE_APPLICATION_CREDENTIALS'
+        : 'setting backends.gcp.credentialsFile'
+    const place = `${where} (${stated})`
     return [{ place, lacks: text === undefined ? 'the file cannot be read' : typeFault(text) }]
   }
   const folder = nonEmpty(variables['CLOUDSDK_CONFIG']) ?? `${home}/.config/gcloud`
@@ -172,10 +180,21 @@ function typeFault(text: string): string | undefined {
   }
 }
 
-function azureSources({ environment }: CredentialsInput): readonly Source[] {
+function azureSources({ environment, backends }: CredentialsInput): readonly Source[] {
   const { variables } = environment
   const has = (name: string): boolean => nonEmpty(variables[name]) !== undefined
   const sources: Source[] = []
+  const hasAccount = backends?.azure.account !== undefined || has('AZURE_STORAGE_ACCOUNT')
+  const lacks = hasAccount
+    ? undefined
+    : 'neither backends.azure.account nor AZURE_STORAGE_ACCOUNT is set'
+  // The settings take over what the environment says; then that is where it comes from.
+  if (backends?.azure.key !== undefined && !has('AZURE_STORAGE_KEY')) {
+    sources.push({ place: 'setting backends.azure.key', lacks })
+  }
+  if (backends?.azure.sasToken !== undefined && !has('AZURE_STORAGE_SAS_TOKEN')) {
+    sources.push({ place: 'setting backends.azure.sasToken', lacks })
+  }
   if (has('AZURE_STORAGE_CONNECTION_STRING')) {
     sources.push({ place: 'environment AZURE_STORAGE_CONNECTION_STRING' })
   }
@@ -183,7 +202,7 @@ function azureSources({ environment }: CredentialsInput): readonly Source[] {
   if (secrets.length > 0) {
     sources.push({
       place: `environment ${secrets.join(', ')}`,
-      lacks: has('AZURE_STORAGE_ACCOUNT') ? undefined : 'AZURE_STORAGE_ACCOUNT is not set',
+      lacks,
     })
   }
   if (has('AZURE_CLIENT_SECRET') || has('AZURE_FEDERATED_TOKEN_FILE')) {

@@ -290,12 +290,46 @@ test('a profile is found in either file, and one that is nowhere is a problem', 
   expect(stated[0]).toContain('profile "work"')
 })
 
+test('credentials in the settings are told by the setting', async () => {
+  const found = await credentials({}, [
+    'backends.azure.account=account',
+    'backends.azure.key=PLANTED-SECRET',
+    'backends.gcp.credentialsFile=/keys/good.json',
+  ])
+  expect(found).toContain('ok azure: setting backends.azure.key')
+  expect(found).toContain('ok gcs: setting backends.gcp.credentialsFile (/keys/good.json)')
+})
+
+test('a vendor is asked only by who has credentials for it, and silence is no complaint', async () => {
+  const asked: string[] = []
+  const machine: Partial<Machine> = {
+    ask: async (url) => {
+      asked.push(url)
+      return { kind: 'silent', reason: 'ENOTFOUND' }
+    },
+  }
+  expect(await complaints({ machine })).toEqual([])
+  expect(asked).toEqual([])
+  const variables = {
+    AWS_ACCESS_KEY_ID: 'PLANTED-ID',
+    AWS_SECRET_ACCESS_KEY: 'PLANTED-SECRET',
+    AWS_REGION: 'eu-west-1',
+    AZURE_STORAGE_ACCOUNT: 'account',
+    AZURE_STORAGE_KEY: 'PLANTED-SECRET',
+  }
+  expect(await complaints({ machine, variables })).toEqual([])
+  expect(asked).toEqual([
+    'https://s3.eu-west-1.amazonaws.com',
+    'https://account.blob.core.windows.net',
+  ])
+})
+
 test.each([
   [{ AWS_ACCESS_KEY_ID: 'PLANTED-ID' }, 'AWS_SECRET_ACCESS_KEY is not set'],
   [{ AWS_PROFILE: 'half' }, 'aws_secret_access_key is not there'],
   [{ GOOGLE_APPLICATION_CREDENTIALS: '/keys/bad.json' }, 'is not JSON'],
   [{ GOOGLE_APPLICATION_CREDENTIALS: '/keys/gone.json' }, 'cannot be read'],
-  [{ AZURE_STORAGE_KEY: 'PLANTED-SECRET' }, 'AZURE_STORAGE_ACCOUNT is not set'],
+  [{ AZURE_STORAGE_KEY: 'PLANTED-SECRET' }, 'AZURE_STORAGE_ACCOUNT is set'],
   [{ AZURE_CLIENT_SECRET: 'PLANTED-SECRET', AZURE_CLIENT_ID: 'i' }, 'AZURE_TENANT_ID is not set'],
 ])('half of what a source needs is warned of: %o', async (variables, lacks) => {
   expect((await credentials(variables)).join('\n')).toMatch(new RegExp(`warning .*${lacks}`))

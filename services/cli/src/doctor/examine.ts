@@ -32,15 +32,12 @@ export async function examine(input: ExamineInput): Promise<readonly Finding[]> 
   const { machine, environment, signal } = input
   const runtime = await checkRuntime(machine)
   const { settings, findings } = await readSettings(input)
-  const awsProfile = settings?.backends.aws.profile
-  const credentials = await checkCredentials({ machine, environment, awsProfile })
+  const backends = settings?.backends
+  const credentials = await checkCredentials({ machine, environment, backends })
   const local = [...runtime, ...findings, ...checkLimits(machine, settings)]
   if (settings === undefined) return [...local, ...credentials]
-  const hasAws = credentials.some(
-    ({ level, message }) => level === 'ok' && message.startsWith('aws:'),
-  )
   const origins = [
-    ...statedOrigins(settings, environment, hasAws),
+    ...statedOrigins({ settings, environment, credentials }),
     ...(await input.bucketOrigins()),
   ]
   return [
@@ -69,23 +66,32 @@ async function readSettings(
   }
 }
 
-/** Origins that the settings name, of whatever provider; Amazon's own only for who has keys for it. */
-function statedOrigins(
-  settings: Settings,
-  environment: Environment,
-  hasAws: boolean,
-): readonly Origin[] {
-  const origins = Object.entries(settings.backends).flatMap(([provider, held]) =>
-    'endpoint' in held && typeof held.endpoint === 'string'
-      ? [{ name: `backends.${provider}`, url: held.endpoint, stated: true }]
-      : [],
-  )
-  if (settings.backends.aws.endpoint !== undefined || !hasAws) return origins
-  const { AWS_REGION, AWS_DEFAULT_REGION } = environment.variables
-  const region = settings.backends.aws.region ?? (AWS_REGION || AWS_DEFAULT_REGION || 'us-east-1')
-  const url = URL.parse(`https://s3.${region}.amazonaws.com`)
-  if (url === null) return origins
-  return [...origins, { name: 'backends.aws', url: url.origin, stated: false }]
+/** Origins that the settings name, and the vendors' own for who has credentials for them. */
+function statedOrigins(input: {
+  readonly settings: Settings
+  readonly environment: Environment
+  readonly credentials: readonly Finding[]
+}): readonly Origin[] {
+  const { settings, environment, credentials } = input
+  const { aws, gcp, azure } = settings.backends
+  const has = (vendor: string): boolean =>
+    credentials.some(({ level, message }) => level === 'ok' && message.startsWith(`${vendor}:`))
+  const { AWS_REGION, AWS_DEFAULT_REGION, AZURE_STORAGE_ACCOUNT } = environment.variables
+  const region = aws.region ?? (AWS_REGION || AWS_DEFAULT_REGION || 'us-east-1')
+  const account = azure.account ?? AZURE_STORAGE_ACCOUNT ?? ''
+  const candidates = [
+    { vendor: 'aws', stated: aws.endpoint, own: `https://s3.${region}.amazonaws.com` },
+    { vendor: 'gcs', stated: gcp.endpoint, own: 'https://storage.googleapis.com' },
+    { vendor: 'azure', stated: azure.endpoint, own: `https://${account}.blob.core.windows.net` },
+  ]
+  return candidates.flatMap(({ vendor, stated, own }): readonly Origin[] => {
+    const name = `backends.${vendor === 'gcs' ? 'gcp' : vendor}`
+    if (stated !== undefined) return [{ name, url: stated, stated: true }]
+    const url = has(vendor) ? URL.parse(own) : null
+    return url === null || url.hostname.startsWith('.')
+      ? []
+      : [{ name, url: url.origin, stated: false }]
+  })
 }
 
 function distinct(origins: readonly Origin[]): readonly Origin[] {

@@ -62,7 +62,7 @@ async function checkOrigin(
   const what = `${name}: ${url} does not answer: ${answer.reason}`
   return stated
     ? [problem('origin', what, todoFor(answer.reason))]
-    : [remark('origin', `${what}; only buckets of AWS need it`)]
+    : [remark('origin', `${what}; only buckets there need it`)]
 }
 
 function todoFor(reason: string): string {
