@@ -27,6 +27,10 @@ export interface BucketProperties {
   readonly blockBytes: number
   /** Above this size a range of an absent object is read as blocks, not as the whole object; bytes. */
   readonly sparseThresholdBytes: number
+  /** From this size on an object is fetched by several connections where that is faster; bytes. */
+  readonly parallelThresholdBytes: number
+  /** Share of a large object's bytes after which the rest is fetched too, percent; 100 = never. */
+  readonly fillWholePercent: number
   /** Which of its objects go first when room is needed. */
   readonly policy: PolicyKind
   /** Eviction may take this bucket's objects. Native buckets are never evicted: there is no other copy. */
@@ -35,6 +39,9 @@ export interface BucketProperties {
 
 /** 5 minutes: the middle of what cache users ask for, and a bound on staleness people can reason about. */
 export const REVALIDATE_TTL_DEFAULT_MS = 5 * 60_000
+
+/** Who reads half of an object may well want no more of it, and what nobody wants costs money. */
+export const FILL_WHOLE_NEVER = 100
 
 /** The defaults of a bucket of this kind, with `overrides` applied. */
 export function resolveProperties(
@@ -48,6 +55,8 @@ export function resolveProperties(
     syncWrites: backend === undefined,
     blockBytes: 4 * 1024 ** 2,
     sparseThresholdBytes: 8 * 1024 ** 2,
+    parallelThresholdBytes: 32 * 1024 ** 2,
+    fillWholePercent: FILL_WHOLE_NEVER,
     policy: 'lru',
     ...overrides,
     evictable: backend !== undefined && (overrides.evictable ?? true),

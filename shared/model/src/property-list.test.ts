@@ -22,6 +22,8 @@ test('properties are read as users write them', () => {
       syncWrites: true,
       blockSize: '1MiB',
       sparseThreshold: 65_536,
+      parallelThreshold: '64MiB',
+      fillWhole: '50%',
       policy: 's3-fifo',
       evictable: 'false',
     }),
@@ -32,6 +34,8 @@ test('properties are read as users write them', () => {
     syncWrites: true,
     blockBytes: 1024 ** 2,
     sparseThresholdBytes: 65_536,
+    parallelThresholdBytes: 64 * 1024 ** 2,
+    fillWholePercent: 50,
     policy: 's3-fifo',
     evictable: false,
   })
@@ -60,6 +64,9 @@ test.each([
   [{ sparseThreshold: 0.5 }, /whole/],
   [{ sparseThreshold: true }, /cannot be true/],
   [{ sparseThreshold: '100TiB' }, /at most/],
+  [{ fillWhole: '0%' }, /never, or a share/],
+  [{ fillWhole: '100%' }, /never, or a share/],
+  [{ fillWhole: 50 }, /never, or a share/],
   [{ blockSize: BLOCK_BYTES_MIN / 2 }, /power of two/],
   [{ blockSize: BLOCK_BYTES_MAX * 2 }, /power of two/],
   [{ blockSize: BLOCK_BYTES_MIN + 1 }, /power of two/],
@@ -97,6 +104,8 @@ const anyProperties: fc.Arbitrary<Partial<BucketProperties>> = fc.record(
     syncWrites: fc.boolean(),
     blockBytes: fc.integer({ min: 16, max: 26 }).map((power) => 2 ** power),
     sparseThresholdBytes: fc.nat(),
+    parallelThresholdBytes: fc.nat(),
+    fillWholePercent: fc.integer({ min: 1, max: 100 }),
     policy: fc.constantFrom(...POLICY_KINDS),
     evictable: fc.boolean(),
   },
@@ -128,11 +137,14 @@ test('every field is in the list once, and every default stated there is the rea
   expect(Object.keys(PROPERTY_LIST).sort()).toEqual(Object.keys(native).sort())
   for (const [field, property] of Object.entries(PROPERTY_LIST)) expect(property.field).toBe(field)
   const { revalidate, staleIfErrorMs, cache, blockBytes, sparseThresholdBytes } = PROPERTY_LIST
+  const { parallelThresholdBytes, fillWholePercent } = PROPERTY_LIST
   expect(formatProperties(native)).toMatchObject({
     revalidate: revalidate.default,
     staleIfError: staleIfErrorMs.default,
     cache: cache.default,
     blockSize: blockBytes.default,
     sparseThreshold: sparseThresholdBytes.default,
+    parallelThreshold: parallelThresholdBytes.default,
+    fillWhole: fillWholePercent.default,
   })
 })

@@ -4,6 +4,7 @@ import { Failure, isFailure } from '@forebay/base/failure'
 import { OBJECT_BYTES_MAX } from '@forebay/base/limits'
 import {
   type BucketProperties,
+  FILL_WHOLE_NEVER,
   POLICY_KINDS,
   REVALIDATE_TTL_DEFAULT_MS,
   type Revalidate,
@@ -63,6 +64,13 @@ export const PROPERTY_LIST: {
     default: '8MiB',
     doc: 'Above this size a range of an absent object is read as blocks, not as the whole object.',
   }),
+  parallelThresholdBytes: sizeProperty({
+    name: 'parallelThreshold',
+    field: 'parallelThresholdBytes',
+    default: '32MiB',
+    doc: 'From this size on an object is fetched by several connections where that is faster.',
+  }),
+  fillWholePercent: fillWholeProperty(),
   policy: wordProperty('policy', POLICY_KINDS, {
     default: 'lru',
     doc: 'Which objects leave the cache first when room is needed; `epoch` is for training loops over more data than fits.',
@@ -200,6 +208,26 @@ function blockProperty(): Property<number> {
   }
 }
 
+function fillWholeProperty(): Property<number> {
+  const allowed = 'never, or a share such as 50%, from 1% to 99%'
+  return {
+    name: 'fillWhole',
+    field: 'fillWholePercent',
+    type: 'word',
+    unit: 'percent',
+    allowed,
+    default: 'never',
+    doc: 'Share of a large object after which what was not read of it is fetched too, in the background.',
+    parse: (written) => {
+      if (written === 'never') return FILL_WHOLE_NEVER
+      const match = typeof written === 'string' ? /^([1-9]\d?)%$/.exec(written) : null
+      if (match === null) throw bad('fillWhole', written, allowed)
+      return Number(match[1])
+    },
+    format: (value) => (value === FILL_WHOLE_NEVER ? 'never' : `${value}%`),
+  }
+}
+
 function booleanProperty(named: Named<'syncWrites' | 'evictable'>): Property<boolean> {
   const allowed = 'true or false'
   return {
@@ -232,7 +260,9 @@ function durationProperty(named: Named<'staleIfErrorMs'>): Property<number> {
   }
 }
 
-function sizeProperty(named: Named<'blockBytes' | 'sparseThresholdBytes'>): Property<number> {
+function sizeProperty(
+  named: Named<'blockBytes' | 'sparseThresholdBytes' | 'parallelThresholdBytes'>,
+): Property<number> {
   const allowed = `a size such as 4MiB, at most ${formatBytes(OBJECT_BYTES_MAX)}`
   return {
     ...named,

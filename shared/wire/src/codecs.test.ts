@@ -202,6 +202,8 @@ test('the properties of a new native bucket are AIStore’s tree with ours below
       syncWrites: true,
       blockSize: '4MiB',
       sparseThreshold: '8MiB',
+      parallelThreshold: '32MiB',
+      fillWhole: 'never',
       policy: 'lru',
       evictable: false,
       aliases: [],
