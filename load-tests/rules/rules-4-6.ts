@@ -155,8 +155,8 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     tests: [LATER],
     edits: [
       object(
-        'fill.ts',
-        '      pin: this.pin,\n      signal: this.#abort.signal',
+        'fetching.ts',
+        '      pin: this.#host.pin,\n      signal: this.#abort.signal',
         '      signal: this.#abort.signal',
       ),
     ],
@@ -167,9 +167,9 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     tests: [LATER],
     edits: [
       object(
-        'fill.ts',
-        'if (result.range.offset !== start || result.sizeBytes !== this.attributes.sizeBytes) {',
-        'if (result.sizeBytes !== this.attributes.sizeBytes) {',
+        'fetching.ts',
+        'if (result.range.offset !== start || result.sizeBytes !== sizeBytes) {',
+        'if (result.sizeBytes !== sizeBytes) {',
       ),
     ],
   },
@@ -185,7 +185,13 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     rule: '6',
     what: 'what has no pin is continued by another connection',
     tests: [LATER],
-    edits: [object('fill.ts', "            this.pin.kind === 'none' ||\n", '')],
+    edits: [
+      object(
+        'fetching.ts',
+        "if (!isUnreachable(error) || pin.kind === 'none' ||",
+        'if (!isUnreachable(error) ||',
+      ),
+    ],
   },
   {
     rule: '6',

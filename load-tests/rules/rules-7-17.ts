@@ -234,7 +234,9 @@ export const RULES_7_TO_17: readonly Mutation[] = [
     rule: 'held',
     what: 'a fill has any number of connections',
     tests: [RELEASE],
-    edits: [object('fill.ts', 'this.#running >= FETCHES_MAX', 'this.#fetches.size >= FETCHES_MAX')],
+    edits: [
+      object('fetching.ts', 'this.#running >= FETCHES_MAX', 'this.#fetches.size >= FETCHES_MAX'),
+    ],
   },
   {
     rule: 'held',

@@ -178,6 +178,7 @@ function targetSettings(settings: Settings) {
     sendfile: datapath.sendfile,
     whenAbandoned: cold.whenAbandoned,
     fillsMax: cold.fillsMax,
+    connectionsPerObjectMax: cold.connectionsPerObjectMax,
     writeStallTimeoutMs: http.writeStallTimeoutMs,
     cacheDefaults: {
       revalidate: { kind: 'after' as const, ttlMs: cache.revalidateTtlMs },

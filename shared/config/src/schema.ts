@@ -268,6 +268,12 @@ export const SCHEMA = {
       default: 1024,
       doc: 'Objects that are fetched into the cache at the same time; more are read past the cache.',
     }),
+    connectionsPerObjectMax: count({
+      min: 1,
+      max: 64,
+      default: 16,
+      doc: 'Connections over which one large object is fetched at most; 1 = never in parallel.',
+    }),
     whenAbandoned: word({
       words: ['stop', 'finish'],
       default: 'stop',

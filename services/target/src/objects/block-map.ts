@@ -47,6 +47,11 @@ export class BlockMap {
     return this.#states[index] === PRESENT
   }
 
+  /** The crc32c of a block that is there. */
+  crcOf(index: number): number | undefined {
+    return this.isPresent(index) ? this.#crcs[index] : undefined
+  }
+
   isAbsent(index: number): boolean {
     return this.#states[index] === ABSENT
   }
@@ -62,6 +67,15 @@ export class BlockMap {
     const lastBytes = this.endOf(last) - this.startOf(last)
     const missing = this.isPresent(last) ? this.blockBytes - lastBytes : 0
     return this.#presentCount * this.blockBytes - missing
+  }
+
+  /** Bytes of the blocks that somebody is fetching. */
+  get claimedBytes(): number {
+    let bytes = 0
+    for (const [index, state] of this.#states.entries()) {
+      if (state === CLAIMED) bytes += this.endOf(index) - this.startOf(index)
+    }
+    return bytes
   }
 
   markPresent(index: number, crc: number): void {

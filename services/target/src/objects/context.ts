@@ -45,6 +45,10 @@ export interface ObjectContext {
   readonly whenAbandoned: 'stop' | 'finish'
   /** Fills at the same time; what is asked for beyond is read past the cache. */
   readonly fillsMax: number
+  /** Connections over which one large object is fetched at most; 1 = never in parallel. */
+  readonly connectionsPerObjectMax: number
+  /** Share of its time that the event loop was busy of late, 0..1. */
+  readonly loopBusyShare: () => number
   /** Longest time without progress of a client that reads, ms. */
   readonly writeStallTimeoutMs: number
   /** Goes into ids that must find their way back to this node. */

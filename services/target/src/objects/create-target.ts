@@ -6,11 +6,15 @@ import { type BucketProperties, resolveProperties } from '@forebay/model/bucket-
 import type { ObjectStore } from '../store/contract.ts'
 import { Questions } from './ask-backend.ts'
 import type { ObjectContext, ObjectObserver } from './context.ts'
+import { watchLoop } from './fetch-pace.ts'
 import { FillTable } from './fill-table.ts'
 import { Generations } from './generations.ts'
 import { OverlapWatch } from './overlap.ts'
 import { Target } from './target.ts'
 import { UnsettledKeys } from './unsettled.ts'
+
+/** Sixteen connections of 25 MiB a second are as much as one event loop moves. */
+const CONNECTIONS_PER_OBJECT_DEFAULT = 16
 
 /** What a target is made of; `locks` are the ones that the store's eviction takes too. */
 export interface TargetOptions {
@@ -23,6 +27,10 @@ export interface TargetOptions {
   readonly sendfile: 'auto' | 'off'
   readonly whenAbandoned: 'stop' | 'finish'
   readonly fillsMax: number
+  /** Default 16. */
+  readonly connectionsPerObjectMax?: number | undefined
+  /** Default: measured. */
+  readonly loopBusyShare?: (() => number) | undefined
   readonly writeStallTimeoutMs: number
   /** The node's defaults for buckets with a backend. */
   readonly cacheDefaults?: Pick<BucketProperties, 'revalidate' | 'staleIfErrorMs'> | undefined
@@ -37,6 +45,8 @@ export function createTarget(options: TargetOptions): Target {
 export function createObjectContext(options: TargetOptions): ObjectContext {
   return {
     ...options,
+    connectionsPerObjectMax: options.connectionsPerObjectMax ?? CONNECTIONS_PER_OBJECT_DEFAULT,
+    loopBusyShare: options.loopBusyShare ?? watchLoop(),
     propertiesOf: rememberProperties(options.cacheDefaults),
     generations: new Generations(),
     overlaps: new OverlapWatch(),

@@ -21,6 +21,15 @@ export class FetchSet {
     this.#fetches.delete(fetch)
   }
 
+  /** Connections that bring bytes. */
+  get size(): number {
+    return this.#fetches.size
+  }
+
+  has(fetch: RangeFetch): boolean {
+    return this.#fetches.has(fetch)
+  }
+
   abort(): void {
     for (const fetch of this.#fetches) fetch.abort()
   }
@@ -57,6 +66,24 @@ export class FetchSet {
       if (wanted - fetch.position <= FETCH_AHEAD_BYTES) continue
       this.shorten(fetch, wanted)
     }
+  }
+
+  /**
+   * The first fetch with much before it whose blocks from some place in `[first, end)` on another
+   * connection could bring, and that place: `aheadBytes` or more from where the fetch is.
+   */
+  findLong(
+    range: { readonly first: number; readonly end: number },
+    aheadBytes: number,
+  ): { readonly fetch: RangeFetch; readonly first: number } | undefined {
+    let found: { readonly fetch: RangeFetch; readonly first: number } | undefined
+    for (const fetch of this.#fetches) {
+      const behind = Math.ceil((fetch.takenTo + aheadBytes) / this.#map.blockBytes)
+      const first = Math.max(behind, range.first)
+      if (first >= range.end || this.#map.startOf(first) >= fetch.end) continue
+      if (found === undefined || first < found.first) found = { fetch, first }
+    }
+    return found
   }
 
   /** Ends a fetch earlier; the blocks behind it are nobody's again. */

@@ -1,3 +1,4 @@
+import { ConnectionShare } from './connection-share.ts'
 import type { Fill } from './fill.ts'
 
 /** What opening a cold object came to. */
@@ -8,6 +9,8 @@ export type Opened = { readonly kind: 'fill'; readonly fill: Fill } | { readonly
  * readers of one absent object wait for the same first answer of the backend.
  */
 export class FillTable {
+  /** Connections beyond the one that each fill needs. */
+  readonly share = new ConnectionShare()
   readonly #fills = new Map<string, Fill>()
   /** Also those that nobody may join any more. */
   readonly #active = new Set<Fill>()

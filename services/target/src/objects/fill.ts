@@ -3,26 +3,23 @@ import type { Backend, BackendBody } from '@forebay/backend-port/backend'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure, isFailure } from '@forebay/base/failure'
 import { createDigester, type Digester } from '@forebay/base/hash/digester'
-import type { ChecksumAlgorithm } from '@forebay/model/checksum'
+import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
 import { BlockMap } from './block-map.ts'
-import { changedMeanwhile } from './changed-meanwhile.ts'
+import { BlockSums } from './block-sums.ts'
+import type { ConnectionShare } from './connection-share.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { expectedDigest } from './expected-digest.ts'
-import { FetchSet } from './fetch-set.ts'
+import { FetchPace } from './fetch-pace.ts'
+import { Fetching, type FetchingHost } from './fetching.ts'
 import { digestFile } from './file-digest.ts'
 import type { FillParts } from './fill-parts.ts'
 import { isUnreachable } from './is-unreachable.ts'
-import { type FetchHost, RangeFetch } from './range-fetch.ts'
+import type { RangeFetch } from './range-fetch.ts'
+import { type Reader, Readers } from './readers.ts'
 import { Waiters, type WantedBytes } from './waiters.ts'
-
-/** Connections that one fill may hold at a time. */
-const FETCHES_MAX = 8
-
-/** Attempts at one run of blocks before the fill gives up; the first one included. */
-const FETCH_ATTEMPTS = 3
 
 /** The end of an object that no reader gets before the whole was verified, bytes. */
 const WITHHELD_BYTES = 16 * 1024
@@ -36,18 +33,21 @@ const WITHHELD_BYTES = 16 * 1024
  * with. What is complete and verified is published, but only while the generation it began with is
  * current (rule 5); otherwise the file, already without a name, feeds those who have it.
  */
-export class Fill implements FetchHost {
+export class Fill implements FetchingHost {
   readonly attributes: ObjectAttributes
   readonly pin: Pin
   readonly askedMs: number
   readonly map: BlockMap
   readonly fd: number
+  readonly backend: Backend
+  readonly readers = new Readers()
+  readonly sums: BlockSums | undefined
+  readonly pace: FetchPace | undefined
+  readonly share: ConnectionShare
   readonly #context: ObjectContext
-  readonly #backend: Backend
   readonly #parts: FillParts
-  readonly #fetches: FetchSet
+  readonly #fetching: Fetching
   readonly #waiters = new Waiters()
-  readonly #abort = new AbortController()
   readonly #onEnd: (fill: Fill) => void
   #record: ObjectRecord | undefined
   #work: WorkFile
@@ -59,17 +59,15 @@ export class Fill implements FetchHost {
   #finishing = false
   #failure: unknown
   #ended = false
-  #users = 0
-  /** Connections under way, from before their first byte. */
-  #running = 0
   #closed = false
-  /** The last reader left a large object: what is there is kept, the rest is not fetched. */
-  #stopping = false
+  /** Blocks are worth recording before the object is whole: it may not become so. */
+  #keepsBlocks = true
 
   constructor(context: ObjectContext, parts: FillParts, onEnd: (fill: Fill) => void) {
     const properties = context.propertiesOf(parts.bucket)
     this.#context = context
-    this.#backend = context.backendOf(parts.bucket)
+    this.backend = context.backendOf(parts.bucket)
+    this.share = context.fills.share
     this.#parts = parts
     this.#onEnd = onEnd
     this.#record = parts.record
@@ -83,7 +81,10 @@ export class Fill implements FetchHost {
       table?.blockBytes ?? properties.blockBytes,
       table,
     )
-    this.#fetches = new FetchSet(this.map)
+    this.pace = this.#choosePace()
+    this.sums =
+      this.pace === undefined ? undefined : BlockSums.of(this.map, expectedDigest(parts.attributes))
+    this.#fetching = new Fetching(this)
     // A descriptor of its own: the work file's is the store's to close when it is published.
     this.fd = fs.openSync(parts.work.path, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW)
     if (this.map.complete) this.#finish()
@@ -105,19 +106,24 @@ export class Fill implements FetchHost {
       body.discard()
       return
     }
-    this.#digester = createDigester(this.#algorithms(), { expectedBytes: sizeBytes })
-    this.map.claim(0, this.map.blockCount)
-    this.#run(new RangeFetch(this, body, { start: 0, end: sizeBytes, digester: this.#digester }))
+    // Room for all of it was made when its file was.
+    this.#reservedBytes = sizeBytes
+    this.#keepsBlocks = false
+    if (this.#context.whenAbandoned === 'finish')
+      this.readers.wantInBackground({ offset: 0, end: sizeBytes })
+    const algorithms = this.#algorithmsInRow(this.sums !== undefined)
+    this.#digester = createDigester(algorithms, { expectedBytes: sizeBytes })
+    this.#fetching.consume(body, this.#digester)
   }
 
-  /** Takes part until `leave`; the descriptor stays open for as long. */
-  join(): void {
-    this.#users += 1
-    this.#stopping = false
+  /** Takes part, as a reader of `[offset, end)`, until `leave`; the descriptor stays open for as long. */
+  join(offset: number, end: number): Reader {
+    this.#fetching.go()
+    return this.readers.add(offset, end)
   }
 
-  leave(): void {
-    this.#users -= 1
+  leave(reader: Reader): void {
+    this.readers.delete(reader)
     this.endIfUnused()
     this.#closeWhenIdle()
   }
@@ -130,15 +136,15 @@ export class Fill implements FetchHost {
    * @throws the fill's failure: `backend-changed` when the version is gone, `backend-*` otherwise.
    */
   async waitFor(want: WantedBytes, signal: AbortSignal): Promise<number> {
-    const { offset, lengthBytes, held } = want
+    const { offset, lengthBytes, held, whole } = want
     for (;;) {
-      const readableBytes = this.#readableEnd(offset) - offset
+      const readableBytes = this.#readableEnd(offset, whole) - offset
       if (readableBytes > 0) return readableBytes
-      if (held && offset < this.#heldEnd() && this.#fetches.isHeld(offset)) return 0
+      if (held && offset < this.#heldEnd() && this.#fetching.isHeld(offset)) return 0
       if (this.#failure !== undefined) throw this.#failure
       signal.throwIfAborted()
-      this.#ensure(offset, lengthBytes)
-      if (this.#readableEnd(offset) > offset) continue
+      if (!this.map.complete && !this.#finishing) this.#fetching.want(offset, lengthBytes)
+      if (this.#readableEnd(offset, whole) > offset) continue
       await this.#waiters.wait(offset, signal)
     }
   }
@@ -146,7 +152,7 @@ export class Fill implements FetchHost {
   /** Copies bytes from `offset` on that are in memory; how many: 0 when there are none. */
   copyHeld(offset: number, into: Buffer): number {
     const room = this.#heldEnd() - offset
-    return room <= 0 ? 0 : this.#fetches.copyHeld(offset, into.subarray(0, room))
+    return room <= 0 ? 0 : this.#fetching.copyHeld(offset, into.subarray(0, room))
   }
 
   /** Ends what goes on for nobody: the readers for whom this fill was opened may have left by then. */
@@ -174,10 +180,27 @@ export class Fill implements FetchHost {
     this.#fail(reason)
   }
 
-  // FetchHost
+  // FetchingHost
+
+  get key(): string {
+    return this.#parts.key
+  }
+
+  get sizeBytes(): number {
+    return this.attributes.sizeBytes
+  }
 
   isAwaited(from: number, to: number): boolean {
     return this.#waiters.anyIn(from, to)
+  }
+
+  async reserve(lengthBytes: number): Promise<void> {
+    this.#reservedBytes = Math.min(this.sizeBytes, this.#reservedBytes + lengthBytes)
+    await this.#work.reserve(this.#reservedBytes)
+  }
+
+  onArrived(lengthBytes: number): void {
+    this.#fetching.arrived(lengthBytes)
   }
 
   onBlock(index: number, crc: number): void {
@@ -185,22 +208,62 @@ export class Fill implements FetchHost {
     this.#newBlocks.set(index, crc)
   }
 
-  onTaken(): void {
-    this.#waiters.wakeAll()
+  onTaken(fetch: RangeFetch): void {
+    this.#waiters.wakeIn(fetch.start, fetch.takenTo)
   }
 
-  onWritten(): void {
+  onWritten(fetch: RangeFetch): void {
     if (this.map.complete) this.#finish()
+    this.#waiters.wakeIn(fetch.start, fetch.position)
+  }
+
+  onStreamCut(): void {
+    this.#digester?.abandon()
+    this.#digester = undefined
+  }
+
+  onTrouble(): void {
+    this.#keepsBlocks = true
+  }
+
+  onOutdated(): void {
+    this.#context.store.expire(this.#parts.bucket.id, this.#parts.key)
+    this.retire()
+  }
+
+  onFreed(): void {
     this.#waiters.wakeAll()
   }
 
-  #readableEnd(offset: number): number {
-    return Math.min(this.#fetches.writtenEnd(offset), this.#releasedEnd())
+  onRunEnd(): void {
+    // Who waits for bytes or for a free connection looks again.
+    this.#waiters.wakeAll()
+    this.#storeBlocks()
+    this.#endWhenAbandoned()
   }
 
-  /** Up to where readers may have bytes: short of the end until the whole was verified. */
-  #releasedEnd(): number {
-    const checking = this.#digester !== undefined || this.#finishing
+  onRunFailed(error: unknown): void {
+    this.#fail(error)
+  }
+
+  onRunGone(): void {
+    this.#closeWhenIdle()
+  }
+
+  warn(event: string, error: unknown): void {
+    this.#context.observer.warn(event, { key: this.#parts.key, error })
+  }
+
+  #readableEnd(offset: number, whole: boolean): number {
+    return Math.min(this.#fetching.writtenEnd(offset), this.#releasedEnd(whole))
+  }
+
+  /**
+   * Up to where readers may have bytes: who reads the whole object, short of the end until it was
+   * verified. Such a reader may be past blocks in memory that are not in the file yet.
+   */
+  #releasedEnd(whole: boolean): number {
+    const checking = whole || this.#digester !== undefined || this.#finishing
     return checking ? this.#heldEnd() : this.attributes.sizeBytes
   }
 
@@ -211,119 +274,21 @@ export class Fill implements FetchHost {
     return Math.max(0, sizeBytes - WITHHELD_BYTES)
   }
 
-  /** Starts fetches for what nobody fetches yet, and takes over what is too far ahead of a fetch. */
-  #ensure(offset: number, lengthBytes: number): void {
-    if (this.map.complete || this.#finishing) return
-    const first = this.map.indexOf(offset)
-    const end = this.map.indexOf(Math.min(offset + lengthBytes, this.attributes.sizeBytes) - 1) + 1
-    if (this.pin.kind !== 'none') this.#fetches.takeOver(first)
-    for (;;) {
-      const run = this.map.absentRun(first, end)
-      if (run === undefined || this.#running >= FETCHES_MAX) return
-      this.map.claim(run.first, run.end)
-      this.#supervise(this.#fetchRun(run.first, run.end))
-    }
-  }
-
-  async #fetchRun(first: number, end: number): Promise<void> {
-    let from = first
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#fetchOnce(from, end)
-        return
-      } catch (error) {
-        while (from < end && this.map.isPresent(from)) from += 1
-        if (!isUnreachable(error) || attempt >= FETCH_ATTEMPTS || this.#abort.signal.aborted) {
-          this.map.unclaim(from, end)
-          throw error
-        }
-      }
-    }
-  }
-
-  async #fetchOnce(first: number, end: number): Promise<void> {
-    const start = this.map.startOf(first)
-    const stop = this.map.endOf(end - 1)
-    this.#reservedBytes = Math.min(this.attributes.sizeBytes, this.#reservedBytes + stop - start)
-    await this.#work.reserve(this.#reservedBytes)
-    const result = await this.#backend.read({
-      key: this.#parts.key,
-      range: { offset: start, lengthBytes: stop - start },
-      pin: this.pin,
-      signal: this.#abort.signal,
-    })
-    if (result.kind !== 'found') throw changedMeanwhile(this.#parts.key)
-    if (result.range.offset !== start || result.sizeBytes !== this.attributes.sizeBytes) {
-      result.body.discard()
-      throw new Failure(
-        'backend-corrupt',
-        `${this.#parts.key}: the backend answered other bytes than asked for`,
-      )
-    }
-    const fetch = new RangeFetch(this, result.body, { start, end: stop })
-    this.#fetches.add(fetch)
-    if (this.#stopping) this.#fetches.shorten(fetch, this.map.endOf(first))
-    try {
-      await fetch.run()
-    } finally {
-      this.#fetches.delete(fetch)
-    }
-    this.#waiters.wakeAll()
-  }
-
-  /** The first connection: its bytes come without having been asked for block by block. */
-  #run(fetch: RangeFetch): void {
-    this.#fetches.add(fetch)
-    this.#supervise(
-      fetch
-        .run()
-        .catch((error: unknown) => {
-          this.#digester?.abandon()
-          this.#digester = undefined
-          const from = this.map.indexOf(fetch.position)
-          this.map.unclaim(from, this.map.indexOf(Math.max(fetch.end - 1, 0)) + 1)
-          if (
-            !isUnreachable(error) ||
-            this.pin.kind === 'none' ||
-            !this.#backend.capabilities.pinnedRead
-          )
-            throw error
-          if (!this.#stopping)
-            this.#ensure(fetch.position, this.attributes.sizeBytes - fetch.position)
-        })
-        .finally(() => {
-          this.#fetches.delete(fetch)
-          if (fetch.cut) {
-            this.#digester?.abandon()
-            this.#digester = undefined
-          }
-        }),
-    )
-  }
-
-  #supervise(work: Promise<void>): void {
-    this.#running += 1
-    work
-      .then(
-        () => {
-          this.#running -= 1
-          // Who waits for bytes or for a free connection looks again.
-          this.#waiters.wakeAll()
-          this.#storeBlocks()
-          this.#endWhenAbandoned()
-        },
-        (error: unknown) => {
-          this.#running -= 1
-          this.#fail(error)
-        },
-      )
-      .finally(() => this.#closeWhenIdle())
-      .catch((error: unknown) => this.#context.observer.warn('a fill ended badly', { error }))
+  /** Large objects that can be pinned are worth several connections. */
+  #choosePace(): FetchPace | undefined {
+    const { connectionsPerObjectMax: connectionsMax, clock, loopBusyShare } = this.#context
+    const { rangedRead, pinnedRead } = this.backend.capabilities
+    const { parallelThresholdBytes } = this.#context.propertiesOf(this.#parts.bucket)
+    if (connectionsMax === 1 || this.attributes.sizeBytes < parallelThresholdBytes) return undefined
+    if (this.pin.kind === 'none' || !rangedRead || !pinnedRead) return undefined
+    const monotonic = (): number => clock.monotonic()
+    return new FetchPace({ connectionsMax, monotonic, busyShare: loopBusyShare })
   }
 
   /** Journals blocks of a sparse entry, one batch at a time; publishes the entry with the first. */
   #storeBlocks(): void {
     if (this.map.complete || this.#storing !== undefined || this.#newBlocks.size === 0) return
+    if (!this.#keepsBlocks) return
     if (!this.#isSparse() || !this.#parts.token.isCurrent()) return
     this.#storing = this.#storeBatch()
       .catch((error: unknown) => {
@@ -333,6 +298,7 @@ export class Fill implements FetchHost {
       .finally(() => {
         this.#storing = undefined
         this.#storeBlocks()
+        if (this.#failure !== undefined && this.#storing === undefined) this.#end()
         this.#endWhenAbandoned()
         this.#closeWhenIdle()
       })
@@ -366,7 +332,7 @@ export class Fill implements FetchHost {
 
   /** The commit gave all room back that was reserved; what other connections bring needs it still. */
   async #reserveRest(): Promise<void> {
-    this.#reservedBytes = Math.max(0, this.#reservedBytes - this.cachedBytes)
+    this.#reservedBytes = this.map.claimedBytes
     try {
       await this.#work.reserve(this.#reservedBytes)
     } catch (error) {
@@ -384,14 +350,14 @@ export class Fill implements FetchHost {
   }
 
   async #complete(): Promise<void> {
-    const digests = await this.#wholeDigests()
-    const expected = expectedDigest(this.attributes)
-    if (expected !== undefined && digests.get(expected.algorithm) !== expected.hex) {
-      throw new Failure(
-        'backend-corrupt',
-        `${this.#parts.key}: the bytes do not match the ${expected.algorithm} that the backend states`,
-      )
-    }
+    const stated = expectedDigest(this.attributes)
+    const bySums = stated === undefined ? undefined : this.sums?.whole()
+    if (stated !== undefined && bySums !== undefined) this.#verify(stated, bySums)
+    // What still comes is for the record, and no reader waits for it.
+    if (bySums !== undefined && this.#digester === undefined) this.#release()
+    const digests = await this.#wholeDigests(bySums !== undefined)
+    if (stated !== undefined && bySums === undefined)
+      this.#verify(stated, digests.get(stated.algorithm))
     const { key } = this.#parts
     await this.#publish(digests.get('xxh64')).catch((error: unknown) =>
       this.#context.observer.warn('a fetched object was not kept', { key, error }),
@@ -399,21 +365,32 @@ export class Fill implements FetchHost {
     this.#release()
   }
 
+  #verify(stated: Checksum, hex: string | undefined): void {
+    if (hex === stated.hex) return
+    throw new Failure(
+      'backend-corrupt',
+      `${this.#parts.key}: the bytes do not match the ${stated.algorithm} that the backend states`,
+    )
+  }
+
   #release(): void {
     this.#verified = true
     this.#waiters.wakeAll()
   }
 
-  async #wholeDigests(): Promise<ReadonlyMap<string, string>> {
+  async #wholeDigests(verified: boolean): Promise<ReadonlyMap<string, string>> {
     const digester = this.#digester
     this.#digester = undefined
     if (digester !== undefined) return digester.digest()
-    return digestFile(this.fd, this.attributes.sizeBytes, this.#algorithms())
+    // The crc32c of the whole serves the record as well: nothing is read again.
+    if (verified && this.sums?.algorithm === 'crc32c') return new Map()
+    return digestFile(this.fd, this.attributes.sizeBytes, this.#algorithmsInRow(verified))
   }
 
-  #algorithms(): readonly ChecksumAlgorithm[] {
-    const expected = expectedDigest(this.attributes)
-    return expected === undefined ? ['xxh64'] : ['xxh64', expected.algorithm]
+  /** What is computed of the whole in a row: the backend's own where sums of blocks do not verify it. */
+  #algorithmsInRow(verifiedBySums: boolean): readonly ChecksumAlgorithm[] {
+    const stated = expectedDigest(this.attributes)
+    return stated === undefined || verifiedBySums ? ['xxh64'] : ['xxh64', stated.algorithm]
   }
 
   async #publish(contentXxh64: string | undefined): Promise<void> {
@@ -448,17 +425,18 @@ export class Fill implements FetchHost {
   }
 
   #fail(error: unknown): void {
-    if (this.#ended) return
+    if (this.#ended || this.#failure !== undefined) return
     this.#failure = error
-    this.#abort.abort(error)
-    this.#fetches.abort()
-    this.#digester?.abandon()
-    this.#digester = undefined
+    this.#fetching.abort(error)
+    this.onStreamCut()
     if (isFailure(error, 'backend-changed')) {
       this.#context.store.expire(this.#parts.bucket.id, this.#parts.key)
     }
     this.#waiters.wakeAll(error)
-    this.#end()
+    // What came before the backend was gone is good.
+    if (isUnreachable(error)) this.#storeBlocks()
+    else this.#end()
+    if (this.#storing === undefined) this.#end()
   }
 
   #end(): void {
@@ -466,15 +444,18 @@ export class Fill implements FetchHost {
     this.#ended = true
     this.#work.discard()
     this.#parts.token.end()
+    // A question whose answer nobody needs any more.
+    this.#fetching.abort(new Failure('unavailable', 'the fill is over'))
     this.#onEnd(this)
     this.#closeWhenIdle()
   }
 
   #stopWhenAbandoned(): void {
-    if (this.#users > 0 || this.#finishing || this.#ended) return
+    if (this.readers.count > 0 || this.#finishing || this.#ended) return
     if (this.#context.whenAbandoned === 'finish' || !this.#isSparse()) return
-    this.#stopping = true
-    this.#fetches.shortenAll()
+    this.#keepsBlocks = true
+    this.#fetching.stop()
+    this.#storeBlocks()
   }
 
   /** True when the entry may be kept in parts. */
@@ -485,13 +466,14 @@ export class Fill implements FetchHost {
 
   /** Nobody reads and nothing comes: what is there of a sparse entry stays, the rest is given up. */
   #endWhenAbandoned(): void {
-    if (this.#users > 0 || this.#running > 0 || this.#finishing || this.#ended) return
+    if (this.readers.count > 0 || this.#fetching.running > 0) return
+    if (this.#finishing || this.#ended) return
     if (this.#storing === undefined) this.#end()
   }
 
   #closeWhenIdle(): void {
-    if (!this.#ended || this.#users > 0 || this.#running > 0 || this.#closed) return
-    if (this.#storing !== undefined) return
+    if (!this.#ended || this.#closed || this.readers.count > 0) return
+    if (this.#fetching.running > 0 || this.#storing !== undefined) return
     this.#closed = true
     fs.closeSync(this.fd)
   }

@@ -4,6 +4,7 @@ import type { Digester } from '@forebay/base/hash/digester'
 import { crc32c } from '@node-rs/crc32'
 import { type BodySink, createBodySink } from '../bodies/body-sink.ts'
 import type { BlockMap } from './block-map.ts'
+import type { BlockSums, RunningSum } from './block-sums.ts'
 
 /**
  * The latest bytes of one connection that stay in memory: a reader who keeps up gets them from there,
@@ -15,10 +16,14 @@ const RING_BYTES = 4 * 1024 ** 2
 export interface FetchHost {
   readonly fd: number
   readonly map: BlockMap
+  /** Takes a sum of each block, where the whole is verified by them. */
+  readonly sums: BlockSums | undefined
   /** True while a reader waits for a byte of `[from, to)`: then they are written at once. */
   isAwaited(from: number, to: number): boolean
+  /** Bytes came in. */
+  onArrived(lengthBytes: number): void
   /** More bytes can be copied from the fetch. */
-  onTaken(): void
+  onTaken(fetch: RangeFetch): void
   /** Bytes up to the fetch's `position` are in the file. */
   onWritten(fetch: RangeFetch): void
   onBlock(index: number, crc: number): void
@@ -44,6 +49,7 @@ export class RangeFetch {
   readonly #taken: { readonly index: number; readonly end: number; readonly crc: number }[] = []
   #takenTo: number
   #crc = 0
+  #sum: RunningSum | undefined
   #cut = false
 
   constructor(
@@ -62,6 +68,7 @@ export class RangeFetch {
     this.end = range.end
     this.position = range.start
     this.#takenTo = range.start
+    this.#sum = host.sums?.start()
     this.#sink = createBodySink({
       fd: host.fd,
       expectedBytes: range.end - range.start,
@@ -69,6 +76,11 @@ export class RangeFetch {
       offset: range.start,
       onWritten: (writtenBytes) => this.#account(writtenBytes),
     })
+  }
+
+  /** Offset up to which the bytes came in. */
+  get takenTo(): number {
+    return this.#takenTo
   }
 
   /** True when the fetch ended early because its end was moved to where it is. */
@@ -116,6 +128,7 @@ export class RangeFetch {
 
   #take(chunk: Buffer): void | Promise<void> {
     if (this.#cut) return undefined
+    this.#host.onArrived(chunk.length)
     const room = Math.max(0, this.end - this.#takenTo)
     const wanted = chunk.length > room ? chunk.subarray(0, room) : chunk
     const from = this.#takenTo
@@ -136,9 +149,9 @@ export class RangeFetch {
 
   /** Readers get what is in memory at once, and the rest of a chunk when there was room for it. */
   #announce(digesting: void | Promise<void>, writing: void | Promise<void>): void | Promise<void> {
-    this.#host.onTaken()
+    this.#host.onTaken(this)
     if (writing === undefined) return digesting
-    return Promise.all([digesting, writing]).then(() => this.#host.onTaken())
+    return Promise.all([digesting, writing]).then(() => this.#host.onTaken(this))
   }
 
   async #finishCut(digesting: void | Promise<void>, writing: void | Promise<void>): Promise<void> {
@@ -155,12 +168,16 @@ export class RangeFetch {
       const index = map.indexOf(this.#takenTo)
       const end = map.endOf(index)
       const take = Math.min(bytes.length - from, end - this.#takenTo)
-      this.#crc = crc32c(bytes.subarray(from, from + take), this.#crc)
+      const piece = bytes.subarray(from, from + take)
+      this.#crc = crc32c(piece, this.#crc)
+      this.#sum?.update(piece)
       from += take
       this.#takenTo += take
       if (this.#takenTo < end) continue
       this.#taken.push({ index, end, crc: this.#crc })
       this.#crc = 0
+      if (this.#sum !== undefined) this.#host.sums?.set(index, this.#sum.hex())
+      this.#sum = this.#host.sums?.start()
     }
   }
 

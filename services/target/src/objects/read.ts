@@ -404,18 +404,23 @@ async function answerFromFill(
   const { range, partCount } = toRange(judged.wanted)
   const offset = range?.offset ?? 0
   const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
-  fill.join()
+  const end = offset + lengthBytes
+  const whole = lengthBytes === attributes.sizeBytes
+  const reader = fill.join(offset, end)
   try {
-    if (lengthBytes > 0) await fill.waitFor({ offset, lengthBytes, held: true }, request.signal)
+    if (lengthBytes > 0)
+      await fill.waitFor({ offset, lengthBytes, held: true, whole }, request.signal)
     else if (attributes.sizeBytes === 0) await fill.waitForAll(request.signal)
   } catch (error) {
-    fill.leave()
+    fill.leave(reader)
     throw error
   }
   const from = status === 'partial' ? 'cache' : 'backend'
   context.observer.served(formatBucket(request.bucket.ref), from, lengthBytes)
-  const end = offset + lengthBytes
-  const wanted = (at: number, held: boolean) => ({ offset: at, lengthBytes: end - at, held })
+  const wanted = (at: number, held: boolean) => {
+    reader.offset = at
+    return { offset: at, lengthBytes: end - at, held, whole }
+  }
   const source = {
     fd: fill.fd,
     waitFor: (at: number, signal: AbortSignal) => fill.waitFor(wanted(at, false), signal),
@@ -425,13 +430,16 @@ async function answerFromFill(
     source: {
       fd: fill.fd,
       waitFor: (at, signal) => fill.waitFor(wanted(at, true), signal),
-      copyHeld: (at, into) => fill.copyHeld(at, into),
+      copyHeld: (at, into) => {
+        reader.offset = at
+        return fill.copyHeld(at, into)
+      },
     },
     offset,
     lengthBytes,
     sendfile: context.sendfile,
     limits,
-    onClose: () => fill.leave(),
+    onClose: () => fill.leave(reader),
   })
   const body = readable(sender, { ...source, offset })
   return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }

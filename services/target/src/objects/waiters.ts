@@ -4,6 +4,8 @@ export interface WantedBytes {
   readonly lengthBytes: number
   /** Bytes that are in memory only will do. */
   readonly held: boolean
+  /** The reader reads the whole object. */
+  readonly whole: boolean
 }
 
 /**
@@ -37,6 +39,13 @@ export class Waiters {
   anyIn(from: number, to: number): boolean {
     for (const { offset } of this.#waiting) if (offset >= from && offset < to) return true
     return false
+  }
+
+  /** Wakes those who wait for a byte of `[from, to)`. */
+  wakeIn(from: number, to: number): void {
+    for (const waiter of [...this.#waiting]) {
+      if (waiter.offset >= from && waiter.offset < to) waiter.wake()
+    }
   }
 
   wakeAll(error?: unknown): void {

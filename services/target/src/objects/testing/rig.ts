@@ -79,24 +79,27 @@ export class Rig {
   readonly #capabilities: Partial<Capabilities>
 
   private constructor(
-    directory: string,
     bucket: BucketRecord,
     capabilities: Partial<Capabilities>,
+    chunkBytes: number,
   ) {
-    this.directory = directory
+    this.directory = mkdtempSync(join(tmpdir(), 'forebay-objects-'))
     this.bucket = bucket
     this.#capabilities = capabilities
-    this.remote = new MemoryStore({ clock: this.clock, chunkBytes: 16 * 1024, partBytesMin: 1 })
+    this.remote = new MemoryStore({ clock: this.clock, chunkBytes, partBytesMin: 1 })
     this.remote.createBucket('remote')
   }
 
-  /** @param capabilities what the store behind the bucket lacks */
+  /**
+   * @param capabilities what the store behind the bucket lacks
+   * @param chunkBytes of the bodies that it answers
+   */
   static async open(
     bucket: BucketRecord = cachedBucket(),
     capabilities: Partial<Capabilities> = {},
+    chunkBytes = 16 * 1024,
   ): Promise<Rig> {
-    const directory = mkdtempSync(join(tmpdir(), 'forebay-objects-'))
-    const rig = new Rig(directory, bucket, capabilities)
+    const rig = new Rig(bucket, capabilities, chunkBytes)
     await rig.start(rig.directory)
     return rig
   }
@@ -135,6 +138,8 @@ export class Rig {
       sendfile: 'off',
       whenAbandoned: 'stop',
       fillsMax: 1000,
+      // What else the machine does is no matter of a test.
+      loopBusyShare: () => 0,
       writeStallTimeoutMs: 60_000,
       observer: {
         read: (_, status) => this.reads.push(status),
