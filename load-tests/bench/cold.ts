@@ -7,22 +7,14 @@
 import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runCommand } from '../testkit/run-command.ts'
-import { startForebay } from '../testkit/servers.ts'
 import type { BenchContext } from './bench-context.ts'
-import {
-  BENCH_KEYS,
-  type Contender,
-  createBucket,
-  fill,
-  prepare,
-  startPlainVersitygw,
-} from './contenders.ts'
-import { type LoadResult, runLoad } from './load.ts'
-import { REGION, type Request, targetsOf } from './requests.ts'
+import { measureParallel } from './cold-parallel.ts'
+import { load, MIB, ms, rateOf, read, relayed, startForebayBefore } from './cold-setup.ts'
+import { type Contender, createBucket, fill, startPlainVersitygw } from './contenders.ts'
+import { targetsOf } from './requests.ts'
 import { median } from './statistics.ts'
 import { startThrottle, type Throttle } from './throttle.ts'
 
-const MIB = 1024 ** 2
 const GIB = 1024 ** 3
 const BUCKET = 'origin'
 
@@ -52,7 +44,11 @@ export type Figure = {
   readonly met?: boolean
 }
 
-export async function measureCold(context: BenchContext): Promise<readonly Figure[]> {
+/** @param options.parallelBytes size of the object that several connections bring */
+export async function measureCold(
+  context: BenchContext,
+  options: { readonly parallelBytes: number },
+): Promise<readonly Figure[]> {
   const origin = await startPlainVersitygw(context, { anyCore: true })
   await createBucket(origin, BUCKET)
   context.say('storing the objects at the origin ...')
@@ -79,35 +75,14 @@ export async function measureCold(context: BenchContext): Promise<readonly Figur
       ...(await measureReaders(context, limited, throttle)),
     ]
     await limited.server.stop()
-    return [...figures, ...(await measureUnlimited(context, origin))]
+    return [
+      ...figures,
+      ...(await measureUnlimited(context, origin)),
+      ...(await measureParallel(context, origin, options.parallelBytes)),
+    ]
   } finally {
     await throttle.close()
   }
-}
-
-/** Forebay in front of an origin, with that origin's credentials. */
-async function startForebayBefore(
-  context: BenchContext,
-  options: { readonly name: string; readonly endpoint: string },
-): Promise<Contender> {
-  const server = await context.own(
-    startForebay({
-      dataDir: join(context.folder, options.name),
-      config: { backends: { aws: { endpoint: options.endpoint, region: REGION } } },
-      env: {
-        AWS_ACCESS_KEY_ID: BENCH_KEYS.accessKey,
-        AWS_SECRET_ACCESS_KEY: BENCH_KEYS.secretKey,
-      },
-      signal: context.signal,
-    }),
-  )
-  return { name: options.name, server, credentials: undefined }
-}
-
-/** The origin as it is seen through the relay. */
-function relayed(origin: Contender, throttle: Throttle): Contender {
-  const server = { ...origin.server, port: throttle.port, url: throttle.url }
-  return { ...origin, name: 'relayed', server }
 }
 
 /** The first object of a bucket also brings the bucket in: it is read before anything is timed. */
@@ -255,45 +230,6 @@ async function makeSparseObject(context: BenchContext, origin: Contender): Promi
   const [target = ''] = targetsOf(BUCKET, HUGE.folder, HUGE.count)
   await fill(context, origin, { ...HUGE, bucket: BUCKET })
   await truncate(join(context.folder, 'versitygw', target), HUGE_BYTES)
-}
-
-function read(
-  context: BenchContext,
-  contender: Contender,
-  part: { readonly name: string; readonly targets: readonly string[] },
-): Promise<LoadResult> {
-  const list = part.targets.map((target) => ({ method: 'GET' as const, target }))
-  return load(context, contender, { name: part.name, list })
-}
-
-async function load(
-  context: BenchContext,
-  contender: Contender,
-  part: {
-    readonly name: string
-    readonly list: readonly Request[]
-    readonly connections?: number
-    readonly count?: number
-  },
-): Promise<LoadResult> {
-  context.say(`cold: ${part.name} at ${contender.name}`)
-  return runLoad({
-    client: context.client,
-    port: contender.server.port,
-    requests: await prepare(context, contender, part),
-    connections: part.connections ?? 1,
-    count: part.count ?? part.list.length,
-    anyCore: true,
-    signal: context.signal,
-  })
-}
-
-function rateOf(result: LoadResult): number {
-  return result.bytes / MIB / result.seconds
-}
-
-function ms(what: string, us: number): Figure {
-  return { what, value: us / 1000, unit: 'ms' }
 }
 
 function requestText(requests: Readonly<Record<string, number>>): string {

@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util'
 import { withBench } from './bench-context.ts'
 import { type Figure, measureCold } from './cold.ts'
+import { measureParallelAlone } from './cold-parallel.ts'
 import { CASE_KINDS, type CaseKind, compare, OBJECT_SETS } from './compare.ts'
 import { measureListing } from './listing.ts'
 import { measureMemory, measureSoak } from './memory.ts'
@@ -25,6 +26,7 @@ measurements
   compare      (default) Forebay, nginx and versitygw side by side
   signature    what verifying a signature adds to a GET of 4 KiB
   cold         objects that are not in the cache yet, from a limited origin
+  parallel     of these, a large object by several connections alone
   listing      pages of a large bucket
   memory       memory and loop delay under 100 large transfers at once
   soak         the same over a long time
@@ -77,6 +79,7 @@ async function main(args: readonly string[]): Promise<number> {
       return 0
     case 'signature':
     case 'cold':
+    case 'parallel':
     case 'listing':
     case 'memory':
     case 'soak':
@@ -109,7 +112,7 @@ async function runCompare(flags: Flags): Promise<void> {
 }
 
 /** Measurements that end in a list of figures. */
-type FigureMeasurement = 'signature' | 'cold' | 'listing' | 'memory' | 'soak'
+type FigureMeasurement = 'signature' | 'cold' | 'parallel' | 'listing' | 'memory' | 'soak'
 
 async function runFigures(measurement: FigureMeasurement, flags: Flags): Promise<void> {
   const figures = await measureFigures(measurement, flags)
@@ -129,7 +132,9 @@ function measureFigures(measurement: FigureMeasurement, flags: Flags): Promise<r
         return signatureFigures(await measureSignature(context, { rounds, requests }))
       }
       case 'cold':
-        return measureCold(context)
+        return measureCold(context, { parallelBytes: quick ? 512 * 1024 ** 2 : 2 * 1024 ** 3 })
+      case 'parallel':
+        return measureParallelAlone(context, quick ? 512 * 1024 ** 2 : 2 * 1024 ** 3)
       case 'listing':
         return measureListing(context, {
           keys: numberOf('keys', flags.keys, quick ? 20_000 : 1_000_000),

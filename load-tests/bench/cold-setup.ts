@@ -1,0 +1,82 @@
+/** What the measurements of cold reads share: a node before an origin, and one way to read. */
+import { join } from 'node:path'
+import { startForebay } from '../testkit/servers.ts'
+import type { BenchContext } from './bench-context.ts'
+import type { Figure } from './cold.ts'
+import { BENCH_KEYS, type Contender, prepare } from './contenders.ts'
+import { type LoadResult, runLoad } from './load.ts'
+import { REGION, type Request } from './requests.ts'
+import type { Throttle } from './throttle.ts'
+
+export const MIB = 1024 ** 2
+
+/** Forebay in front of an origin, with that origin's credentials. */
+export async function startForebayBefore(
+  context: BenchContext,
+  options: {
+    readonly name: string
+    readonly endpoint: string
+    readonly config?: Readonly<Record<string, unknown>>
+  },
+): Promise<Contender> {
+  const server = await context.own(
+    startForebay({
+      dataDir: join(context.folder, options.name),
+      config: {
+        ...options.config,
+        backends: { aws: { endpoint: options.endpoint, region: REGION } },
+      },
+      env: {
+        AWS_ACCESS_KEY_ID: BENCH_KEYS.accessKey,
+        AWS_SECRET_ACCESS_KEY: BENCH_KEYS.secretKey,
+      },
+      signal: context.signal,
+    }),
+  )
+  return { name: options.name, server, credentials: undefined }
+}
+
+/** The origin as it is seen through the relay. */
+export function relayed(origin: Contender, throttle: Throttle): Contender {
+  const server = { ...origin.server, port: throttle.port, url: throttle.url }
+  return { ...origin, name: 'relayed', server }
+}
+
+export function read(
+  context: BenchContext,
+  contender: Contender,
+  part: { readonly name: string; readonly targets: readonly string[] },
+): Promise<LoadResult> {
+  const list = part.targets.map((target) => ({ method: 'GET' as const, target }))
+  return load(context, contender, { name: part.name, list })
+}
+
+export async function load(
+  context: BenchContext,
+  contender: Contender,
+  part: {
+    readonly name: string
+    readonly list: readonly Request[]
+    readonly connections?: number
+    readonly count?: number
+  },
+): Promise<LoadResult> {
+  context.say(`cold: ${part.name} at ${contender.name}`)
+  return runLoad({
+    client: context.client,
+    port: contender.server.port,
+    requests: await prepare(context, contender, part),
+    connections: part.connections ?? 1,
+    count: part.count ?? part.list.length,
+    anyCore: true,
+    signal: context.signal,
+  })
+}
+
+export function rateOf(result: LoadResult): number {
+  return result.bytes / MIB / result.seconds
+}
+
+export function ms(what: string, us: number): Figure {
+  return { what, value: us / 1000, unit: 'ms' }
+}
