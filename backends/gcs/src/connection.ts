@@ -111,6 +111,7 @@ export async function sendRequest(
       },
       upload,
       signal,
+      keepAfterHead: true,
       classify,
     })
   } catch (error) {

@@ -139,6 +139,7 @@ export async function sendRequest(
       headers: signed,
       upload,
       signal,
+      keepAfterHead: true,
       classify,
     })
   } catch (error) {

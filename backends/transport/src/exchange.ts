@@ -12,6 +12,12 @@ export interface WireRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly upload?: UploadStream | undefined
   readonly signal: AbortSignal
+  /**
+   * True for a store that is known to answer HEAD without a body: the connection is used again, where
+   * a new one with TLS costs more than the request. undici closes it after a HEAD otherwise, because
+   * a body that follows would be read as the next answer.
+   */
+  readonly keepAfterHead?: boolean | undefined
   /** The failure that an error of the connection means. */
   classify(error: unknown): unknown
 }
@@ -53,6 +59,7 @@ export function exchange(dispatcher: Dispatcher, request: WireRequest): Promise<
         method: request.method,
         path: request.target,
         headers: request.headers,
+        ...(request.keepAfterHead === true ? { reset: false } : {}),
         // undici sends any async iterable; its types know only streams of Node.
         ...(upload === undefined ? {} : { body: upload.iterate() }),
       } satisfies Omit<Dispatcher.DispatchOptions, 'body'> & {
