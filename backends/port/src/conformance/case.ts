@@ -29,6 +29,8 @@ export interface ConformanceHarness {
   readonly partBytesMin: number
   /** Keys that the store cannot hold and that are left out (`a//b` on a file system). */
   readonly keysRefused?: readonly string[]
+  /** How the store orders names: by bytes of UTF-8 (default), or by units of UTF-16. */
+  readonly listOrder?: 'utf-8' | 'utf-16'
   /** Stated digests by which wrong bytes are refused, and that come back. Default: md5 and sha256. */
   readonly digestsVerified?: readonly ('md5' | 'sha256' | 'crc32c')[]
   /** True when the store returns stored headers besides Content-Type and Content-Encoding. */

@@ -69,9 +69,11 @@ export const LIST_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    title: 'any key is listed as it is, in the order of its UTF-8 bytes',
+    title: 'any key is listed as it is, in the order of the store',
     async play(store, harness) {
       const keys = oddKeys(harness)
+      // JavaScript compares units of UTF-16.
+      if (harness.listOrder === 'utf-16') keys.sort()
       await fill(store, keys.toReversed())
       assert.deepEqual(await listAll(store, {}), { keys, prefixes: [] })
     },
