@@ -235,7 +235,8 @@ test('what is in memory leaves without a buffer, unless sendfile is off or TLS i
       withoutBuffer = buffers.takenCount === taken
     }
     expect(withoutBuffer).toBe(mode === 'direct')
-    expect(buffers.lentCount).toBe(0)
+    // The client may have the last byte before the server hears that it was taken.
+    await until(() => buffers.lentCount === 0)
   }
 })
 
@@ -321,10 +322,15 @@ describe('take', () => {
       [69_999, 1, 'auto'],
       [70_000, 0, 'auto'],
     ] as const) {
-      const small = body(fd, lengthBytes, { offset, sendfile })
-      expect(small.body.take()?.equals(bytes.subarray(offset, offset + lengthBytes))).toBe(true)
-      small.body.close()
-      expect(small.lease.releasedCount).toBe(1)
+      let taken: Buffer | undefined
+      for (let attempt = 0; attempt < READS_OF_RESIDENT && taken === undefined; attempt++) {
+        readSync(fd, Buffer.alloc(70_000), 0, 70_000, 0)
+        const small = body(fd, lengthBytes, { offset, sendfile })
+        taken = small.body.take()
+        small.body.close()
+        expect(small.lease.releasedCount).toBe(1)
+      }
+      expect(taken?.equals(bytes.subarray(offset, offset + lengthBytes))).toBe(true)
     }
   })
 
