@@ -96,6 +96,7 @@ export async function sendRequest(
       headers: { ...headers, ...proof.headers },
       upload,
       signal,
+      keepAfterHead: true,
       classify,
     })
   } catch (error) {
