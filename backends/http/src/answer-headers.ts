@@ -9,7 +9,8 @@ export function attributesOf(headers: AnswerHeaders, sizeBytes: number): ObjectA
   return {
     sizeBytes,
     etag: etagOf(validators, sizeBytes),
-    lastModifiedMs: validators.lastModifiedMs ?? validators.dateMs ?? 0,
+    // Not the answer's Date: it would be another one each time.
+    lastModifiedMs: validators.lastModifiedMs ?? 0,
     headers: {
       contentType: headerOf(headers, 'content-type'),
       contentEncoding: encodingOf(headers),

@@ -10,16 +10,23 @@ import { Failure } from '@forebay/base/failure'
 import { LIST_PAGE_MAX } from '@forebay/base/limits'
 import { compareKeys } from '@forebay/model/key'
 import { failureOf } from './classify-answer.ts'
-import { describe, type HttpOptions, openConnection, sendRequest } from './connection.ts'
+import {
+  type Connection,
+  describe,
+  type HttpOptions,
+  openConnection,
+  sendRequest,
+} from './connection.ts'
 import { describeUrl, type HttpSource, parseHttpSource } from './http-source.ts'
 import { IndexPages } from './index-pages.ts'
 import { listedByHead, listObjects } from './list-objects.ts'
+import { RangeSupport } from './range-support.ts'
 import { headObject, type Place, readObject } from './read-object.ts'
 
 /**
- * What web servers can do. A range is asked for and may come as the whole object: whether the server
- * knows ranges shows in its answer alone. A pin is compared with the answer, so it holds with servers
- * that know no conditions too.
+ * What web servers can do. Ranges are a matter of the server: a backend has the capability when its own
+ * has shown or announced them, and gives the wanted bytes in any case. A pin is compared with the
+ * answer, so it holds with servers that know no conditions too.
  */
 export const HTTP_CAPABILITIES: Capabilities = {
   rangedRead: true,
@@ -55,7 +62,7 @@ export interface HttpAccount {
 /** Opens nothing yet; connections come with the first request. */
 export function openHttpAccount(options: HttpOptions): HttpAccount {
   const connection = openConnection(options)
-  const placeOf = (url: string): Place => ({ connection, source: parseHttpSource(url) })
+  const placeOf = (url: string): Place => openPlace(connection, url)
   return {
     bucket: (url) => bucketBackend(placeOf(url)),
     // A promise in any case, also for a URL that is refused.
@@ -68,15 +75,24 @@ export function openHttpAccount(options: HttpOptions): HttpAccount {
 export function createHttpBackend(options: HttpOptions & { readonly url: string }): Backend {
   const connection = openConnection(options)
   return {
-    ...bucketBackend({ connection, source: parseHttpSource(options.url) }),
+    ...bucketBackend(openPlace(connection, options.url)),
     close: () => connection.agent.destroy(),
   }
+}
+
+function openPlace(connection: Connection, url: string): Place {
+  return { connection, source: parseHttpSource(url), ranges: new RangeSupport() }
 }
 
 function bucketBackend(place: Place): Backend {
   return {
     name: describeUrl(place.source.url),
-    capabilities: HTTP_CAPABILITIES,
+    capabilities: {
+      ...HTTP_CAPABILITIES,
+      get rangedRead() {
+        return place.ranges.isExpected
+      },
+    },
     mutations: undefined,
     read: (options) => readObject(place, options),
     head: (options) => headObject(place, options),

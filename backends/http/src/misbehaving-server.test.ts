@@ -10,6 +10,7 @@ import {
 } from '@forebay/testkit/origin/scripted-origin'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createHttpBackend } from './http-backend.ts'
+import { SKIP_BYTES_MAX } from './part-of-whole.ts'
 import { UNTOLD_BYTES_MAX } from './untold-length.ts'
 
 const BYTES = Buffer.from('0123456789'.repeat(100))
@@ -97,7 +98,9 @@ describe('a server without the validators that pin', () => {
   test('names no version: clients see no tag, and a pinned read is a change', async () => {
     await open(() => answer({ status: 200, body: BYTES }))
     const found = await backend.read({ key: 'k', signal })
-    expect(found).toMatchObject({ attributes: { etag: '', metadata: {}, checksums: [] } })
+    // Not the answer's Date, which is another one each time.
+    const nothing = { etag: '', lastModifiedMs: 0, metadata: {}, checksums: [] }
+    expect(found).toMatchObject({ attributes: nothing })
     if (found.kind === 'found') found.body.discard()
     expect(await backend.read({ key: 'k', pin: PIN, signal })).toEqual({ kind: 'changed' })
   })
@@ -121,11 +124,44 @@ describe('a server that does not do what it was asked', () => {
     expect(await backend.read({ key: 'k', unless: PIN, signal })).toEqual({ kind: 'not-modified' })
   })
 
-  test('answers 200 to a range: the whole object is reported as such', async () => {
+  test('answers 200 to a range: the wanted bytes are taken out of the whole', async () => {
     await open(() => answer({ status: 200, headers: HEADERS, body: BYTES }))
     const found = await backend.read({ key: 'k', range: RANGE, pin: PIN, signal })
-    expect(found).toMatchObject({ kind: 'found', range: { offset: 0, lengthBytes: 1000 } })
+    expect(found).toMatchObject({ kind: 'found', range: RANGE, sizeBytes: 1000 })
     expect(origin.requests[0]?.headers['range']).toBe('bytes=100-109')
+    if (found.kind === 'found') found.body.discard()
+    for (const [offset, lengthBytes] of [
+      [0, 1],
+      [0, 1000],
+      [999, 1],
+      [990, 100],
+      [1, 998],
+    ] as const) {
+      const wanted = BYTES.subarray(offset, offset + lengthBytes)
+      expect(await pumpAll({ range: { offset, lengthBytes } })).toEqual(wanted)
+    }
+    const behind = backend.read({ key: 'k', range: { offset: 1000, lengthBytes: 1 }, signal })
+    await expect(behind).rejects.toMatchObject({ code: 'range-not-satisfiable' })
+  })
+
+  test('sends no more of the whole than the range: the rest is cut off, not waited for', async () => {
+    const head = 'HTTP/1.1 200 OK\r\netag: "v1"\r\ncontent-length: 1000\r\n\r\n'
+    const start = Buffer.concat([Buffer.from(head), BYTES.subarray(0, 110)])
+    await open(() => [{ kind: 'send', bytes: start }, { kind: 'hang' }])
+    expect(await pumpAll({ range: RANGE })).toEqual(BYTES.subarray(100, 110))
+    await expect.poll(() => origin.connectionCount).toBe(0)
+  })
+
+  test('answers 200 to a range far into a large object: that is refused', async () => {
+    const size = SKIP_BYTES_MAX + 2
+    const head = `HTTP/1.1 200 OK\r\netag: "v1"\r\ncontent-length: ${size}\r\n\r\n`
+    await open(() => [{ kind: 'send', bytes: head }, { kind: 'hang' }])
+    const at = (offset: number) =>
+      backend.read({ key: 'k', range: { offset, lengthBytes: 1 }, signal })
+    const near = await at(SKIP_BYTES_MAX)
+    if (near.kind === 'found') near.body.discard()
+    await expect(at(SKIP_BYTES_MAX + 1)).rejects.toMatchObject({ code: 'backend-refused' })
+    await expect.poll(() => origin.connectionCount).toBe(0)
   })
 
   test.each(['bytes 99-108/1000', 'bytes 100-110/1000', 'bytes 100-109/109', 'bytes */1000', ''])(
@@ -147,6 +183,56 @@ describe('a server that does not do what it was asked', () => {
     if (found.kind === 'found') found.body.discard()
     expect(await pumpAll()).toEqual(BYTES)
     expect(origin.requests[0]?.headers['accept-encoding']).toBe('identity')
+  })
+})
+
+describe('ranges are a capability', () => {
+  const LARGE = { ...HEADERS, 'content-length': 1024 ** 2 }
+  const part = { ...HEADERS, 'content-range': 'bytes 0-0/1048576' }
+
+  test('of a server that announces them, until it answers the whole to one', async () => {
+    await open(() =>
+      answer({ status: 200, headers: { ...HEADERS, 'accept-ranges': 'bytes' }, body: BYTES }),
+    )
+    expect(backend.capabilities.rangedRead).toBe(false)
+    await pumpAll()
+    expect(backend.capabilities.rangedRead).toBe(true)
+    await pumpAll({ range: { offset: 0, lengthBytes: 1000 } })
+    expect(backend.capabilities.rangedRead).toBe(true)
+    await pumpAll({ range: RANGE })
+    expect(backend.capabilities.rangedRead).toBe(false)
+    await pumpAll()
+    expect(backend.capabilities.rangedRead).toBe(false)
+  })
+
+  test('of a server that answers one without an announcement', async () => {
+    const headers = { ...HEADERS, 'content-range': 'bytes 100-109/1000' }
+    await open(() => answer({ status: 206, headers, body: BYTES.subarray(100, 110) }))
+    await pumpAll({ range: RANGE })
+    expect(backend.capabilities.rangedRead).toBe(true)
+  })
+
+  test.each([
+    [206, true],
+    [200, false],
+  ])('that the first HEAD of a large object asks for, once: %i', async (status, rangedRead) => {
+    await open(({ method }) => {
+      if (method === 'HEAD') return answer({ status: 200, headers: LARGE })
+      return answer({ status, headers: status === 206 ? part : HEADERS, body: 'x' })
+    })
+    const head = await backend.head({ key: 'k', signal })
+    expect(head).toMatchObject({ attributes: { sizeBytes: 1024 ** 2 } })
+    expect(backend.capabilities.rangedRead).toBe(rangedRead)
+    await backend.head({ key: 'k', signal })
+    expect(origin.requests.map(({ method }) => method)).toEqual(['HEAD', 'GET', 'HEAD'])
+  })
+
+  test('of no server that says so', async () => {
+    const headers = { ...LARGE, 'accept-ranges': 'none' }
+    await open(() => answer({ status: 200, headers }))
+    await backend.head({ key: 'k', signal })
+    expect(backend.capabilities.rangedRead).toBe(false)
+    expect(origin.requests.length).toBe(1)
   })
 })
 

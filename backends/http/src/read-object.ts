@@ -15,12 +15,15 @@ import {
   type WebRequest,
 } from './connection.ts'
 import { type HttpSource, urlOfKey } from './http-source.ts'
+import { wantedPart } from './part-of-whole.ts'
+import type { RangeSupport } from './range-support.ts'
 import { countBytes, withLength } from './untold-length.ts'
 
 /** Where an object lies. */
 export interface Place {
   readonly connection: Connection
   readonly source: HttpSource
+  readonly ranges: RangeSupport
 }
 
 /**
@@ -43,20 +46,41 @@ export async function readObject(place: Place, options: ReadOptions): Promise<Re
   const request: WebRequest = { method: 'GET', url, headers, signal }
   const answer = await sendRequest(place.connection, request)
   const { status, isDirectory } = answer
+  const { ranges } = place
   if (isDirectory || (status !== 200 && status !== 206)) {
     return readRefusal(answer, request, options)
   }
   try {
     const what = describe(request)
     checkDelimited(answer, what)
-    const result = acceptAnswer(answer, { what, read: options, attributesOf })
-    if (status !== 200 || result.kind !== 'found' || result.sizeBytes !== undefined) return result
-    return await withLength(result, answer, { options, what })
+    ranges.hear(answer.headers)
+    const result = await acceptWhole(answer, options, what)
+    if (status === 206) ranges.answered(true)
+    if (status === 206 || result.kind !== 'found') return result
+    if (isPartOf(range, result.sizeBytes)) ranges.answered(false)
+    return wantedPart(result, options, what)
   } catch (error) {
     answer.body.discard()
     throw error
   }
 }
+
+function isPartOf(range: ReadOptions['range'], sizeBytes = 0): boolean {
+  return range !== undefined && (range.offset > 0 || range.lengthBytes < sizeBytes)
+}
+
+async function acceptWhole(
+  answer: WebAnswer,
+  options: ReadOptions,
+  what: string,
+): Promise<ReadResult> {
+  const result = acceptAnswer(answer, { what, read: options, attributesOf })
+  const isTold = answer.status !== 200 || result.kind !== 'found' || result.sizeBytes !== undefined
+  return isTold ? result : withLength(result, answer, { options, what })
+}
+
+/** Objects from this size on are worth the question, once, whether the server knows ranges; bytes. */
+const PROBED_BYTES_MIN = 1024 ** 2
 
 /** What an answer other than 200 and 206 to a GET comes to. */
 async function readRefusal(
@@ -90,10 +114,19 @@ export async function headObject(
   const { signal } = options
   const { connection } = place
   const head = await sendRequest(connection, { method: 'HEAD', url, headers: {}, signal })
-  if (!isUseless(head, url)) return headFrom(head, { method: 'HEAD', url })
+  place.ranges.hear(head.headers)
+  const isEnough = !isUseless(head, url)
+  if (isEnough && !(place.ranges.isUnknown && (sizeOf(head) ?? 0) >= PROBED_BYTES_MIN)) {
+    return headFrom(head, { method: 'HEAD', url })
+  }
   await skipBody(head)
   const firstByte = { range: 'bytes=0-0' }
   const part = await sendRequest(connection, { method: 'GET', url, headers: firstByte, signal })
+  if (part.status === 200 || part.status === 206) place.ranges.answered(part.status === 206)
+  if (isEnough) {
+    part.body.discard()
+    return headFrom(head, { method: 'HEAD', url })
+  }
   if (isUntold(part)) return countedHead(part, url)
   // 416 is what an empty object has to say.
   if (part.status !== 416 && !isUseless(part, url)) return headFrom(part, { method: 'GET', url })
