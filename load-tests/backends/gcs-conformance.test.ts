@@ -6,7 +6,14 @@ import {
   openGcsAccount,
 } from '@forebay/backend-gcs/gcs-backend'
 import { conformanceCases } from '@forebay/backend-port/conformance'
-import { drain, readFound } from '@forebay/backend-port/conformance/case'
+import {
+  bodyOf,
+  drain,
+  plainWrite,
+  readFound,
+  testBytes,
+} from '@forebay/backend-port/conformance/case'
+import { Storage } from '@google-cloud/storage'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Server, startFakeGcs } from '../testkit/servers.ts'
 import { brokenConnectionCases } from './broken-connections.ts'
@@ -102,6 +109,32 @@ test('an object stored with gzip is served as it is stored, whole and in ranges'
   const { signal } = new AbortController()
   const head = await backend.head({ key: 'k', signal })
   expect(head).toMatchObject({ attributes: { sizeBytes: stored.length } })
+  await backend.close()
+})
+
+test("Google's own client and the backend read what the other wrote", async () => {
+  const name = await newBucket()
+  const client = new Storage({ apiEndpoint: server.url, projectId: 'test' })
+  const bucket = client.bucket(name)
+  const backend = createGcsBackend({ endpoint: server.url, nodeId: 'node-1', bucket: name })
+  const bytes = testBytes(9 * 1024 ** 2 + 5)
+  const metadata = { contentType: 'text/csv', metadata: { owner: 'J\u00fcrgen' } }
+  await bucket.file('theirs').save(bytes, { resumable: false, metadata })
+  const theirs = await readFound(backend, { key: 'theirs' })
+  expect(theirs.attributes.headers.contentType).toBe('text/csv')
+  const owner = Buffer.from(theirs.attributes.metadata['owner'] ?? '', 'latin1').toString()
+  expect(owner).toBe('J\u00fcrgen')
+  expect((await drain(theirs)).equals(bytes)).toBe(true)
+
+  const described = {
+    headers: { contentType: 'text/csv', cacheControl: 'no-store' },
+    metadata: { owner: Buffer.from('J\u00fcrgen').toString('latin1') },
+  }
+  await backend.mutations?.write({ ...plainWrite('ours'), ...described }, bodyOf(bytes))
+  const [ours] = await bucket.file('ours').download({ validation: 'crc32c' })
+  expect(ours.equals(bytes)).toBe(true)
+  const [seen] = await bucket.file('ours').getMetadata()
+  expect(seen).toMatchObject({ ...metadata, cacheControl: 'no-store' })
   await backend.close()
 })
 
