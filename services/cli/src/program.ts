@@ -54,7 +54,8 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
   }
 }
 
-function buildProgram(context: CliContext, setExitCode: (code: number) => void): Command {
+/** The commands, as the parser sees them. */
+export function buildProgram(context: CliContext, setExitCode: (code: number) => void): Command {
   const program = new Command('forebay')
     .description('A cache tier in front of object stores: run it, look into it, move objects.')
     .option(
