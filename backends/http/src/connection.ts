@@ -104,6 +104,8 @@ function sendOnce(connection: Connection, request: WebRequest): Promise<WireAnsw
       'accept-encoding': 'identity',
     },
     signal,
+    // A listing asks for hundreds of heads. Who sends a body after one has his connection ended by it.
+    keepAfterHead: true,
     classify: (error) => classifyNetworkError(error, describe(request), signal),
   })
 }

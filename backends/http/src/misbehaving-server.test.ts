@@ -1,5 +1,6 @@
 import type { Backend } from '@forebay/backend-port/backend'
 import { withProgressTimeout } from '@forebay/backend-port/with-progress-timeout'
+import { RETRY_DEFAULTS, withRetry } from '@forebay/backend-port/with-retry'
 import { systemClock } from '@forebay/base/clock'
 import { choosePin } from '@forebay/model/version'
 import { answer, cutAnswer, inTurn } from '@forebay/testkit/origin/answers'
@@ -349,6 +350,34 @@ describe('a server that knows no HEAD', () => {
     const head = await backend.head({ key: 'file', signal })
     expect(head).toMatchObject({ attributes: { sizeBytes: 1000 } })
     expect(backend.name).not.toContain('signature')
+  })
+})
+
+describe('HEAD requests one after the other', () => {
+  test('share a connection', async () => {
+    await open(() => answer({ status: 200, headers: { ...HEADERS, 'content-length': 5 } }))
+    const connections = new Set<number>()
+    for (let count = 0; count < 10; count++) {
+      await backend.head({ key: 'k', signal })
+      connections.add(origin.connectionCount)
+    }
+    // The pool may open a second one while it has not seen the end of an answer.
+    expect(Math.max(...connections)).toBeLessThanOrEqual(2)
+  })
+
+  test('to a server that sends the body all the same are answered, and reads after them', async () => {
+    await open(() => answer({ status: 200, headers: HEADERS, body: BYTES }))
+    backend = withRetry(backend, {
+      ...RETRY_DEFAULTS,
+      budgetMax: 100,
+      clock: systemClock,
+      random: () => 0,
+    })
+    for (let count = 0; count < 10; count++) {
+      const head = await backend.head({ key: 'k', signal })
+      expect(head).toMatchObject({ attributes: { sizeBytes: 1000, etag: 'v1' } })
+      expect(await pumpAll()).toEqual(BYTES)
+    }
   })
 })
 
