@@ -15,6 +15,7 @@ import { Authenticator } from '@forebay/gateway/authentication/authenticator'
 import { identityOf, type User } from '@forebay/gateway/authentication/identity'
 import { BucketResolver } from '@forebay/gateway/buckets/resolve-bucket'
 import { FrontDoor } from '@forebay/gateway/front-door'
+import type { ObjectAttributes } from '@forebay/model/object'
 import { createTarget } from '@forebay/target/objects/create-target'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-bucket'
 import type { Target } from '@forebay/target/objects/target'
@@ -135,6 +136,11 @@ export class S3Node {
 
   get endpoint(): string {
     return `http://127.0.0.1:${this.port}`
+  }
+
+  /** What the store has of an object, past every door. */
+  objects(bucketId: number, key: string): ObjectAttributes | undefined {
+    return this.#store.get(bucketId, key)?.attributes
   }
 
   async close(): Promise<void> {

@@ -122,6 +122,10 @@ export class FrontDoor {
       s3.preflight(arrival)
       return
     }
+    if (s3.isForm(arrival.request)) {
+      void s3.serveForm(arrival, (fields) => authenticator.authenticateForm(fields))
+      return
+    }
     let authenticated: ReturnType<Authenticator['authenticate']>
     try {
       authenticated = authenticator.authenticate(arrival.request)

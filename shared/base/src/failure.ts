@@ -224,6 +224,12 @@ export const CATALOGUE = {
     type: 'ErrBadRequest',
     retry: false,
   },
+  'form-fields-too-large': {
+    status: 400,
+    s3: 'MaxPostPreDataLengthExceededError',
+    type: 'ErrBadRequest',
+    retry: false,
+  },
   'policy-invalid': {
     status: 400,
     s3: 'InvalidPolicyDocument',

@@ -89,6 +89,8 @@ const S3_MESSAGES: Partial<Readonly<Record<FailureCode, string>>> = {
     'The list of parts was not in ascending order. Parts must be ordered by part number.',
   'cors-forbidden':
     "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
+  'form-malformed': 'The body of your POST request is not well-formed multipart/form-data.',
+  'form-fields-too-large': 'Your POST request fields preceding the upload file were too large.',
   'acl-unsupported': 'The bucket does not allow ACLs',
   'slow-down': 'Please reduce your request rate.',
 }

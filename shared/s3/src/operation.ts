@@ -63,6 +63,7 @@ export const OPERATION_NAMES = [
   'GetBucketNotificationConfiguration',
   'GetBucketAccelerateConfiguration',
   'GetBucketRequestPayment',
+  'PostObject',
 ] as const
 
 export type OperationName = (typeof OPERATION_NAMES)[number]

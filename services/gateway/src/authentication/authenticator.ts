@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
+import type { FormFields } from '@forebay/s3/form-parser'
 import type { ChunkChain } from '@forebay/s3/sigv4/chunk-chain'
 import {
   type Authentication,
@@ -10,6 +11,7 @@ import {
   type RawRequest,
   SignatureVerifier,
 } from '@forebay/s3/sigv4/verify'
+import { verifyForm } from '@forebay/s3/sigv4/verify-form'
 import { type Identity, NOBODY, OPEN, type User } from './identity.ts'
 
 /** Who makes a request, and what the signature says about the bytes of its body. */
@@ -42,10 +44,12 @@ export class Authenticator {
   readonly #open: boolean
   readonly #usersByKey: ReadonlyMap<string, User>
   readonly #verifier: SignatureVerifier
+  readonly #region: string
   readonly #metricsDigest: Buffer | undefined
 
   constructor(options: AuthenticatorOptions) {
     this.#open = options.mode === 'open'
+    this.#region = options.region
     this.#usersByKey = new Map(options.users.map((user) => [user.accessKey, user]))
     this.#verifier = new SignatureVerifier({
       secretOf: (accessKey) => this.#usersByKey.get(accessKey)?.secretKey,
@@ -70,6 +74,22 @@ export class Authenticator {
     if (verified.kind === 'anonymous') throw denied()
     const { payload, chunks } = verified
     return { identity: this.#identityOf(verified), payload, chunks }
+  }
+
+  /**
+   * Authenticates an HTML form by what its fields say.
+   *
+   * @throws Failure of `verifyForm`, and `access-denied` for nobody
+   */
+  authenticateForm(fields: FormFields): Authenticated {
+    if (this.#open) return OPEN_UNSIGNED
+    const accessKey = verifyForm(fields, {
+      secretOf: (key) => this.#usersByKey.get(key)?.secretKey,
+      region: this.#region,
+    })
+    const user = accessKey === undefined ? undefined : this.#usersByKey.get(accessKey)
+    if (user === undefined) throw denied()
+    return { identity: { kind: 'user', user }, payload: UNSIGNED }
   }
 
   /**

@@ -3,7 +3,6 @@ import type { ObjectAddress } from '@forebay/peer/target-port'
 import { parseChecksumHeader, parseChecksumKind } from '@forebay/s3/checksum-headers'
 import { parseWriteConditions } from '@forebay/s3/conditions'
 import { renderUploadCompleted } from '@forebay/s3/documents'
-import { percentEncode } from '@forebay/s3/percent'
 import { COMPLETION_BYTES_MAX, parseCompletion } from '@forebay/s3/request-documents'
 import { header } from '@forebay/s3/request-headers'
 import { verbatim } from '@forebay/s3/verbatim'
@@ -37,7 +36,7 @@ export async function completeMultipartUpload(
   const { attributes, versionId } = await exchange.keepAwake(completing)
   const flat: FlatHeaders = versionId === undefined ? [] : ['x-amz-version-id', versionId]
   const answer = {
-    location: locationOf(exchange, address.key),
+    location: exchange.locationOf(address.key),
     bucket: exchange.bucketName,
     key: address.key,
     attributes,
@@ -57,11 +56,4 @@ function parseObjectSize(value: string | undefined): number | undefined {
     throw new Failure('argument-invalid', 'x-amz-mp-object-size is not a number of bytes')
   }
   return Number(value)
-}
-
-/** Where the client itself reached us: its own Host header, never a forwarded one. */
-function locationOf(exchange: Exchange, key: string): string {
-  const { socket, headers } = exchange.request
-  const scheme = 'encrypted' in socket ? 'https' : 'http'
-  return `${scheme}://${headers.host ?? ''}/${exchange.bucketName}/${percentEncode(key)}`
 }

@@ -4,12 +4,14 @@ import type { BucketRecord } from '@forebay/model/bucket'
 import type { UserMetadata } from '@forebay/model/object'
 import { parseMetadata } from '@forebay/s3/object-headers'
 import type { OperationName } from '@forebay/s3/operation'
+import { percentEncode } from '@forebay/s3/percent'
 import type { RequestHeaders } from '@forebay/s3/request-headers'
 import type { RequestTarget } from '@forebay/s3/request-target'
 import { XML_DECLARATION } from '@forebay/s3/xml-write'
 import type { Authenticated } from '../../authentication/authenticator.ts'
 import type { Permission } from '../../authentication/authorise.ts'
 import type { S3Context } from './context.ts'
+import type { FormUpload } from './form-upload.ts'
 
 /** What the front door knows of a request before the S3 door sees it. */
 export interface Arrival {
@@ -49,6 +51,8 @@ export class Exchange {
   /** With those that a presigned URL carries. */
   readonly headers: RequestHeaders
   readonly operation: OperationName
+  /** What PostObject read before it was known who asks. */
+  readonly form: FormUpload | undefined
   /** For the log. */
   bytesIn = 0
   bytesOut = 0
@@ -60,7 +64,8 @@ export class Exchange {
   constructor(
     context: S3Context,
     arrival: Arrival,
-    parsed: Pick<Exchange, 'authenticated' | 'target' | 'headers' | 'operation'>,
+    parsed: Pick<Exchange, 'authenticated' | 'target' | 'headers' | 'operation'> &
+      Partial<Pick<Exchange, 'form'>>,
   ) {
     this.context = context
     this.request = arrival.request
@@ -71,6 +76,7 @@ export class Exchange {
     this.target = parsed.target
     this.headers = parsed.headers
     this.operation = parsed.operation
+    this.form = parsed.form
   }
 
   /** Whom answers name as the owner: the user who asks, else the cluster. */
@@ -126,6 +132,13 @@ export class Exchange {
     return bucket
   }
 
+  /** Where the client itself reached us: its own Host header, never a forwarded one. */
+  locationOf(key: string): string {
+    const { socket, headers } = this.request
+    const scheme = 'encrypted' in socket ? 'https' : 'http'
+    return `${scheme}://${headers.host ?? ''}/${this.bucketName}/${percentEncode(key)}`
+  }
+
   /** Answers with no body. `headers` are flat and may be added to. */
   sendEmpty(status: number, headers: FlatHeaders = []): void {
     headers.push('x-amz-request-id', this.requestId)
@@ -166,7 +179,7 @@ export class Exchange {
   }
 
   /** Answers with a document. `headers` are left out where the answer was begun before. */
-  sendXml(document: string, headers: FlatHeaders = []): void {
+  sendXml(document: string, headers: FlatHeaders = [], status = 200): void {
     if (this.#begun) {
       this.response.end(document.slice(XML_DECLARATION.length))
       return
@@ -181,7 +194,7 @@ export class Exchange {
       'Content-Length',
       body.length,
     )
-    this.response.writeHead(200, headers)
+    this.response.writeHead(status, headers)
     this.response.end(body)
   }
 }

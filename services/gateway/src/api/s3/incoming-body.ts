@@ -145,7 +145,7 @@ interface Reading {
 }
 
 /** Reads a message to its end; the connection is paused while `take` is busy. */
-function readMessage(message: IncomingMessage, reading: Reading): Promise<void> {
+export function readMessage(message: IncomingMessage, reading: Reading): Promise<void> {
   const { take, stallTimeoutMs, signal } = reading
   if (message.readableEnded) return Promise.resolve()
   return new Promise((resolve, reject) => {

@@ -36,6 +36,7 @@ import { listObjects } from './list-objects.ts'
 import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts'
+import { postObject } from './post-object.ts'
 import { putObject } from './put-object.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
@@ -135,5 +136,6 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   DeleteBucketEncryption: { on: 'bucket', needs: 'admin', handle: removed },
   DeleteBucketReplication: { on: 'bucket', needs: 'admin', handle: removed },
   DeleteBucketWebsite: { on: 'bucket', needs: 'admin', handle: removed },
+  PostObject: { on: 'bucket', needs: 'write', handle: postObject },
   ListParts: { on: 'object', needs: 'list', handle: listParts },
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Failure } from '@forebay/base/failure'
+import type { FormFields } from '@forebay/s3/form-parser'
 import { matchOperation, type OperationName } from '@forebay/s3/operation'
 import {
   checkHeaderSection,
@@ -13,6 +14,7 @@ import { requirePermission } from '../../authentication/authorise.ts'
 import type { S3Context } from './context.ts'
 import { answerPreflight, setCorsHeaders } from './cross-origin.ts'
 import { type Arrival, Exchange, ownerOf } from './exchange.ts'
+import { FormUpload } from './form-upload.ts'
 import { OPERATIONS } from './operations.ts'
 import { refuse, toFailure } from './refuse.ts'
 
@@ -60,6 +62,47 @@ export class S3Door {
       failure = this.#fail(error, arrival, undefined)
     }
     this.#tell({ arrival, authenticated: undefined, exchange: undefined, failure, startedMs })
+  }
+
+  /** True for an upload by an HTML form: its signature, if any, stands in its fields. */
+  isForm(request: IncomingMessage): boolean {
+    return (
+      request.method === 'POST' &&
+      request.headers.authorization === undefined &&
+      request.url?.includes('?') === false &&
+      isBucketPost(request, this.hostBucketOf(request))
+    )
+  }
+
+  /** Answers a form (PostObject). Never rejects. */
+  async serveForm(
+    arrival: Arrival,
+    authenticate: (fields: FormFields) => Authenticated,
+  ): Promise<void> {
+    const startedMs = performance.now()
+    let exchange: Exchange | undefined
+    let failure: Failure | undefined
+    this.#allowOrigin(arrival)
+    const form = new FormUpload(arrival, this.#context.readStallTimeoutMs)
+    try {
+      checkHeaderSection(arrival.request.rawHeaders)
+      const target = parseRequestTarget(
+        arrival.request.url ?? '',
+        this.hostBucketOf(arrival.request),
+      )
+      const fields = await form.open()
+      const authenticated = authenticate(fields)
+      const headers = form.headers()
+      checkExpectedOwner(headers, [this.#context.owner.id])
+      const parsed = { authenticated, target, headers, operation: 'PostObject', form } as const
+      // The client was told to send when the fields were wanted.
+      exchange = new Exchange(this.#context, { ...arrival, awaitsContinue: false }, parsed)
+      await dispatch(exchange)
+    } catch (error) {
+      form.abandon(error)
+      failure = this.#fail(error, { ...arrival, awaitsContinue: false }, exchange)
+    }
+    this.#tell({ arrival, authenticated: exchange?.authenticated, exchange, failure, startedMs })
   }
 
   /** Answers a request that got no further than the front door. */
@@ -179,6 +222,12 @@ function checkHeaders(operation: OperationName, headers: RequestHeaders): void {
     return
   }
   refuseUnsupportedHeaders(headers)
+}
+
+/** A POST to a bucket itself, whatever its body is. */
+function isBucketPost(request: IncomingMessage, hostBucket: string | undefined): boolean {
+  const target = targetOrNothing(request, hostBucket)
+  return target?.bucket !== undefined && target.key === undefined
 }
 
 function targetOrNothing(
