@@ -8,6 +8,7 @@ import { Failure } from '@forebay/base/failure'
 import type { Agent } from 'undici'
 import { type Authorizer, openAuthorizer } from './authorize.ts'
 import { type AzureAddress, type AzureOptions, resolveAddress } from './azure-options.ts'
+import { ListMarks } from './list-marks.ts'
 
 /** Version of the REST API that is spoken; all that is used here is older. */
 const API_VERSION = '2021-12-02'
@@ -21,6 +22,7 @@ export interface Connection {
   readonly clock: Clock
   readonly singlePutBytesMax: number
   readonly blockBytes: number
+  readonly listMarks: ListMarks
 }
 
 /** Where an object lies. */
@@ -46,6 +48,7 @@ export function openConnection(options: AzureOptions): Connection {
     clock,
     singlePutBytesMax: options.singlePutBytesMax ?? SINGLE_PUT_BYTES_MAX,
     blockBytes: options.blockBytes ?? BLOCK_BYTES,
+    listMarks: new ListMarks(),
   }
 }
 

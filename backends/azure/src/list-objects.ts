@@ -8,13 +8,14 @@ import { callSdk } from './sdk.ts'
 /**
  * One page of names.
  *
- * A start after a name is not known to all versions of the service: pages are asked for from the
- * first name of the prefix on, and those before the start are dropped.
+ * The service continues a listing after its own marker only, not after a name. Where the name ended a
+ * page of ours its marker is remembered; else pages are read from the first name of the prefix on,
+ * and those before the start are dropped.
  */
 export async function listObjects(place: Place, options: ListOptions): Promise<ListResult> {
   const { startAfter, continuationToken } = options
   if (startAfter === undefined || continuationToken !== undefined) return askPage(place, options)
-  let token: string | undefined
+  let token = place.connection.listMarks.find(scopeOf(place, options), startAfter)
   for (;;) {
     const page = await askPage(place, { ...options, continuationToken: token })
     const objects = page.objects.filter(({ key }) => compareKeys(key, startAfter) > 0)
@@ -25,13 +26,27 @@ export async function listObjects(place: Place, options: ListOptions): Promise<L
   }
 }
 
+function scopeOf(place: Place, { prefix, delimiter }: ListOptions): string {
+  return JSON.stringify([place.bucket, prefix, delimiter])
+}
+
 /** True when names of this prefix may come after `startAfter`. */
 function endsAfter(prefix: string, startAfter: string): boolean {
   if (startAfter.startsWith(prefix)) return startAfter !== prefix
   return compareKeys(prefix, startAfter) > 0
 }
 
-function askPage(place: Place, options: ListOptions): Promise<ListResult> {
+async function askPage(place: Place, options: ListOptions): Promise<ListResult> {
+  const page = await askService(place, options)
+  if (page.nextToken !== undefined) {
+    const names = [page.objects.at(-1)?.key ?? '', page.commonPrefixes.at(-1) ?? '']
+    const [, last = ''] = names.sort(compareKeys)
+    place.connection.listMarks.keep(scopeOf(place, options), last, page.nextToken)
+  }
+  return page
+}
+
+function askService(place: Place, options: ListOptions): Promise<ListResult> {
   const { prefix, delimiter, continuationToken, pageMax, signal } = options
   const paging = { maxPageSize: pageMax, ...(continuationToken && { continuationToken }) }
   const asked = prefix === '' ? {} : { prefix }

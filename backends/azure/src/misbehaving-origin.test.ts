@@ -258,6 +258,10 @@ describe('a request', () => {
   })
 })
 
+function headersOf(index: number): Readonly<Record<string, string>> {
+  return origin.requests[index]?.headers ?? {}
+}
+
 describe('a copy', () => {
   const head = (etag: string) =>
     answer({ status: 200, headers: { ...HEADERS, etag, 'x-ms-meta-a': '1', 'content-length': 0 } })
@@ -267,7 +271,7 @@ describe('a copy', () => {
     await open(inTurn(() => head('"0x8D1"'), copied))
     const result = await mutations.copy({ ...COPY, replaceMetadata: false })
     expect(result).toMatchObject({ etag: '0x8D9', lastModifiedMs: Date.UTC(2026, 10, 21, 4) })
-    const { headers } = origin.requests[1] ?? { headers: {} }
+    const headers = headersOf(1)
     expect(headers).toMatchObject({
       'x-ms-requires-sync': 'true',
       'x-ms-source-if-match': '"0x8D1"',
@@ -285,7 +289,7 @@ describe('a copy', () => {
       { credentials: { kind: 'bearer', source } },
     )
     await mutations.copy({ ...COPY, replaceMetadata: false })
-    const { headers } = origin.requests[1] ?? { headers: {} }
+    const headers = headersOf(1)
     expect(headers['x-ms-copy-source-authorization']).toBe('Bearer t')
     expect(headers['x-ms-copy-source']).toBe(`${origin.url}/acc/box/s`)
   })
