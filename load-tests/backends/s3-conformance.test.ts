@@ -11,6 +11,7 @@ import { systemClock } from '@forebay/base/clock'
 import { PART_BYTES_MIN } from '@forebay/base/limits'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Server, startVersitygw, temporaryFolder } from '../testkit/servers.ts'
+import { brokenConnectionCases } from './broken-connections.ts'
 
 const KEYS = { accessKey: 'conformance', secretKey: 'conformance-secret' }
 const CREDENTIALS = { accessKeyId: KEYS.accessKey, secretAccessKey: KEYS.secretKey }
@@ -67,6 +68,25 @@ describe('S3 over versitygw, signatures enforced', () => {
           await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))
         },
         close: () => account.close(),
+      }
+    },
+  })
+  for (const { title, run } of cases) test(title, run)
+})
+
+describe('S3 behind toxiproxy', () => {
+  const cases = brokenConnectionCases({
+    writes: true,
+    port: () => server.port,
+    async open(url) {
+      const bucket = await newBucket()
+      const backend = createS3Backend({ ...optionsOf(), endpoint: url, bucket })
+      return {
+        backend,
+        put: async (key, bytes) => {
+          await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: bytes }))
+        },
+        close: () => backend.close(),
       }
     },
   })

@@ -73,7 +73,8 @@ export function classifyNetworkError(error: unknown, what: string, signal: Abort
       retryAfterSeconds: 1,
     })
   }
-  const timedOut = TIMEOUTS.has(code) || name === 'TimeoutError'
+  // With a code of the network the name says nothing: the AWS SDK calls resets TimeoutError too.
+  const timedOut = TIMEOUTS.has(code) || (code === '' && name === 'TimeoutError')
   return new Failure(
     timedOut ? 'backend-timeout' : 'backend-unreachable',
     `${what}: ${code === '' ? message : `${code} ${message}`}`,
