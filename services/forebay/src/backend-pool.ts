@@ -1,3 +1,4 @@
+import { openHttpAccount } from '@forebay/backend-http/http-backend'
 import type { Backend, BucketInfo, Call } from '@forebay/backend-port/backend'
 import { openS3Account } from '@forebay/backend-s3/s3-backend'
 import { resolveRegion } from '@forebay/backend-s3/vendor-region'
@@ -47,6 +48,8 @@ export class BackendPool {
     const { aws, gcp, azure } = this.#options.settings.backends
     this.#vendorRegion = aws.region ?? (await resolveRegion(aws.profile))
     for (const { endpoint } of [aws, gcp, azure]) await this.#options.checkEndpoint(endpoint)
+    // A wrong entry of backends.http.allow shows at the start.
+    this.#accountOf({ provider: 'http', bucket: '' })
   }
 
   /** @throws Failure `bucket-not-remote` for a native bucket */
@@ -75,7 +78,8 @@ export class BackendPool {
 
   /** @throws Failure `bucket-not-found` | `backend-*` when the bucket at the backend cannot be used */
   async check(binding: BackendBinding, signal: AbortSignal): Promise<void> {
-    await this.#options.checkEndpoint(binding.endpoint)
+    const { provider, bucket, endpoint } = binding
+    await this.#options.checkEndpoint(provider === 'http' ? bucket : endpoint)
     const found = await this.#accountOf(binding).lookupBucket(binding.bucket, { signal })
     if (found !== undefined) return
     throw new Failure('bucket-not-found', `the backend has no bucket "${binding.bucket}"`, {
@@ -101,9 +105,10 @@ export class BackendPool {
     switch (binding.provider) {
       case 'aws':
         return this.#openS3(binding)
+      case 'http':
+        return this.#openHttp()
       case 'gcp':
       case 'azure':
-      case 'http':
       case 'memory':
         throw new Failure(
           'not-implemented',
@@ -112,6 +117,14 @@ export class BackendPool {
       default:
         return binding.provider satisfies never
     }
+  }
+
+  /** One for all web servers: none of them has an account. */
+  #openHttp(): Account {
+    const { settings, nodeId, clock } = this.#options
+    const { http, limits } = settings.backends
+    const { connectTimeoutMs } = limits
+    return openHttpAccount({ allow: http.allow, nodeId, clock, connectTimeoutMs })
   }
 
   #openS3(binding: BackendBinding): Account {
