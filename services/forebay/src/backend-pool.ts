@@ -1,3 +1,4 @@
+import { openGcsAccount } from '@forebay/backend-gcs/gcs-backend'
 import { openHttpAccount } from '@forebay/backend-http/http-backend'
 import type { Backend, BucketInfo, Call } from '@forebay/backend-port/backend'
 import { openS3Account } from '@forebay/backend-s3/s3-backend'
@@ -108,6 +109,7 @@ export class BackendPool {
       case 'http':
         return this.#openHttp()
       case 'gcp':
+        return this.#openGcs(binding)
       case 'azure':
       case 'memory':
         throw new Failure(
@@ -125,6 +127,19 @@ export class BackendPool {
     const { http, limits } = settings.backends
     const { connectTimeoutMs } = limits
     return openHttpAccount({ allow: http.allow, nodeId, clock, connectTimeoutMs })
+  }
+
+  #openGcs(binding: BackendBinding): Account {
+    const { settings, nodeId } = this.#options
+    const { gcp, limits } = settings.backends
+    const keyFile = binding.profile ?? gcp.credentialsFile
+    const stated = gcp.anonymous ? 'anonymous' : keyFile === undefined ? undefined : { keyFile }
+    return openGcsAccount({
+      endpoint: binding.endpoint ?? gcp.endpoint,
+      credentials: stated,
+      nodeId,
+      connectTimeoutMs: limits.connectTimeoutMs,
+    })
   }
 
   #openS3(binding: BackendBinding): Account {
