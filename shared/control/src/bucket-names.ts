@@ -25,16 +25,25 @@ export function checkAlias(alias: string): void {
 
 /** @throws Failure `bucket-name-invalid` | `argument-invalid` */
 export function checkBackend(backend: BackendBinding): void {
-  checkName('bucket name at the backend', backend.bucket)
-  const { endpoint } = backend
-  if (endpoint === undefined) return
-  const url = URL.parse(endpoint)
-  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.username !== '') {
+  const { provider, bucket, endpoint } = backend
+  if (provider !== 'http') checkName('bucket name at the backend', bucket)
+  else if (!isPlainUrl(bucket) || !bucket.endsWith('/')) {
     throw new Failure(
-      'argument-invalid',
-      'the endpoint of a backend must be an http:// or https:// URL without credentials',
+      'bucket-name-invalid',
+      'a directory of a web server is an http:// or https:// URL with a slash at its end, without credentials',
     )
   }
+  if (endpoint === undefined || isPlainUrl(endpoint)) return
+  throw new Failure(
+    'argument-invalid',
+    'the endpoint of a backend must be an http:// or https:// URL without credentials',
+  )
+}
+
+function isPlainUrl(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) return false
+  return url.username === '' && url.password === ''
 }
 
 function checkName(what: string, name: string): void {

@@ -153,6 +153,16 @@ describe('changes', () => {
     },
   )
 
+  test('a directory of a web server is a URL with a slash at its end', async () => {
+    const table = await open()
+    const create = (bucket: string) =>
+      table.create(ref('web', 'ais'), { backend: { provider: 'http', bucket } })
+    for (const url of ['https://host/data', 'data', 'file:///data/', 'http://:secret@host/data/']) {
+      await expect(create(url)).rejects.toMatchObject({ code: 'bucket-name-invalid' })
+    }
+    await create('https://host/data/')
+  })
+
   test('an endpoint with credentials never gets into the table', async () => {
     const table = await open()
     const backend = { provider: 'aws', bucket: 'b', endpoint: 'http://key:secret@host' } as const
