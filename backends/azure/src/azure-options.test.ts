@@ -81,4 +81,32 @@ describe('an account', () => {
     expect(thrown).toMatchObject({ code: 'setting-invalid' })
     expect(String(thrown)).not.toContain('secret')
   })
+
+  describe('whose endpoint a user named', () => {
+    const resolveForeign = (endpoint: string, credentials: AzureOptions['credentials']) =>
+      resolve({ endpoint, credentials, account: 'acc', foreignEndpoint: true })
+    const reusable = [{ kind: 'chain' }, { kind: 'sas', token: 'sig=s' }] as const
+
+    test.each([
+      'https://evil.example',
+      'https://acc.blob.core.windows.net.evil.example',
+      'http://acc.blob.core.windows.net',
+    ])('gets no token and no shared access signature at %s', (endpoint) => {
+      for (const credentials of reusable) {
+        expect(() => resolveForeign(endpoint, credentials)).toThrow(/not sent/)
+      }
+      const key = { kind: 'shared-key', key: 'a2V5' } as const
+      expect(resolveForeign(endpoint, key)).toMatchObject({ credentials: key })
+    })
+
+    test.each([
+      'https://acc.blob.core.windows.net',
+      'https://acc.blob.core.usgovcloudapi.net',
+      'https://acc.z11.blob.storage.azure.net',
+    ])('gets them where it is of Azure itself: %s', (endpoint) => {
+      for (const credentials of reusable) {
+        expect(resolveForeign(endpoint, credentials)).toMatchObject({ credentials })
+      }
+    })
+  })
 })

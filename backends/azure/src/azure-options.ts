@@ -32,6 +32,11 @@ export interface AzureOptions {
    * account is added as path where the host is an address or `localhost`, as emulators have it.
    */
   readonly endpoint?: string | undefined
+  /**
+   * True for an endpoint that a user named, not the operator. Tokens and shared access signatures can
+   * be used by whoever sees them, so such an endpoint gets them only where it is Azure's own.
+   */
+  readonly foreignEndpoint?: boolean | undefined
   /** As the portal shows it; what stands in the other fields comes before. */
   readonly connectionString?: string | undefined
   /** Default: what the connection string has, else `chain`. */
@@ -61,7 +66,10 @@ export interface AzureAddress {
   readonly credentials: AzureCredentials
 }
 
-/** @throws Failure `setting-invalid` when the options do not say which account is meant */
+/**
+ * @throws Failure `setting-invalid` when the options do not say which account is meant,
+ * `backend-denied` for a foreign endpoint that may not have the credentials
+ */
 export function resolveAddress(options: AzureOptions): AzureAddress {
   const known = parseConnectionString(options.connectionString)
   const endpoint = options.endpoint ?? known.endpoint
@@ -71,12 +79,23 @@ export function resolveAddress(options: AzureOptions): AzureAddress {
   const path = url.pathname.replace(/\/+$/, '')
   const account = named ?? (emulated ? path.slice(1) : url.hostname.split('.', 1)[0]) ?? ''
   if (account === '') throw invalid('the storage account is not known')
-  return {
-    account,
-    origin: url.origin,
-    basePath: path === '' && emulated ? `/${account}` : path,
-    credentials: options.credentials ?? known.credentials ?? { kind: 'chain' },
-  }
+  const credentials = options.credentials ?? known.credentials ?? { kind: 'chain' }
+  if (options.foreignEndpoint === true) checkForeign(url, credentials)
+  const basePath = path === '' && emulated ? `/${account}` : path
+  return { account, origin: url.origin, basePath, credentials }
+}
+
+/** Blob services of Azure and its national clouds, with and without a DNS zone of their own. */
+const AZURE_HOST =
+  /\.blob\.(core\.(windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)|storage\.azure\.net)$/
+
+function checkForeign({ hostname, protocol }: URL, { kind }: AzureCredentials): void {
+  if (kind === 'shared-key' || kind === 'anonymous') return
+  if (protocol === 'https:' && AZURE_HOST.test(hostname)) return
+  const message = `the credentials of this node are not sent to the endpoint ${hostname}`
+  throw new Failure('backend-denied', message, {
+    hint: 'set backends.azure.endpoint, or use the key of the account',
+  })
 }
 
 function parseEndpoint(text: string | undefined): URL {
