@@ -48,7 +48,6 @@ const HANDED_ON = [
   'x-amz-archive-status',
   'x-amz-expiration',
   'x-amz-replication-status',
-  'x-amz-website-redirect-location',
   'x-amz-object-lock-mode',
   'x-amz-object-lock-retain-until-date',
   'x-amz-object-lock-legal-hold',
@@ -86,7 +85,13 @@ function storedHeadersOf(headers: AnswerHeaders): StoredHeaders {
     contentDisposition: headerOf(headers, 'content-disposition'),
     cacheControl: headerOf(headers, 'cache-control'),
     expires: headerOf(headers, 'expires'),
+    ...websiteRedirectOf(headers),
   }
+}
+
+function websiteRedirectOf(headers: AnswerHeaders): Pick<StoredHeaders, 'websiteRedirect'> {
+  const websiteRedirect = headerOf(headers, 'x-amz-website-redirect-location')
+  return websiteRedirect === undefined ? {} : { websiteRedirect }
 }
 
 /** Some stores keep the framing of the upload in the name of the encoding; it is none of the bytes. */

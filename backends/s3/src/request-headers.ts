@@ -21,6 +21,7 @@ export function describingHeaders(described: {
     'cache-control': headers.cacheControl,
     expires: headers.expires,
     'x-amz-storage-class': storageClass,
+    'x-amz-website-redirect-location': headers.websiteRedirect,
     'x-amz-tagging':
       tags === undefined || tags.length === 0 ? undefined : formatTaggingHeader(tags),
     ...metaHeaders,

@@ -270,6 +270,7 @@ function describingInput(options: Pick<WriteOptions, 'headers' | 'metadata'>): {
   ContentLanguage?: string | undefined
   ContentDisposition?: string | undefined
   CacheControl?: string | undefined
+  WebsiteRedirectLocation?: string | undefined
   Expires?: Date | undefined
   Metadata?: Record<string, string>
 } {
@@ -280,6 +281,7 @@ function describingInput(options: Pick<WriteOptions, 'headers' | 'metadata'>): {
     ContentLanguage: headers.contentLanguage,
     ContentDisposition: headers.contentDisposition,
     CacheControl: headers.cacheControl,
+    WebsiteRedirectLocation: headers.websiteRedirect,
     Expires: dateInput(headers.expires === undefined ? undefined : Date.parse(headers.expires)),
     Metadata: { ...metadata },
   }

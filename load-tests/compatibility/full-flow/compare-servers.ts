@@ -72,17 +72,22 @@ async function measure(
     await linkProgram(folder.path)
     server = await start(`${folder.path}/together`)
     const endpoint: Endpoint = { url: server.url, credentials: CREDENTIALS }
-    if (chosen.length > 0) return await runAlone(folder.path, endpoint, chosen)
-    const together = await runSuite(folder.path, endpoint)
-    await server.stop()
-    server = await start(`${folder.path}/alone`)
+    const together: ReadonlyMap<string, CaseResult> =
+      chosen.length > 0 ? new Map() : await runSuite(folder.path, endpoint)
     const failed = [...together]
       .filter(
         ([one, { passed }]) => !passed && missingFor(one) === undefined && MEANT[one] === undefined,
       )
       .map(([one]) => one)
-    const alone = await runAlone(folder.path, { ...endpoint, url: server.url }, failed)
-    return new Map([...together, ...alone])
+    const results = new Map(together)
+    for (const one of chosen.length > 0 ? chosen : failed) {
+      // A case that fails leaves its bucket behind, and the next one wants the same name.
+      await server.stop()
+      server = await start(`${folder.path}/${one}`)
+      const [alone] = await runAlone(folder.path, { ...endpoint, url: server.url }, [one])
+      if (alone !== undefined) results.set(...alone)
+    }
+    return results
   } finally {
     await server?.stop()
     await folder.remove()

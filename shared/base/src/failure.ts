@@ -195,6 +195,12 @@ export const CATALOGUE = {
     retry: false,
   },
 
+  'redirect-invalid': {
+    status: 400,
+    s3: 'InvalidRedirectLocation',
+    type: 'ErrBadRequest',
+    retry: false,
+  },
   'tag-invalid': { status: 400, s3: 'InvalidTag', type: 'ErrBadRequest', retry: false },
   'tags-too-many': { status: 400, s3: 'BadRequest', type: 'ErrBadRequest', retry: false },
   /** A bucket has no such configuration; the fact `configuration` names it. */

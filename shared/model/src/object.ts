@@ -9,6 +9,8 @@ export interface StoredHeaders {
   readonly contentDisposition?: string | undefined
   readonly cacheControl?: string | undefined
   readonly expires?: string | undefined
+  /** Where a website of the bucket would send its visitors; kept and told, never acted on. */
+  readonly websiteRedirect?: string | undefined
 }
 
 /** User metadata: lower-case names without the `x-amz-meta-` prefix, values as sent. */

@@ -36,6 +36,9 @@ const FACT_ELEMENTS: Readonly<Record<string, string>> = {
   key: 'Key',
   tagKey: 'TagKey',
   tagValue: 'TagValue',
+  proposedSize: 'ProposedSize',
+  minSizeAllowed: 'MinSizeAllowed',
+  missingHeaderName: 'MissingHeaderName',
 }
 
 /**
@@ -91,7 +94,9 @@ const S3_MESSAGES: Partial<Readonly<Record<FailureCode, string>>> = {
     "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
   'form-malformed': 'The body of your POST request is not well-formed multipart/form-data.',
   'form-fields-too-large': 'Your POST request fields preceding the upload file were too large.',
-  'acl-unsupported': 'The bucket does not allow ACLs',
+  'redirect-invalid':
+    "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+  'acl-unsupported': 'The bucket does not allow ACLs.',
   'slow-down': 'Please reduce your request rate.',
 }
 
@@ -102,7 +107,7 @@ const ABSENT: Readonly<Record<string, readonly [code: string, message: string]>>
   policy: ['NoSuchBucketPolicy', 'The bucket policy does not exist.'],
   ownershipControls: [
     'OwnershipControlsNotFoundError',
-    'The bucket ownership controls were not found',
+    'The bucket ownership controls were not found.',
   ],
   publicAccessBlock: [
     'NoSuchPublicAccessBlockConfiguration',
@@ -115,7 +120,7 @@ const ABSENT: Readonly<Record<string, readonly [code: string, message: string]>>
   ],
   'object-lock': [
     'ObjectLockConfigurationNotFoundError',
-    'Object Lock configuration does not exist for this bucket',
+    'Object Lock configuration does not exist for this bucket.',
   ],
   encryption: [
     'ServerSideEncryptionConfigurationNotFoundError',
@@ -127,7 +132,7 @@ const ABSENT: Readonly<Record<string, readonly [code: string, message: string]>>
   ],
   retention: [
     'NoSuchObjectLockConfiguration',
-    'The specified object does not have a ObjectLock configuration',
+    'The specified object does not have a ObjectLock configuration.',
   ],
 }
 

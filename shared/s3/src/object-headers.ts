@@ -7,6 +7,9 @@ const META_PREFIX = 'x-amz-meta-'
 const NOT_A_HEADER_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i
 
+/** Characters of x-amz-website-redirect-location (S3 API: 2 KB). */
+const REDIRECT_LENGTH_MAX = 2048
+
 const NO_METADATA: UserMetadata = Object.freeze(Object.create(null))
 
 /** Storage classes of Amazon S3; a backend may keep them, we store one way. */
@@ -33,7 +36,21 @@ export function parseStoredHeaders(headers: RequestHeaders): StoredHeaders {
     contentDisposition: headers['content-disposition'],
     cacheControl: headers['cache-control'],
     expires: headers.expires,
+    ...parseWebsiteRedirect(headers),
   }
+}
+
+/** @throws Failure `redirect-invalid` */
+function parseWebsiteRedirect(headers: RequestHeaders): Pick<StoredHeaders, 'websiteRedirect'> {
+  const websiteRedirect = header(headers, 'x-amz-website-redirect-location')
+  if (websiteRedirect === undefined) return {}
+  if (
+    /^(?:\/|https?:\/\/)/.test(websiteRedirect) &&
+    websiteRedirect.length <= REDIRECT_LENGTH_MAX
+  ) {
+    return { websiteRedirect }
+  }
+  throw new Failure('redirect-invalid', 'the website redirect location is not valid')
 }
 
 /**

@@ -6,7 +6,6 @@ test.each([
   'x-amz-server-side-encryption-customer-algorithm',
   'x-amz-copy-source-server-side-encryption-customer-key',
   'x-amz-object-lock-mode',
-  'x-amz-website-redirect-location',
   'x-amz-mfa',
   'x-amz-write-offset-bytes',
   'x-amz-if-match-size',

@@ -11,7 +11,6 @@ const REFUSED = [
   'x-amz-copy-source-server-side-encryption',
   'x-amz-object-lock-',
   'x-amz-bucket-object-lock-enabled',
-  'x-amz-website-redirect-location',
   'x-amz-mfa',
   'x-amz-write-offset-bytes',
   'x-amz-if-match-',

@@ -102,7 +102,8 @@ async function copyThrough(context: ObjectContext, request: CopyRequest): Promis
     return await writeObject(context, {
       bucket: request.bucket,
       key: request.key,
-      headers: request.replace?.headers ?? attributes.headers,
+      // Where a website sends its visitors belongs to the name, not to the bytes (S3 API).
+      headers: request.replace?.headers ?? { ...attributes.headers, websiteRedirect: undefined },
       metadata: request.replace?.metadata ?? attributes.metadata,
       tags,
       conditions: request.conditions,

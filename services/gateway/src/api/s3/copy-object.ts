@@ -62,6 +62,12 @@ function parseReplacement(exchange: Exchange): CopyRequest['replace'] {
   // Metadata that is not taken over must not be a lie either: S3 limits it all the same.
   if (directive === 'COPY') {
     exchange.parseMetadata()
+    if (parseStoredHeaders(exchange.headers).websiteRedirect !== undefined) {
+      throw new Failure(
+        'not-implemented',
+        'a copy that keeps its metadata cannot get a website redirect location',
+      )
+    }
     return undefined
   }
   if (directive !== 'REPLACE') {

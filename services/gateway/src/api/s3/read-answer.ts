@@ -14,6 +14,9 @@ import { parsePartNumber } from './page-number.ts'
 /** What S3 calls an object of which nobody said what it is. */
 const CONTENT_TYPE_DEFAULT = 'binary/octet-stream'
 
+/** What an empty object whose name ends in a slash is to the tools that make and read such ones. */
+const DIRECTORY_TYPE = 'application/x-directory'
+
 const OVERRIDES = [
   ['response-content-type', 'Content-Type'],
   ['response-content-language', 'Content-Language'],
@@ -122,10 +125,10 @@ export function foundHeaders(exchange: Exchange, found: FoundObject): FlatHeader
   ]
   exchange.cache = cache.status
   if (exchange.target.query.size === 0) {
-    flat.push('Content-Type', toHeaderValue(headers.contentType ?? CONTENT_TYPE_DEFAULT))
+    flat.push('Content-Type', toHeaderValue(headers.contentType ?? defaultType(exchange, found)))
     pushStored(flat, headers)
   } else {
-    pushOverridden(flat, exchange, headers)
+    pushOverridden(flat, exchange, found)
   }
   // A part of no bytes has no range that could be written down.
   if (range !== undefined && foundStatus(range) === 206) {
@@ -213,13 +216,10 @@ function pushStored(flat: FlatHeaders, headers: ObjectAttributes['headers']): vo
 }
 
 /** As `pushStored`, but the query's own words come first (S3 API: response-*). */
-function pushOverridden(
-  flat: FlatHeaders,
-  exchange: Exchange,
-  headers: ObjectAttributes['headers'],
-): void {
+function pushOverridden(flat: FlatHeaders, exchange: Exchange, found: FoundObject): void {
+  const { headers } = found.attributes
   const stored = {
-    'Content-Type': headers.contentType ?? CONTENT_TYPE_DEFAULT,
+    'Content-Type': headers.contentType ?? defaultType(exchange, found),
     'Content-Language': headers.contentLanguage,
     Expires: headers.expires,
     'Cache-Control': headers.cacheControl,
@@ -233,6 +233,14 @@ function pushOverridden(
   }
 }
 
+/** Of an object of a native bucket that nobody gave a type. */
+function defaultType(exchange: Exchange, { attributes }: FoundObject): string {
+  const native = attributes.validators === undefined
+  return native && attributes.sizeBytes === 0 && exchange.target.key?.endsWith('/') === true
+    ? DIRECTORY_TYPE
+    : CONTENT_TYPE_DEFAULT
+}
+
 function overrideValue(parameter: string, value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a line end would begin another header.
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) {
@@ -243,9 +251,12 @@ function overrideValue(parameter: string, value: string): string {
 
 function pushRest(flat: FlatHeaders, exchange: Exchange, found: FoundObject): void {
   const { attributes, range, partCount } = found
-  const { storageClass, checksums } = attributes
-  if (storageClass !== undefined && storageClass !== 'STANDARD') {
-    flat.push('x-amz-storage-class', toHeaderValue(storageClass))
+  const { storageClass, checksums, headers } = attributes
+  // Amazon leaves STANDARD out; a backend's object has what its backend said.
+  const shownClass = storageClass ?? (attributes.validators === undefined ? 'STANDARD' : undefined)
+  if (shownClass !== undefined) flat.push('x-amz-storage-class', toHeaderValue(shownClass))
+  if (headers.websiteRedirect !== undefined) {
+    flat.push('x-amz-website-redirect-location', toHeaderValue(headers.websiteRedirect))
   }
   if (partCount !== undefined) flat.push('x-amz-mp-parts-count', partCount)
   for (const name in attributes.originHeaders) {
