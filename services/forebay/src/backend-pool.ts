@@ -1,3 +1,4 @@
+import { openAzureAccount } from '@forebay/backend-azure/azure-backend'
 import { openGcsAccount } from '@forebay/backend-gcs/gcs-backend'
 import { openHttpAccount } from '@forebay/backend-http/http-backend'
 import type { Backend, BucketInfo, Call } from '@forebay/backend-port/backend'
@@ -111,6 +112,7 @@ export class BackendPool {
       case 'gcp':
         return this.#openGcs(binding)
       case 'azure':
+        return this.#openAzure(binding)
       case 'memory':
         throw new Failure(
           'not-implemented',
@@ -138,6 +140,22 @@ export class BackendPool {
       endpoint: binding.endpoint ?? gcp.endpoint,
       credentials: stated,
       nodeId,
+      connectTimeoutMs: limits.connectTimeoutMs,
+    })
+  }
+
+  #openAzure(binding: BackendBinding): Account {
+    const { settings, nodeId, clock } = this.#options
+    const { azure, limits } = settings.backends
+    const { key, sasToken } = azure
+    const signature = sasToken === undefined ? undefined : { kind: 'sas' as const, token: sasToken }
+    return openAzureAccount({
+      account: azure.account,
+      endpoint: binding.endpoint ?? azure.endpoint,
+      foreignEndpoint: binding.endpoint !== undefined && binding.endpoint !== azure.endpoint,
+      credentials: key === undefined ? signature : { kind: 'shared-key', key },
+      nodeId,
+      clock,
       connectTimeoutMs: limits.connectTimeoutMs,
     })
   }
