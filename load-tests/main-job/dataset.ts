@@ -29,13 +29,22 @@ const SHARD_SIZES: Readonly<Record<string, number>> = {
   'big/emoji-000003.tar': 1024 * MIB,
 }
 
+/** The same without the shards that take minutes where many clients read from many stores. */
+export const SMALL_SHARD_SIZES: Readonly<Record<string, number>> = {
+  'shards/emoji-000000.tar': MIB,
+  'shards/emoji-000001.tar': 10 * MIB,
+}
+
 /**
  * Makes the data set in a folder, laid out as the keys are: shards of the real images of
  * emoji-datasource-twitter, and the CSV, Parquet and JSON files of vega-datasets.
  */
-export async function makeDataset(folder: string): Promise<Dataset> {
+export async function makeDataset(
+  folder: string,
+  shardSizes: Readonly<Record<string, number>> = SHARD_SIZES,
+): Promise<Dataset> {
   const images = readImages()
-  for (const [key, sizeBytes] of Object.entries(SHARD_SIZES)) {
+  for (const [key, sizeBytes] of Object.entries(shardSizes)) {
     await mkdir(join(folder, dirname(key)), { recursive: true })
     writeShard(join(folder, key), { images, sizeBytes })
   }

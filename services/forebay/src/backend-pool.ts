@@ -1,13 +1,23 @@
+<<<<<<< Updated upstream
 import { openAzureAccount } from '@forebay/backend-azure/azure-backend'
 import { openGcsAccount } from '@forebay/backend-gcs/gcs-backend'
 import { openHttpAccount } from '@forebay/backend-http/http-backend'
 import type { Backend, BucketInfo, Call } from '@forebay/backend-port/backend'
 import { openS3Account } from '@forebay/backend-s3/s3-backend'
+=======
+import type { Backend } from '@forebay/backend-port/backend'
+>>>>>>> Stashed changes
 import { resolveRegion } from '@forebay/backend-s3/vendor-region'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { Settings } from '@forebay/config/schema'
-import { type BackendBinding, type BucketRecord, formatBucket } from '@forebay/model/bucket'
+import {
+  type BackendBinding,
+  type BackendProvider,
+  type BucketRecord,
+  formatBucket,
+} from '@forebay/model/bucket'
+import { type Account, openAccount } from './open-account.ts'
 
 /** What the pool puts around every backend: limits, deadlines, retries, counting. */
 export type Wrap = (backend: Backend) => Backend
@@ -21,11 +31,13 @@ export interface BackendPoolOptions {
   readonly checkEndpoint: (endpoint: string | undefined) => Promise<void>
 }
 
-/** Connections and credentials that the buckets of one account share. */
-interface Account {
-  bucket(name: string): Backend
-  lookupBucket(name: string, call: Call): Promise<BucketInfo | undefined>
-  close(): Promise<void>
+/** What to look at when a bucket is not where it was said to be. */
+const HINTS: Readonly<Record<BackendProvider, string>> = {
+  aws: 'check the name, --origin-endpoint, --region and --profile',
+  gcp: 'check the name and backends.gcp',
+  azure: 'check the name of the container and backends.azure',
+  http: 'check the URL',
+  memory: 'check the name',
 }
 
 /** Providers in whose configured account a bucket can be looked up by its name. */
@@ -85,7 +97,7 @@ export class BackendPool {
     const found = await this.#accountOf(binding).lookupBucket(binding.bucket, { signal })
     if (found !== undefined) return
     throw new Failure('bucket-not-found', `the backend has no bucket "${binding.bucket}"`, {
-      hint: 'check the name, --origin-endpoint, --region and --profile',
+      hint: HINTS[provider],
     })
   }
 
@@ -98,10 +110,13 @@ export class BackendPool {
     const id = JSON.stringify([provider, endpoint, region, profile, forcePathStyle])
     const known = this.#accounts.get(id)
     if (known !== undefined) return known
-    const account = this.#openAccount(binding)
+    const { settings, nodeId, clock } = this.#options
+    const vendorRegion = this.#vendorRegion
+    const account = openAccount(binding, { settings, nodeId, clock, vendorRegion })
     this.#accounts.set(id, account)
     return account
   }
+<<<<<<< Updated upstream
 
   #openAccount(binding: BackendBinding): Account {
     switch (binding.provider) {
@@ -174,4 +189,6 @@ export class BackendPool {
       uploadFraming: aws.uploadFraming,
     })
   }
+=======
+>>>>>>> Stashed changes
 }

@@ -1,0 +1,87 @@
+import { openAzureAccount } from '@forebay/backend-azure/azure-backend'
+import type { AzureCredentials } from '@forebay/backend-azure/azure-options'
+import { openGcsAccount } from '@forebay/backend-gcs/gcs-backend'
+import { openHttpAccount } from '@forebay/backend-http/http-backend'
+import type { Backend, BucketInfo, Call } from '@forebay/backend-port/backend'
+import { openS3Account } from '@forebay/backend-s3/s3-backend'
+import type { Clock } from '@forebay/base/clock'
+import { Failure } from '@forebay/base/failure'
+import type { Settings } from '@forebay/config/schema'
+import type { BackendBinding } from '@forebay/model/bucket'
+
+/** Connections and credentials that the buckets of one account share. */
+export interface Account {
+  bucket(name: string): Backend
+  lookupBucket(name: string, call: Call): Promise<BucketInfo | undefined>
+  close(): Promise<void>
+}
+
+/** What accounts are opened with, besides what a bucket states itself. */
+export interface AccountContext {
+  readonly settings: Settings
+  readonly nodeId: string
+  readonly clock: Clock
+  /** Region that the S3 vendor's own files and variables name. */
+  readonly vendorRegion: string | undefined
+}
+
+/**
+ * Opens the account of a bucket's backend; nothing is sent yet.
+ *
+ * @throws Failure `setting-invalid` when the settings do not say which account is meant,
+ * `not-implemented`
+ */
+export function openAccount(binding: BackendBinding, context: AccountContext): Account {
+  const { settings, nodeId, clock } = context
+  const { connectTimeoutMs } = settings.backends.limits
+  const common = { nodeId, clock, connectTimeoutMs }
+  switch (binding.provider) {
+    case 'aws':
+      return openS3(binding, context)
+    case 'gcp': {
+      const { endpoint, credentialsFile, anonymous } = settings.backends.gcp
+      const keyFile = credentialsFile === undefined ? undefined : { keyFile: credentialsFile }
+      return openGcsAccount({
+        ...common,
+        endpoint: binding.endpoint ?? endpoint,
+        credentials: anonymous ? 'anonymous' : keyFile,
+      })
+    }
+    case 'azure':
+      return openAzureAccount({
+        ...common,
+        account: settings.backends.azure.account,
+        endpoint: binding.endpoint ?? settings.backends.azure.endpoint,
+        credentials: azureCredentials(settings),
+      })
+    case 'http':
+      return openHttpAccount({ ...common, allow: settings.backends.http.allow })
+    case 'memory':
+      throw new Failure('not-implemented', 'a backend in memory exists for tests only')
+    default:
+      return binding.provider satisfies never
+  }
+}
+
+function openS3(binding: BackendBinding, context: AccountContext): Account {
+  const { settings, nodeId, clock, vendorRegion } = context
+  const { aws, limits } = settings.backends
+  return openS3Account({
+    endpoint: binding.endpoint ?? aws.endpoint,
+    region: binding.region ?? aws.region ?? vendorRegion ?? 'us-east-1',
+    profile: binding.profile ?? aws.profile,
+    forcePathStyle: binding.forcePathStyle ?? aws.forcePathStyle,
+    nodeId,
+    clock,
+    connectTimeoutMs: limits.connectTimeoutMs,
+    uploadFraming: aws.uploadFraming,
+  })
+}
+
+/** A key goes before a signature; without both the vendor's chain is asked. */
+function azureCredentials({ backends }: Settings): AzureCredentials {
+  const { key, sasToken } = backends.azure
+  if (key !== undefined) return { kind: 'shared-key', key }
+  if (sasToken !== undefined) return { kind: 'sas', token: sasToken }
+  return { kind: 'chain' }
+}
