@@ -3,6 +3,7 @@
  * side by side.
  */
 import { parseArgs } from 'node:util'
+import { measureTraces } from '../traces/measure-traces.ts'
 import { withBench } from './bench-context.ts'
 import { type Figure, measureCold } from './cold.ts'
 import { measureParallelAlone } from './cold-parallel.ts'
@@ -30,6 +31,7 @@ measurements
   listing      pages of a large bucket
   memory       memory and loop delay under 100 large transfers at once
   soak         the same over a long time
+  traces       eviction policies against the optimum, and what they cost
 
 options
   --rounds N        rounds that count (default 7)
@@ -42,6 +44,7 @@ options
   --get-size S      memory: size of the objects read (default 1g)
   --put-size S      memory: size of the objects written (default 256m)
   --minutes N       soak: how long (default 60)
+  --objects N       traces: objects of a data set (default 20000)
   --folder DIR      where servers keep their data (default: the system's temporary folder)
 `
 
@@ -56,6 +59,7 @@ const OPTIONS = {
   'get-size': { type: 'string' },
   'put-size': { type: 'string' },
   minutes: { type: 'string' },
+  objects: { type: 'string' },
   folder: { type: 'string' },
   help: { type: 'boolean' },
 } as const
@@ -77,6 +81,10 @@ async function main(args: readonly string[]): Promise<number> {
     case 'compare':
       await runCompare(values)
       return 0
+    case 'traces': {
+      const objects = numberOf('objects', values.objects, values.quick === true ? 2000 : 20_000)
+      return (await measureTraces(objects, 1)) ? 0 : 1
+    }
     case 'signature':
     case 'cold':
     case 'parallel':

@@ -76,7 +76,7 @@ function collectKeys(table: EntryTable, order: UseOrder): Float64Array {
     live += 1
   }
   if (live === 0) return new Float64Array(0)
-  const width = (high - low) / BINS + 1
+  const width = Math.ceil((high - low + 1) / BINS)
   const binOf = (position: number): number => {
     const bin = Math.floor((table.usedAt(position) - low) / width)
     return order === 'oldest' ? bin : BINS - 1 - bin
@@ -89,10 +89,16 @@ function collectKeys(table: EntryTable, order: UseOrder): Float64Array {
   let last = 0
   let counted = counts[0] ?? 0
   for (; counted < wanted && last < BINS - 1; counted += counts[last] ?? 0) last += 1
-  const keys = new Float64Array(counted)
+  // Of what was used in one second as many as are wanted will do, in the order in which they came.
+  const before = counted - (counts[last] ?? 0)
+  let leftOfLast = width === 1 ? Math.min(wanted, counted) - before : counted - before
+  const keys = new Float64Array(before + leftOfLast)
   let taken = 0
-  for (let position = 0; position < end && taken < counted; position++) {
-    if (!isFree(table, position) || binOf(position) > last) continue
+  for (let position = 0; position < end && taken < keys.length; position++) {
+    if (!isFree(table, position)) continue
+    const bin = binOf(position)
+    if (bin > last || (bin === last && leftOfLast === 0)) continue
+    if (bin === last) leftOfLast -= 1
     keys[taken] = table.usedAt(position) * end + position
     taken += 1
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { EntryTable } from './entry-table.ts'
+import { ENTRIES_MAX, EntryTable } from './entry-table.ts'
 
 const UNIT = 4096
 
@@ -65,19 +65,21 @@ test('sizes are counted in units of 4 KiB, and flags do not touch them', () => {
 
 test('a table takes at most 22 bytes an entry, from a thousand entries on', () => {
   const table = new EntryTable()
-  for (let count = 1; count <= 50_000; count++) {
+  for (let count = 1; count <= 30_000; count++) {
     table.append((count * 2_654_435_769) >>> 0, 1, UNIT)
     if (count > 1000) expect(table.memoryBytes / count).toBeLessThan(22)
   }
 })
 
-test('a table that lost most of its entries gives memory back when the next ones come', () => {
+test('a table that lost most of its entries gives memory back when it is trimmed', () => {
   const table = new EntryTable()
   for (let print = 0; print < 10_000; print++) table.append(print, 1, UNIT)
   const full = table.memoryBytes
   for (let print = 0; print < 9_900; print++) table.remove(table.find(print))
-  for (let print = 10_000; print < 13_000; print++) table.append(print, 1, UNIT)
-  expect(table.memoryBytes).toBeLessThan(full / 2)
+  expect(table.memoryBytes).toBe(full)
+  table.trim()
+  expect(table.memoryBytes).toBeLessThan(full / 50)
+  expect([table.count, table.find(9_950) >= 0]).toEqual([100, true])
 })
 
 test('what is saved and loaded is the same in the same order', () => {
@@ -91,4 +93,13 @@ test('what is saved and loaded is the same in the same order', () => {
   expect(copy.count).toBe(table.count)
   expect(copy.usedAt(copy.find(2))).toBe(9)
   expect([copy.flagsAt(copy.find(1)), copy.unitsAt(copy.find(98))]).toEqual([3, 99])
+})
+
+test('a full table takes no more, and takes again what is removed', () => {
+  const table = new EntryTable()
+  for (let print = 0; print < ENTRIES_MAX; print++) table.append(print, 1, UNIT)
+  expect(() => table.append(ENTRIES_MAX, 1, UNIT)).toThrow(/full/)
+  table.remove(table.find(7))
+  expect(table.printAt(table.append(ENTRIES_MAX, 1, UNIT))).toBe(ENTRIES_MAX)
+  expect([table.count, table.find(7)]).toEqual([ENTRIES_MAX, -1])
 })

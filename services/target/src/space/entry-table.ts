@@ -1,3 +1,5 @@
+import { Failure } from '@forebay/base/failure'
+
 /** Unit of an entry's size, bytes: that of most file systems. */
 const UNIT_BYTES = 4096
 
@@ -11,11 +13,27 @@ export const FLAGS = 7
 
 const ENTRIES_MIN = 32
 /** Both keep what an entry takes near 12 bytes of columns and 5.3 of index, and the copying rare. */
-const GROWTH = 1.2
+const GROWTH = 1.15
 const INDEX_SLOTS_PER_ENTRY = 4 / 3
 
-/** A table is copied without its holes when there are this many; beyond, it grows. */
-const HOLES_SHARE_MAX = 1 / 8
+/** A full table with so many holes is copied without them; one with fewer grows. */
+const HOLES_SHARE_MIN = 1 / 8
+
+/** With fewer live entries the table shrinks, to a little more than they need. */
+const LIVE_SHARE_MIN = 0.82
+const TRIMMED = 1.1
+
+/**
+ * A word of the index: a position + 1 in the low bits, and above it a tag, the high bits of the
+ * scrambled print. Where the search for an entry begins follows from the tag, so that a search or a
+ * change of the index looks at hardly any entry but the one that is meant.
+ */
+const POSITION_BITS = 15
+const POSITION_MASK = 2 ** POSITION_BITS - 1
+const TAG_RANGE = 2 ** (32 - POSITION_BITS)
+
+/** Entries that a table can hold. */
+export const ENTRIES_MAX = POSITION_MASK - 1
 
 /** Words of an entry where it is saved: print, time of use, state. */
 export const SAVED_WORDS = 3
@@ -33,7 +51,7 @@ export class EntryTable {
   #used = new Uint32Array(ENTRIES_MIN)
   /** 0 is a hole: an entry has one unit at least. */
   #states = new Uint32Array(ENTRIES_MIN)
-  /** Position + 1; 0 is free. */
+  /** 0 is free. */
   #index = new Uint32Array(indexLength(ENTRIES_MIN))
   #end = 0
   #count = 0
@@ -60,11 +78,7 @@ export class EntryTable {
 
   /** Position of the entry; -1 when there is none. */
   find(print: number): number {
-    const index = this.#index
-    for (let slot = home(print, index.length); ; slot = slot + 1 === index.length ? 0 : slot + 1) {
-      const position = (index[slot] ?? 0) - 1
-      if (position < 0 || this.#prints[position] === print) return position
-    }
+    return ((this.#index[this.#slotOf(print)] ?? 0) & POSITION_MASK) - 1
   }
 
   isLive(position: number): boolean {
@@ -116,8 +130,18 @@ export class EntryTable {
     const print = this.printAt(position)
     const time = this.usedAt(position)
     const state = this.#states[position] ?? 0
-    this.remove(position)
-    return this.#push(print, time, state)
+    if (this.#end === this.#prints.length) {
+      this.remove(position)
+      return this.#push(print, time, state)
+    }
+    const end = this.#end
+    this.#index[this.#slotOf(print)] = indexWord(tagOf(print), end)
+    this.#prints[end] = print
+    this.#used[end] = time
+    this.#states[end] = state
+    this.#states[position] = 0
+    this.#end = end + 1
+    return end
   }
 
   /** Moves an entry to the end of another table. @returns its position there */
@@ -126,6 +150,7 @@ export class EntryTable {
     const time = this.usedAt(position)
     const state = this.#states[position] ?? 0
     this.remove(position)
+    this.trim()
     return other.#push(print, time, state)
   }
 
@@ -140,6 +165,14 @@ export class EntryTable {
     for (let position = 0; position < this.#end; position++) {
       if (this.isLive(position) && (this.flagsAt(position) & CHOSEN) !== 0) this.remove(position)
     }
+    this.trim()
+  }
+
+  /** Gives memory back that is not needed; moves entries, as `append` does. */
+  trim(): void {
+    const { length } = this.#prints
+    if (this.#count >= length * LIVE_SHARE_MIN || length === ENTRIES_MIN) return
+    this.#copy(Math.max(ENTRIES_MIN, Math.ceil(this.#count * TRIMMED)))
   }
 
   /** The live entries in order. */
@@ -180,13 +213,13 @@ export class EntryTable {
     return position
   }
 
-  /** Closes the holes; grows when there are few, shrinks when there are many. */
+  /** Closes the holes, and grows when there are few. */
   #makeRoom(): void {
-    const length = this.#prints.length
-    const holes = length - this.#count
-    const enough = holes >= length * HOLES_SHARE_MAX
-    const wanted = enough && this.#count > length / 2 ? length : Math.ceil(this.#count * GROWTH)
-    this.#copy(Math.max(ENTRIES_MIN, wanted))
+    const { length } = this.#prints
+    const enough = length - this.#count >= length * HOLES_SHARE_MIN
+    const wanted = enough ? length : Math.min(ENTRIES_MAX, Math.ceil(length * GROWTH))
+    if (wanted === this.#count) throw new Failure('internal', 'a table of eviction is full')
+    this.#copy(wanted)
   }
 
   #copy(length: number): void {
@@ -215,25 +248,41 @@ export class EntryTable {
     for (let position = 0; position < to; position++) this.#link(position)
   }
 
+  /** The slot of the print, or the free one where its search ends. */
+  #slotOf(print: number): number {
+    const index = this.#index
+    const { length } = index
+    const tag = tagOf(print)
+    for (let slot = home(tag, length); ; slot = slot + 1 === length ? 0 : slot + 1) {
+      const word = index[slot] ?? 0
+      if (word === 0) return slot
+      if (word >>> POSITION_BITS !== tag) continue
+      if (this.#prints[(word & POSITION_MASK) - 1] === print) return slot
+    }
+  }
+
+  /** The print is not in the index yet, so only a free slot ends the search. */
   #link(position: number): void {
     const index = this.#index
-    let slot = home(this.printAt(position), index.length)
-    while (index[slot] !== 0) slot = slot + 1 === index.length ? 0 : slot + 1
-    index[slot] = position + 1
+    const { length } = index
+    const tag = tagOf(this.printAt(position))
+    let slot = home(tag, length)
+    while (index[slot] !== 0) slot = slot + 1 === length ? 0 : slot + 1
+    index[slot] = indexWord(tag, position)
   }
 
   /** Takes an entry out of the index and closes the gap, so that no search ends too early. */
   #unlink(print: number): void {
     const index = this.#index
     const { length } = index
-    let gap = home(print, length)
-    while (this.#prints[(index[gap] ?? 0) - 1] !== print) gap = gap + 1 === length ? 0 : gap + 1
+    let gap = this.#slotOf(print)
     for (let slot = gap + 1 === length ? 0 : gap + 1; index[slot] !== 0; ) {
-      const wanted = home(this.printAt((index[slot] ?? 0) - 1), length)
+      const word = index[slot] ?? 0
+      const wanted = home(word >>> POSITION_BITS, length)
       // An entry may move into the gap unless its home lies behind it, on the way round.
       const stays = gap <= slot ? gap < wanted && wanted <= slot : gap < wanted || wanted <= slot
       if (!stays) {
-        index[gap] = index[slot] ?? 0
+        index[gap] = word
         gap = slot
       }
       slot = slot + 1 === length ? 0 : slot + 1
@@ -247,11 +296,20 @@ function unitsOf(bytes: number): number {
   return Math.min(UNITS_MAX, Math.max(1, Math.ceil(bytes / UNIT_BYTES)))
 }
 
+/** Scrambled, for all prints of a table may begin alike. */
+function tagOf(print: number): number {
+  return Math.imul(print, 0x9e3779b1) >>> POSITION_BITS
+}
+
+function indexWord(tag: number, position: number): number {
+  return ((tag << POSITION_BITS) | (position + 1)) >>> 0
+}
+
 function indexLength(entries: number): number {
   return Math.ceil(entries * INDEX_SLOTS_PER_ENTRY)
 }
 
-/** Where the search for a print begins; scrambled, for all prints of a table may begin alike. */
-function home(print: number, length: number): number {
-  return Math.floor(((Math.imul(print, 0x9e3779b1) >>> 0) / 2 ** 32) * length)
+/** The slot where the search for a tag begins. */
+function home(tag: number, length: number): number {
+  return Math.floor((tag / TAG_RANGE) * length)
 }

@@ -3,9 +3,13 @@ const WAYS = 8
 const SETS_MIN = 8
 const TAG_MASK = 0xffff
 
+/** Places for each object of the cache when they are made; half as many are the least. */
+const PLACES_PER_OBJECT = 0.75
+
 /**
- * Prints of objects that were given up, the latest as many as the cache has objects: 16 bits each, in
- * sets of eight places whose oldest is written over. One in ten thousand is remembered by mistake.
+ * Prints of objects that were given up, the latest half to three quarters as many as the cache has
+ * objects: 16 bits each, in sets of eight places whose oldest is written over. One in ten thousand is
+ * remembered by mistake.
  */
 export class Ghosts {
   #tags = new Uint16Array(SETS_MIN * WAYS)
@@ -16,10 +20,10 @@ export class Ghosts {
     return this.#tags.byteLength + this.#next.byteLength
   }
 
-  /** Makes room for half of `objects` at least and not more than all; forgets what it had when it grows. */
+  /** Makes room for a cache of so many objects; forgets what it had when it grows. */
   fit(objects: number): void {
     if (objects < 2 * this.#tags.length) return
-    const sets = Math.floor(objects / WAYS)
+    const sets = Math.floor((objects * PLACES_PER_OBJECT) / WAYS)
     this.#tags = new Uint16Array(sets * WAYS)
     this.#next = new Uint8Array(sets)
   }

@@ -45,7 +45,9 @@ export class LruPolicy implements EvictionPolicy {
 
   removed(print: number): void {
     const position = this.#table.find(print)
-    if (position >= 0) this.#table.remove(position)
+    if (position < 0) return
+    this.#table.remove(position)
+    this.#table.trim()
   }
 
   has(print: number): boolean {

@@ -24,6 +24,8 @@ export class S3FifoPolicy implements EvictionPolicy {
   readonly #ghosts = new Ghosts()
   /** Units of what is chosen of the small queue: on its way out. */
   #leavingUnits = 0
+  /** Where `#locate` found the last one: a second look would cost as much as the first. */
+  #position = -1
 
   constructor(nowSeconds: () => number) {
     this.#now = nowSeconds
@@ -38,12 +40,10 @@ export class S3FifoPolicy implements EvictionPolicy {
   }
 
   stored(print: number, bytes: number): void {
-    const table = this.#tableOf(print)
-    if (table !== undefined) {
-      // A new version or a larger part: as good as a use.
+    if (this.#locate(print) !== undefined) {
+      // A new version or a larger part: as good as a use, which may move it.
       this.touched(print)
-      const now = this.#tableOf(print)
-      now?.setBytes(now.find(print), bytes)
+      this.#locate(print)?.setBytes(this.#position, bytes)
       return
     }
     const entry = this.#ghosts.take(print) ? this.#main : this.#small
@@ -51,9 +51,9 @@ export class S3FifoPolicy implements EvictionPolicy {
   }
 
   touched(print: number): void {
-    const table = this.#tableOf(print)
+    const table = this.#locate(print)
     if (table === undefined) return
-    const position = table.find(print)
+    const position = this.#position
     const flags = table.flagsAt(position)
     table.setUsed(position, this.#now())
     if ((flags & CHOSEN) === 0) {
@@ -71,23 +71,24 @@ export class S3FifoPolicy implements EvictionPolicy {
   }
 
   removed(print: number, evicted: boolean): void {
-    const table = this.#tableOf(print)
+    const table = this.#locate(print)
     if (table === undefined) return
-    const position = table.find(print)
+    const position = this.#position
     this.#unchoose(table, position)
     table.remove(position)
+    table.trim()
     if (!evicted || table === this.#main) return
     this.#ghosts.fit(this.objectCount)
     this.#ghosts.add(print)
   }
 
   has(print: number): boolean {
-    return this.#tableOf(print) !== undefined
+    return this.#locate(print) !== undefined
   }
 
   isChosen(print: number): boolean {
-    const table = this.#tableOf(print)
-    return table !== undefined && (table.flagsAt(table.find(print)) & CHOSEN) !== 0
+    const table = this.#locate(print)
+    return table !== undefined && (table.flagsAt(this.#position) & CHOSEN) !== 0
   }
 
   replaces(): boolean {
@@ -161,9 +162,12 @@ export class S3FifoPolicy implements EvictionPolicy {
     table.setFlags(position, 0)
   }
 
-  #tableOf(print: number): EntryTable | undefined {
-    if (this.#main.find(print) >= 0) return this.#main
-    return this.#small.find(print) >= 0 ? this.#small : undefined
+  /** The queue that has the object, and its position there in `#position`; most are in the main one. */
+  #locate(print: number): EntryTable | undefined {
+    this.#position = this.#main.find(print)
+    if (this.#position >= 0) return this.#main
+    this.#position = this.#small.find(print)
+    return this.#position >= 0 ? this.#small : undefined
   }
 }
 

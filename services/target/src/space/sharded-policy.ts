@@ -2,7 +2,10 @@ import { SAVED_WORDS } from './entry-table.ts'
 import type { EvictionPolicy, SavedPolicy } from './eviction-policy.ts'
 
 /** Objects of one shard: more are split in two, so that no step of a policy takes longer than a few ms. */
-export const SHARD_OBJECTS_MAX = 65_536
+export const SHARD_OBJECTS_MAX = 16_384
+
+/** Victims that one shard gives before the next one does: what they have in common is at hand. */
+const VICTIMS_PER_TURN = 64
 
 interface Shard {
   readonly policy: EvictionPolicy
@@ -22,6 +25,7 @@ export class ShardedPolicy implements EvictionPolicy {
   #directory: Shard[]
   #depth = 0
   #turn = 0
+  #given = 0
 
   constructor(create: () => EvictionPolicy, objectsMax = SHARD_OBJECTS_MAX) {
     this.#create = create
@@ -75,7 +79,8 @@ export class ShardedPolicy implements EvictionPolicy {
 
   choose(): number {
     const bytes = this.#current()?.choose() ?? 0
-    this.#turn += 1
+    this.#given += 1
+    if (this.#given % VICTIMS_PER_TURN === 0) this.#turn += 1
     return bytes
   }
 
@@ -172,7 +177,9 @@ function divideQueue(
   for (let at = 0; at < queue.length; at += SAVED_WORDS) {
     const part = partOf(queue[at] ?? 0)
     const to = lengths[part] ?? 0
-    divided[part]?.set(queue.subarray(at, at + SAVED_WORDS), to)
+    const words = divided[part]
+    if (words === undefined) continue
+    for (let word = 0; word < SAVED_WORDS; word++) words[to + word] = queue[at + word] ?? 0
     lengths[part] = to + SAVED_WORDS
   }
   return divided
