@@ -129,7 +129,10 @@ for (const { name, tool, connect } of CLIENTS) {
 test('what S3 clients wrote has the same bytes when the store itself is asked', async () => {
   for (const kind of ['gcs', 'azure'] as const) {
     const client = sdkClient(at(BUCKETS[kind]))
-    const keys = (await client.list('written/')).map(({ key }) => key)
+    // Some clients also make empty objects that stand for directories.
+    const keys = (await client.list('written/'))
+      .map(({ key }) => key)
+      .filter((key) => key.endsWith('.tar'))
     expect(keys.length).toBeGreaterThan(0)
     const source = dataset.files.find(({ key }) => key === 'shards/emoji-000001.tar')
     for (const key of keys) {

@@ -1,12 +1,4 @@
-<<<<<<< Updated upstream
-import { openAzureAccount } from '@forebay/backend-azure/azure-backend'
-import { openGcsAccount } from '@forebay/backend-gcs/gcs-backend'
-import { openHttpAccount } from '@forebay/backend-http/http-backend'
-import type { Backend, BucketInfo, Call } from '@forebay/backend-port/backend'
-import { openS3Account } from '@forebay/backend-s3/s3-backend'
-=======
 import type { Backend } from '@forebay/backend-port/backend'
->>>>>>> Stashed changes
 import { resolveRegion } from '@forebay/backend-s3/vendor-region'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
@@ -116,79 +108,4 @@ export class BackendPool {
     this.#accounts.set(id, account)
     return account
   }
-<<<<<<< Updated upstream
-
-  #openAccount(binding: BackendBinding): Account {
-    switch (binding.provider) {
-      case 'aws':
-        return this.#openS3(binding)
-      case 'http':
-        return this.#openHttp()
-      case 'gcp':
-        return this.#openGcs(binding)
-      case 'azure':
-        return this.#openAzure(binding)
-      case 'memory':
-        throw new Failure(
-          'not-implemented',
-          `this node has no backend of provider ${binding.provider}`,
-        )
-      default:
-        return binding.provider satisfies never
-    }
-  }
-
-  /** One for all web servers: none of them has an account. */
-  #openHttp(): Account {
-    const { settings, nodeId, clock } = this.#options
-    const { http, limits } = settings.backends
-    const { connectTimeoutMs } = limits
-    return openHttpAccount({ allow: http.allow, nodeId, clock, connectTimeoutMs })
-  }
-
-  #openGcs(binding: BackendBinding): Account {
-    const { settings, nodeId } = this.#options
-    const { gcp, limits } = settings.backends
-    const keyFile = binding.profile ?? gcp.credentialsFile
-    const stated = gcp.anonymous ? 'anonymous' : keyFile === undefined ? undefined : { keyFile }
-    return openGcsAccount({
-      endpoint: binding.endpoint ?? gcp.endpoint,
-      credentials: stated,
-      nodeId,
-      connectTimeoutMs: limits.connectTimeoutMs,
-    })
-  }
-
-  #openAzure(binding: BackendBinding): Account {
-    const { settings, nodeId, clock } = this.#options
-    const { azure, limits } = settings.backends
-    const { key, sasToken } = azure
-    const signature = sasToken === undefined ? undefined : { kind: 'sas' as const, token: sasToken }
-    return openAzureAccount({
-      account: azure.account,
-      endpoint: binding.endpoint ?? azure.endpoint,
-      foreignEndpoint: binding.endpoint !== undefined && binding.endpoint !== azure.endpoint,
-      credentials: key === undefined ? signature : { kind: 'shared-key', key },
-      nodeId,
-      clock,
-      connectTimeoutMs: limits.connectTimeoutMs,
-    })
-  }
-
-  #openS3(binding: BackendBinding): Account {
-    const { settings, nodeId, clock } = this.#options
-    const { aws, limits } = settings.backends
-    return openS3Account({
-      endpoint: binding.endpoint ?? aws.endpoint,
-      region: binding.region ?? aws.region ?? this.#vendorRegion ?? 'us-east-1',
-      profile: binding.profile ?? aws.profile,
-      forcePathStyle: binding.forcePathStyle ?? aws.forcePathStyle,
-      nodeId,
-      clock,
-      connectTimeoutMs: limits.connectTimeoutMs,
-      uploadFraming: aws.uploadFraming,
-    })
-  }
-=======
->>>>>>> Stashed changes
 }

@@ -47,13 +47,16 @@ export function openAccount(binding: BackendBinding, context: AccountContext): A
         credentials: anonymous ? 'anonymous' : keyFile,
       })
     }
-    case 'azure':
+    case 'azure': {
+      const { account, endpoint } = settings.backends.azure
       return openAzureAccount({
         ...common,
-        account: settings.backends.azure.account,
-        endpoint: binding.endpoint ?? settings.backends.azure.endpoint,
+        account,
+        endpoint: binding.endpoint ?? endpoint,
+        foreignEndpoint: binding.endpoint !== undefined && binding.endpoint !== endpoint,
         credentials: azureCredentials(settings),
       })
+    }
     case 'http':
       return openHttpAccount({ ...common, allow: settings.backends.http.allow })
     case 'memory':
@@ -79,9 +82,9 @@ function openS3(binding: BackendBinding, context: AccountContext): Account {
 }
 
 /** A key goes before a signature; without both the vendor's chain is asked. */
-function azureCredentials({ backends }: Settings): AzureCredentials {
+function azureCredentials({ backends }: Settings): AzureCredentials | undefined {
   const { key, sasToken } = backends.azure
   if (key !== undefined) return { kind: 'shared-key', key }
   if (sasToken !== undefined) return { kind: 'sas', token: sasToken }
-  return { kind: 'chain' }
+  return undefined
 }
