@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -30,6 +31,7 @@ const SOUND: Machine = {
   processors: 4,
   memoryBytes: 8 * GIB,
   openFilesLimit: 1_000_000,
+  now: () => Date.UTC(2027, 0, 1),
   sendfileWorks: async () => true,
   look: async () => DISK,
   tryPort: async () => ({ free: true }),
@@ -48,14 +50,16 @@ interface Situation {
   readonly variables?: Readonly<Record<string, string>>
   readonly set?: readonly string[]
   readonly origins?: readonly Origin[]
+  readonly readFile?: (path: string) => Promise<string | undefined>
 }
 
-function look({ machine, variables = {}, set = [], origins = [] }: Situation) {
+function look(situation: Situation) {
+  const { machine, variables = {}, set = [], origins = [] } = situation
   return examine({
     machine: { ...SOUND, ...machine },
     environment: { variables, home: '/home/somebody' },
     flags: { set },
-    readFile: async () => undefined,
+    readFile: situation.readFile ?? (async () => undefined),
     bucketOrigins: async () => origins,
     signal: new AbortController().signal,
   })
@@ -333,6 +337,53 @@ test.each([
   [{ AZURE_CLIENT_SECRET: 'PLANTED-SECRET', AZURE_CLIENT_ID: 'i' }, 'AZURE_TENANT_ID is not set'],
 ])('half of what a source needs is warned of: %o', async (variables, lacks) => {
   expect((await credentials(variables)).join('\n')).toMatch(new RegExp(`warning .*${lacks}`))
+})
+
+/** Of `localhost`, valid from 2026-11-21 to 2126-10-28. */
+const PEM_FOLDER = join(import.meta.dirname, '../../../target/src/bodies/fixtures')
+const CERT = join(PEM_FOLDER, 'localhost-cert.pem')
+const KEY = join(PEM_FOLDER, 'localhost-key.pem')
+const END_MS = Date.UTC(2126, 9, 28, 5, 7, 59)
+const DAY_MS = 86_400_000
+
+/** What is said of the certificate of a listener. */
+async function certificate(tls: { cert: string; key: string }, machine: Partial<Machine> = {}) {
+  const listen = JSON.stringify([{ address: '127.0.0.1', port: 1, tls }])
+  const findings = await look({
+    set: [`listen=${listen}`],
+    machine: { readText: systemMachine.readText, ...machine },
+    readFile: systemMachine.readText,
+  })
+  return findings.filter(({ check }) => check === 'certificate')
+}
+
+test.each([
+  [Date.UTC(2026, 10, 20), 'problem', 'is not valid yet'],
+  [Date.UTC(2027, 0, 1), 'ok', 'is valid until 2126-10-28'],
+  [END_MS - 14 * DAY_MS, 'ok', 'is valid until'],
+  [END_MS - 14 * DAY_MS + 1, 'warning', 'in 13 days'],
+  [END_MS, 'warning', 'in 0 days'],
+  [END_MS + 1, 'problem', 'ended on 2126-10-28'],
+] as const)('at %d a certificate is judged: %s, %s', async (nowMs, level, message) => {
+  expect(await certificate({ cert: CERT, key: KEY }, { now: () => nowMs })).toMatchObject([
+    { level, message: expect.stringContaining(message) },
+  ])
+})
+
+test('a key of another certificate, or what is no key, is a problem', async () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const other = join(folder, 'other.pem')
+  await writeFile(other, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  expect(await certificate({ cert: CERT, key: other })).toMatchObject([
+    { level: 'problem', message: expect.stringContaining('is not the key of') },
+  ])
+  expect(await certificate({ cert: CERT, key: CERT })).toMatchObject([
+    { level: 'problem', message: expect.stringContaining('in PEM') },
+  ])
+  const unreadable = { readText: async () => undefined }
+  expect(await certificate({ cert: CERT, key: KEY }, unreadable)).toMatchObject([
+    { level: 'problem', message: `${CERT} cannot be read` },
+  ])
 })
 
 let folder: string

@@ -8,6 +8,7 @@ import type { Environment } from '@forebay/config/environment'
 import type { SettingFlags } from '@forebay/config/flags'
 import { loadSettings } from '@forebay/config/load'
 import type { Settings } from '@forebay/config/schema'
+import { checkCertificates } from './certificates.ts'
 import { checkCredentials } from './credentials.ts'
 import { checkDisks } from './disks.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
@@ -43,6 +44,7 @@ export async function examine(input: ExamineInput): Promise<readonly Finding[]> 
   return [
     ...local,
     ...(await checkPorts(machine, settings, signal)),
+    ...(await checkCertificates(machine, settings)),
     ...(await checkDisks(machine, settings)),
     ...credentials,
     ...(await checkIgnoredEndpoint(settings, environment)),

@@ -1,11 +1,22 @@
 /** `note` and `ok` ask for nothing; a `warning` is worth a look; a `problem` keeps a node from its work. */
 export type Level = 'ok' | 'note' | 'warning' | 'problem'
 
+/** What was looked at. */
+export type Check =
+  | 'node'
+  | 'settings'
+  | 'limits'
+  | 'port'
+  | 'certificate'
+  | 'disk'
+  | 'credentials'
+  | 'origin'
+  | 'clock'
+
 /** One thing that `forebay doctor` looked at. */
 export interface Finding {
   readonly level: Level
-  /** What was looked at: `node`, `port`, `disk`, `limits`, `credentials`, `origin`, `clock`, `settings`. */
-  readonly check: string
+  readonly check: Check
   readonly message: string
   /** What to do; always there for a warning and a problem. */
   readonly todo?: string | undefined
@@ -30,19 +41,19 @@ export function worstLevel(findings: readonly Finding[]): Level {
   )
 }
 
-export function ok(check: string, message: string): Finding {
+export function ok(check: Check, message: string): Finding {
   return { level: 'ok', check, message }
 }
 
 /** Something to know that asks for nothing. */
-export function remark(check: string, message: string): Finding {
+export function remark(check: Check, message: string): Finding {
   return { level: 'note', check, message }
 }
 
-export function warning(check: string, message: string, todo: string): Finding {
+export function warning(check: Check, message: string, todo: string): Finding {
   return { level: 'warning', check, message, todo }
 }
 
-export function problem(check: string, message: string, todo: string): Finding {
+export function problem(check: Check, message: string, todo: string): Finding {
   return { level: 'problem', check, message, todo }
 }

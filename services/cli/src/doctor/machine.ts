@@ -45,6 +45,8 @@ export interface Machine {
   /** Bytes that this process may use, the container's limit included. */
   readonly memoryBytes: number
   readonly openFilesLimit: number
+  /** Milliseconds since 1970. */
+  now(): number
   sendfileWorks(): Promise<boolean>
   /** Undefined when there is nothing of that name. */
   look(path: string): Promise<DirectoryFacts | undefined>
@@ -63,6 +65,7 @@ export const systemMachine: Machine = {
   // Without a limit of its own a process is told a number beyond all memory.
   memoryBytes: Math.min(process.constrainedMemory() || totalmem(), totalmem()),
   openFilesLimit: openFilesLimit(),
+  now: Date.now,
   sendfileWorks: detectSendfile,
   look: lookAt,
   tryPort,
