@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { isLeftOut } from '../../testkit/tools.ts'
+import { readResults, summarise } from '../coverage/results.ts'
 import { type Compared, compareServers, judge } from './compare-servers.ts'
 import { parseOutput } from './suite.ts'
 
@@ -26,6 +27,10 @@ describe.runIf(!isLeftOut('versitygw'))('the public suite of versitygw', () => {
     expect(built).toBeGreaterThan(300)
     expect(referencePassed).toBeGreaterThan(300)
     expect(unexplained.map(({ name, forebay }) => `${name}: ${forebay.said}`)).toEqual([])
+  })
+
+  test('the results written down are those measured', () => {
+    expect(summarise(cases)).toEqual(readResults())
   })
 
   test('what is meant to fail does fail: no reason outlives its case', () => {

@@ -3,8 +3,10 @@
  *
  *   node load-tests/compatibility/full-flow/run.ts [CASE...]
  *
- * With names of cases it runs those alone, one by one. Exits with 1 when a case of what is built fails here, passes there, and no reason is written down.
+ * With names of cases it runs those alone, one by one; without, it writes what it measured to
+ * `results.tsv` and the tables of COVERAGE.md. Exits with 1 when a case of what is built fails here, passes there, and no reason is written down.
  */
+import { writeResults } from '../coverage/results.ts'
 import { compareServers, judge } from './compare-servers.ts'
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -26,4 +28,8 @@ for (const { name, reference } of failedThere) say(`  ${name}: ${reference.said}
 const missing = cases.filter((one) => !one.forebay.passed && one.missing !== undefined)
 say(`\nfail for want of what is not built: ${missing.length}`)
 for (const one of missing) say(`  ${one.name}: not built: ${one.missing}`)
+if (process.argv.length === 2) {
+  writeResults(cases)
+  say('\nwritten: full-flow/results.tsv, COVERAGE.md')
+}
 process.exitCode = unexplained.length === 0 ? 0 : 1

@@ -10,7 +10,7 @@ import { checkWritable, keyIdOf, mutationsOf, type ObjectContext } from './conte
 import { headObject } from './head.ts'
 import { type ReadAnswer, readObject } from './read.ts'
 import { incomingFrom } from './source-body.ts'
-import { checkTags, getTags } from './tags.ts'
+import { checkKept, getTags } from './tags.ts'
 import { writeObject } from './write.ts'
 
 /** Copies an object: inside one backend by the backend itself, else through this node. */
@@ -43,7 +43,7 @@ export function copiesInside(
 
 async function copyAtBackend(context: ObjectContext, request: CopyRequest): Promise<WriteAnswer> {
   const { bucket, key, source, replace } = request
-  checkTags(context, bucket, request.replaceTags)
+  checkKept(context, bucket, { tags: request.replaceTags, headers: replace?.headers })
   const mutations = mutationsOf(context, bucket)
   const ticket = context.overlaps.begin(keyIdOf(bucket, key))
   try {

@@ -13,7 +13,7 @@ import { receiveToFile, UNKNOWN_LENGTH_STEP_BYTES } from '../bodies/receive.ts'
 import { commitAtBackend, writtenValidators } from './commit-at-backend.ts'
 import { keyIdOf, mutationsOf, type ObjectContext } from './context.ts'
 import { StreamedUpload } from './streamed-upload.ts'
-import { checkTags } from './tags.ts'
+import { checkKept } from './tags.ts'
 
 /** Multipart uploads of a bucket whose backend has them itself: parts pass through, nothing is kept. */
 export async function createBackendUpload(
@@ -22,7 +22,7 @@ export async function createBackendUpload(
 ): Promise<{ readonly uploadId: string }> {
   const { bucket, key, headers, metadata, storageClass, checksumAlgorithm, checksumKind, signal } =
     request
-  checkTags(context, bucket, request.tags)
+  checkKept(context, bucket, request)
   return mutationsOf(context, bucket).createUpload({
     key,
     headers,

@@ -24,14 +24,14 @@ import {
   type UploadDescription,
 } from './multipart-record.ts'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from './system-bucket.ts'
-import { checkTags } from './tags.ts'
+import { checkKept } from './tags.ts'
 
 /** Begins an upload; its id names this node, where its parts are. */
 export async function createNativeUpload(
   context: ObjectContext,
   request: CreateUploadRequest,
 ): Promise<{ readonly uploadId: string }> {
-  checkTags(context, request.bucket, request.tags)
+  checkKept(context, request.bucket, request)
   const uploadId = `${context.nodeId}.${newUploadTail(context.clock.now())}`
   await storeDescription(context, syncsParts(context, request.bucket), {
     uploadId,

@@ -1,7 +1,7 @@
 import type { TaggingOperations } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
 import { type BucketRecord, formatBucket } from '@forebay/model/bucket'
-import type { Tags } from '@forebay/model/object'
+import type { StoredHeaders, Tags } from '@forebay/model/object'
 import type { TagsRequest } from '@forebay/peer/target-port'
 import type { ObjectRecord } from '../store/contract.ts'
 import { checkWritable, keyIdOf, type ObjectContext } from './context.ts'
@@ -58,15 +58,27 @@ export function taggingOf(context: ObjectContext, bucket: BucketRecord): Tagging
   throw new Failure('not-implemented', `${formatBucket(bucket.ref)}: its backend has no tags`)
 }
 
-/** Refuses tags that would be lost. @throws Failure `not-implemented` */
-export function checkTags(
+/**
+ * Refuses what would be lost at a backend that is no S3: tags, and a website's redirect.
+ *
+ * @throws Failure `not-implemented`
+ */
+export function checkKept(
   context: ObjectContext,
   bucket: BucketRecord,
-  tags: Tags | undefined,
+  stated: {
+    readonly tags?: Tags | undefined
+    readonly headers?: StoredHeaders | undefined
+  },
 ): void {
-  if (tags !== undefined && tags.length > 0 && bucket.backend !== undefined) {
-    taggingOf(context, bucket)
-  }
+  if (bucket.backend === undefined) return
+  if ((stated.tags?.length ?? 0) > 0) taggingOf(context, bucket)
+  if (stated.headers?.websiteRedirect === undefined) return
+  if (context.backendOf(bucket).tagging !== undefined) return
+  throw new Failure(
+    'not-implemented',
+    `${formatBucket(bucket.ref)}: its backend has no website redirects`,
+  )
 }
 
 function nativeRecord(context: ObjectContext, request: TagsRequest): ObjectRecord {

@@ -19,7 +19,7 @@ import { checkWritable, keyIdOf, mutationsOf, type ObjectContext, raiseKey } fro
 import type { GatedUpload } from './gated-upload.ts'
 import type { OverlapTicket } from './overlap.ts'
 import { StreamedUpload } from './streamed-upload.ts'
-import { checkTags } from './tags.ts'
+import { checkKept } from './tags.ts'
 
 /** Stores an object. All or nothing: on any failure the old version stands, here and at the backend. */
 export async function writeObject(
@@ -28,7 +28,7 @@ export async function writeObject(
 ): Promise<WriteAnswer> {
   checkWritable(context, request.bucket)
   const { bucket, key, body } = request
-  checkTags(context, bucket, request.tags)
+  checkKept(context, bucket, request)
   const work = await context.store.createWork(
     bucket,
     key,
