@@ -28,6 +28,8 @@ export function addCareCommands(
     .description('watch a node at work: rates, hit ratio, times, stores; Ctrl-C ends it')
     .option('--once', 'one look, then end')
     .option('--interval <time>', 'time between two looks (default: 2s)')
+    .option('--egress-price <number>', 'what a GiB out of the store costs: tells what was saved')
+    .option('--request-price <number>', 'what a thousand reads cost there')
     .action((options: TopOptions) => runTop(run(), options))
   program
     .command('completion')

@@ -86,6 +86,10 @@ test('a command line that is wrong exits 2 and asks nobody', async () => {
     ['bucket', 'add', 'ais://b'],
     ['bucket', 'show', 's3://b/k'],
     ['ls', '--no-such-flag'],
+    ['top', '--interval', 'soon'],
+    ['top', '--interval', '99ms'],
+    ['top', '--egress-price', 'much'],
+    ['completion', 'tcsh'],
   ]) {
     const { code, err } = await forebay(...args)
     expect([args, code]).toEqual([args, 2])

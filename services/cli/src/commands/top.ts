@@ -5,7 +5,7 @@ import { MetricsText } from '@forebay/observe/metrics-text'
 import { clientOf, print, type Run } from '../cli-context.ts'
 import { usageError } from '../exit-code.ts'
 import { formatError } from '../output/error-text.ts'
-import { measure, type Scrape, type TopFrame } from '../top/frame.ts'
+import { measure, type Scrape, type TopFrame, withCost } from '../top/frame.ts'
 import { frameLines, HISTORY_MAX } from '../top/frame-lines.ts'
 
 export interface TopOptions {
@@ -13,6 +13,10 @@ export interface TopOptions {
   readonly once?: boolean | undefined
   /** Time between two looks, as settings write durations. */
   readonly interval?: string | undefined
+  /** What a GiB out of the store costs, in any currency. */
+  readonly egressPrice?: string | undefined
+  /** What a thousand reads cost there. */
+  readonly requestPrice?: string | undefined
 }
 
 const INTERVAL_DEFAULT = '2s'
@@ -29,6 +33,10 @@ const LEAVE_SCREEN = '\x1b[?25h\x1b[?1049l'
  */
 export async function runTop(run: Run, options: TopOptions): Promise<void> {
   const intervalMs = parseInterval(options.interval ?? INTERVAL_DEFAULT)
+  const prices = {
+    perGib: parsePrice(options.egressPrice),
+    perThousandRequests: parsePrice(options.requestPrice),
+  }
   const client = clientOf(run)
   const { signal } = run.context
   // Whoever asks for a node that is not there wants to know it at once.
@@ -39,7 +47,7 @@ export async function runTop(run: Run, options: TopOptions): Promise<void> {
       await sleep(intervalMs, undefined, { signal })
       const after = await nextScrape({ client, screen, signal, once: options.once === true })
       if (after !== undefined) {
-        screen.show(measure(before, after), client.endpoint)
+        screen.show(withCost(measure(before, after), prices), client.endpoint)
         before = after
       }
       if (options.once === true) return
@@ -62,6 +70,14 @@ function parseInterval(text: string): number {
   }
   if (ms < INTERVAL_MIN_MS || ms > INTERVAL_MAX_MS) throw usageError(`${text} is no interval`, hint)
   return ms
+}
+
+function parsePrice(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^\d+(?:\.\d+)?$/.test(text)) {
+    throw usageError(`"${text}" is no price`, 'Write a number like 0.09; the currency is yours.')
+  }
+  return Number(text)
 }
 
 async function scrape(client: ForebayClient, signal: AbortSignal): Promise<Scrape> {

@@ -56,7 +56,8 @@ function summaryOf(
   const { objectHitRatio, byteHitRatio, loopDelayP99Seconds, loopDelayMaxSeconds } = frame
   const hits = `${percent(objectHitRatio)} of objects, ${percent(byteHitRatio)} of bytes`
   const now = `${countRate(frame.savedRequestsPerSecond)} requests, ${rateText(frame.savedBytesPerSecond)}`
-  const ever = `${frame.savedRequests} requests, ${describeBytes(frame.savedBytes)}`
+  const cost = frame.savedCost === undefined ? '' : `, worth ${frame.savedCost.toFixed(2)}`
+  const ever = `${frame.savedRequests} requests, ${describeBytes(frame.savedBytes)}${cost}`
   const loop = `loop ${timeSpanText(loopDelayP99Seconds)} p99, ${timeSpanText(loopDelayMaxSeconds)} max`
   const held = `${frame.connectionCount} connections; ${frame.openFileCount} files`
   return [

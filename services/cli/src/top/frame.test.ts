@@ -1,6 +1,6 @@
 import { MetricsText } from '@forebay/observe/metrics-text'
 import { expect, test } from 'vitest'
-import { measure, type Scrape } from './frame.ts'
+import { measure, type Scrape, withCost } from './frame.ts'
 import { frameLines, sparkline, timeSpanText } from './frame-lines.ts'
 
 /** What a node would answer, with the counters that matter here. */
@@ -69,6 +69,22 @@ test('hit ratio and savings speak of buckets with a store, not of native ones', 
   expect(frame.savedRequestsPerSecond).toBe(4)
   expect(frame).toMatchObject({ savedBytesPerSecond: 1500, savedRequests: 108, savedBytes: 4000 })
   expect(frame.buckets.map(({ bucket }) => bucket)).toEqual(['ais://own', 'aws://a'])
+})
+
+test('savings are worth what bytes and requests cost at the store', () => {
+  const gib = scrape(3000, {
+    forebay_uptime_seconds: 12,
+    [READS('aws://a', 'hit')]: 5000,
+    [BYTES('aws://a', 'cache')]: 2 * 1024 ** 3,
+  })
+  const frame = measure(scrape(1000, {}), gib)
+  const cost = (perGib?: number, perThousandRequests?: number) =>
+    withCost(frame, { perGib, perThousandRequests }).savedCost
+  expect(cost(0.09, 0.0004)).toBeCloseTo(0.18 + 0.002, 10)
+  expect(cost(0.09)).toBeCloseTo(0.18, 10)
+  expect(cost()).toBeUndefined()
+  const lines = frameLines(withCost(frame, { perGib: 1, perThousandRequests: 0 }), 'http://e', [])
+  expect(lines.join()).toContain('worth 2.00')
 })
 
 test('a bucket that stands for a directory of a web server has a store', () => {

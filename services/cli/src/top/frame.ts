@@ -61,6 +61,8 @@ export interface TopFrame {
   /** Since the node's start. */
   readonly savedRequests: number
   readonly savedBytes: number
+  /** What these would have cost, in the currency of the prices; undefined without prices. */
+  readonly savedCost?: number | undefined
   readonly operations: readonly OperationFrame[]
   readonly origins: readonly OriginFrame[]
   readonly buckets: readonly BucketFrame[]
@@ -103,6 +105,22 @@ export function measure(before: Scrape, after: Scrape): TopFrame {
     buckets: bucketsOf(window),
     ...stateOf(metrics),
   }
+}
+
+/** Prices of the store; those that are not known do not count. */
+export interface Prices {
+  readonly perGib: number | undefined
+  readonly perThousandRequests: number | undefined
+}
+
+const GIB = 1024 ** 3
+
+/** The frame with what its savings are worth. Requests that checked freshness were paid, and are not in it. */
+export function withCost(frame: TopFrame, { perGib, perThousandRequests }: Prices): TopFrame {
+  if (perGib === undefined && perThousandRequests === undefined) return frame
+  const egress = (frame.savedBytes / GIB) * (perGib ?? 0)
+  const requests = (frame.savedRequests / 1000) * (perThousandRequests ?? 0)
+  return { ...frame, savedCost: egress + requests }
 }
 
 /** Two scrapes and the time between them. */
