@@ -1,4 +1,5 @@
 import { viaHeader } from '@forebay/backend-port/via'
+import type { AddressGuard } from '@forebay/backend-transport/address-guard'
 import { openAgent } from '@forebay/backend-transport/agent'
 import { classifyNetworkError } from '@forebay/backend-transport/classify'
 import { type Headers, present } from '@forebay/backend-transport/conditional-headers'
@@ -24,6 +25,8 @@ export interface GcsOptions {
   readonly connectTimeoutMs?: number | undefined
   /** Certificate authorities to trust instead of the system's, PEM. */
   readonly ca?: string | undefined
+  /** Decides which addresses an endpoint may have; absent: all. */
+  readonly guard?: AddressGuard | undefined
 }
 
 /** Connections, credentials and address of one account; shared by the backends of its buckets. */
@@ -54,9 +57,9 @@ const GOOGLE = 'https://storage.googleapis.com'
 export function openConnection(options: GcsOptions): Connection {
   const { origin, protocol, pathname } = new URL(options.endpoint ?? GOOGLE)
   const fallback: GcsCredentials = protocol === 'http:' ? 'anonymous' : 'chain'
-  const { userProject, projectId, ca, connectTimeoutMs = 5000 } = options
+  const { userProject, projectId, ca, guard, connectTimeoutMs = 5000 } = options
   return {
-    agent: openAgent({ connectTimeoutMs, ca }),
+    agent: openAgent({ connectTimeoutMs, ca, guard }),
     tokens: openAccessTokens(options.credentials ?? fallback),
     origin,
     basePath: pathname.replace(/\/$/, ''),

@@ -1,5 +1,6 @@
 import { S3Client } from '@aws-sdk/client-s3'
 import { viaHeader } from '@forebay/backend-port/via'
+import type { AddressGuard } from '@forebay/backend-transport/address-guard'
 import { openAgent } from '@forebay/backend-transport/agent'
 import { exchange, type WireAnswer } from '@forebay/backend-transport/exchange'
 import type { Framing, UploadStream } from '@forebay/backend-transport/upload-stream'
@@ -32,6 +33,8 @@ export interface S3Options {
   readonly uploadFraming?: Framing | undefined
   /** Certificate authorities to trust instead of the system's, PEM. */
   readonly ca?: string | undefined
+  /** Decides which addresses an endpoint may have; absent: all. */
+  readonly guard?: AddressGuard | undefined
 }
 
 /** Connections, credentials and addresses of one account; shared by the backends of its buckets. */
@@ -51,12 +54,18 @@ export interface Connection {
  *
  * The endpoint is always stated, so that `AWS_ENDPOINT_URL` in the environment (which may well point
  * at ourselves) is never looked at.
+ *
+ * @throws Failure `backend-refused` for an endpoint at an address that the guard closes
  */
 export function openConnection(options: S3Options): Connection {
   const { region, nodeId, clock } = options
   const endpoint = new URL(options.endpoint ?? amazonEndpoint(region))
   const pathStyle = options.forcePathStyle ?? options.endpoint !== undefined
   const connectTimeoutMs = options.connectTimeoutMs ?? 5000
+  const { ca, guard } = options
+  // The SDK has agents of its own, which look up names but no addresses.
+  guard?.checkHost(endpoint.hostname)
+  const agentOptions = guard === undefined ? {} : { lookup: guard.lookup }
   const sdk = new S3Client({
     endpoint: endpoint.href,
     region,
@@ -66,7 +75,11 @@ export function openConnection(options: S3Options): Connection {
     // Otherwise every upload is created for CRC32, and parts without one are refused.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: { connectionTimeout: connectTimeoutMs },
+    requestHandler: {
+      connectionTimeout: connectTimeoutMs,
+      httpAgent: agentOptions,
+      httpsAgent: agentOptions,
+    },
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
     ...(options.profile === undefined ? {} : { profile: options.profile }),
   })
@@ -78,7 +91,7 @@ export function openConnection(options: S3Options): Connection {
     },
     { step: 'build', name: 'forebayVia' },
   )
-  const agent = openAgent({ connectTimeoutMs, ca: options.ca })
+  const agent = openAgent({ connectTimeoutMs, ca, guard })
   const uploadFraming = options.uploadFraming ?? 'framed'
   return { sdk, agent, endpoint, region, pathStyle, nodeId, clock, uploadFraming }
 }

@@ -4,6 +4,7 @@ import { openGcsAccount } from '@forebay/backend-gcs/gcs-backend'
 import { openHttpAccount } from '@forebay/backend-http/http-backend'
 import type { Backend, BucketInfo, Call } from '@forebay/backend-port/backend'
 import { openS3Account } from '@forebay/backend-s3/s3-backend'
+import { createAddressGuard } from '@forebay/backend-transport/address-guard'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { Settings } from '@forebay/config/schema'
@@ -15,6 +16,9 @@ export interface Account {
   lookupBucket(name: string, call: Call): Promise<BucketInfo | undefined>
   close(): Promise<void>
 }
+
+/** A store may well have a private address, but none is a service that hands out credentials. */
+const ENDPOINT_GUARD = createAddressGuard('any')
 
 /** What accounts are opened with, besides what a bucket states itself. */
 export interface AccountContext {
@@ -29,7 +33,7 @@ export interface AccountContext {
  * Opens the account of a bucket's backend; nothing is sent yet.
  *
  * @throws Failure `setting-invalid` when the settings do not say which account is meant,
- * `not-implemented`
+ * `backend-refused` for an endpoint at an address that no store has, `not-implemented`
  */
 export function openAccount(binding: BackendBinding, context: AccountContext): Account {
   const { settings, nodeId, clock } = context
@@ -43,6 +47,7 @@ export function openAccount(binding: BackendBinding, context: AccountContext): A
       const keyFile = credentialsFile === undefined ? undefined : { keyFile: credentialsFile }
       return openGcsAccount({
         ...common,
+        guard: ENDPOINT_GUARD,
         endpoint: binding.endpoint ?? endpoint,
         credentials: anonymous ? 'anonymous' : keyFile,
       })
@@ -52,6 +57,7 @@ export function openAccount(binding: BackendBinding, context: AccountContext): A
       return openAzureAccount({
         ...common,
         account,
+        guard: ENDPOINT_GUARD,
         endpoint: binding.endpoint ?? endpoint,
         foreignEndpoint: binding.endpoint !== undefined && binding.endpoint !== endpoint,
         credentials: azureCredentials(settings),
@@ -70,6 +76,7 @@ function openS3(binding: BackendBinding, context: AccountContext): Account {
   const { settings, nodeId, clock, vendorRegion } = context
   const { aws, limits } = settings.backends
   return openS3Account({
+    guard: ENDPOINT_GUARD,
     endpoint: binding.endpoint ?? aws.endpoint,
     region: binding.region ?? aws.region ?? vendorRegion ?? 'us-east-1',
     profile: binding.profile ?? aws.profile,
