@@ -199,3 +199,20 @@ test('the settings of this machine are shown with their origins', async () => {
   expect(out).toMatch(/^auth\.mode +open +default$/m)
   expect(out).toContain(`${folder}/.local/state/forebay`)
 })
+
+test('config explain tells what a setting or a group means, and proposes for a misspelt one', async () => {
+  const one = await forebay('config', 'explain', 'cache.revalidateTtl')
+  expect(one.out).toMatch(/^cache\.revalidateTtl\n.*\n {2}type +duration\n {2}default +5m\n/)
+  expect(one.out).toContain('FOREBAY_CACHE__REVALIDATE_TTL')
+  const group = await forebay('--json', 'config', 'explain', 'shutdown')
+  const keys = group.out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).key)
+  expect(keys).toEqual(['shutdown.drainTimeout', 'shutdown.closeTimeout'])
+  const wrong = await forebay('config', 'explain', 'cache.revalidateTtI')
+  expect([wrong.code, wrong.err]).toEqual([
+    2,
+    expect.stringContaining('Did you mean cache.revalidateTtl?'),
+  ])
+})

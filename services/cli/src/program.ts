@@ -12,7 +12,7 @@ import {
 } from './commands/bucket.ts'
 import { answerCompletion } from './commands/completion.ts'
 import { checkNode } from './commands/fsck.ts'
-import { showConfig, showStatus, up } from './commands/node.ts'
+import { explainSettings, showConfig, showStatus, up } from './commands/node.ts'
 import {
   catObjects,
   explainObject,
@@ -106,6 +106,11 @@ function addNodeCommands(
     .action((options: { origin?: boolean; node?: boolean; config?: string }) =>
       showConfig(run(), options),
     )
+  config
+    .command('explain')
+    .description('what settings mean: type, default, limits, variable')
+    .argument('<key...>', 'cache.revalidateTtl, or a group such as cache')
+    .action((keys: string[]) => explainSettings(run(), keys))
   program
     .command('fsck')
     .description('check the disks of a node that is not running')

@@ -3,10 +3,12 @@ import { readFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import type { NodeReport } from '@forebay/client/client'
-import { describeSettings } from '@forebay/config/describe'
+import { type DocumentedSetting, describeSchema, describeSettings } from '@forebay/config/describe'
 import type { SettingFlags } from '@forebay/config/flags'
 import { loadSettings } from '@forebay/config/load'
+import { nearest } from '@forebay/config/nearest'
 import { clientOf, print, type Run } from '../cli-context.ts'
+import { usageError } from '../exit-code.ts'
 import { formatPairs, formatTable } from '../output/table.ts'
 import { shareText, sizeText, spanText, valueText } from '../output/values.ts'
 
@@ -60,6 +62,40 @@ export async function showConfig(run: Run, options: ConfigOptions): Promise<void
     rows.map((row) => row.slice(0, shown)),
   )
   for (const line of lines) print(run, line)
+}
+
+/** `forebay config explain KEY...`: what settings mean; a group's name means all in it. */
+export function explainSettings(run: Run, keys: readonly string[]): void {
+  const schema = describeSchema()
+  const wanted = keys.flatMap((key) => {
+    const found = schema.filter(
+      (setting) => setting.key === key || setting.key.startsWith(`${key}.`),
+    )
+    if (found.length > 0) return found
+    const all = schema.map((setting) => setting.key)
+    const meant = nearest(key, all)
+    throw usageError(
+      `there is no setting ${key}`,
+      meant === undefined ? '"forebay config show" lists all.' : `Did you mean ${meant}?`,
+    )
+  })
+  if (run.options.json === true) for (const setting of wanted) print(run, JSON.stringify(setting))
+  else print(run, wanted.map(explanationOf).join('\n\n'))
+}
+
+function explanationOf({ key, doc, type, ...rest }: DocumentedSetting): string {
+  const fields = rest.fields.map((field) => [`  ${field.key}`, field.doc] as const)
+  return [
+    key,
+    `  ${doc}`,
+    ...formatPairs([
+      ['  type', type],
+      ['  default', rest.default],
+      ['  allowed', rest.allowed === '' ? '-' : rest.allowed],
+      ['  variable', rest.variable],
+      ...fields,
+    ]),
+  ].join('\n')
 }
 
 interface ShownSetting {

@@ -21,7 +21,7 @@ export interface Completion {
 }
 
 /** What stands at an argument of a command. */
-type ArgumentKind = UrlKind | 'file' | 'property' | 'shell' | 'other'
+type ArgumentKind = UrlKind | 'file' | 'property' | 'setting' | 'shell' | 'other'
 
 /** Arguments of the commands, in their order; the last one holds for all that follow. */
 const ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>> = {
@@ -31,6 +31,7 @@ const ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>> = {
   'bucket show': ['bucket'],
   cat: ['object'],
   completion: ['shell'],
+  'config explain': ['setting'],
   evict: ['object'],
   explain: ['object'],
   get: ['object', 'file'],
@@ -82,6 +83,11 @@ export async function complete(
       return { kind: 'files', candidates: [] }
     case 'property':
       return completeProperty(current)
+    case 'setting':
+      return matching(
+        SETTING_KEYS.map(({ key, setting }) => ({ value: key, description: setting.doc })),
+        current,
+      )
     case 'shell':
       return matching(
         SHELLS.map((value) => ({ value })),

@@ -87,6 +87,9 @@ test('settings and properties are completed up to their value', async () => {
   expect((await answer('zsh', 'doctor', '--set=cache.rev')).values).toEqual([
     '--set=cache.revalidateTtl=',
   ])
+  expect((await answer('zsh', 'config', 'explain', 'cache.rev')).values).toEqual([
+    'cache.revalidateTtl',
+  ])
   expect((await answer('zsh', 'bucket', 'set', 's3://b', 'stale')).values).toEqual([
     'staleIfError=',
   ])

@@ -89,9 +89,9 @@ function groupOf(key: string): string {
 }
 
 function settingText(setting: DocumentedSetting): string {
-  const { key, variable, type, unit, allowed, doc, fields } = setting
+  const { key, variable, type, allowed, doc, fields } = setting
   const facts = [
-    `type ${type}${unit === '' ? '' : ` (${unit})`}`,
+    `type ${type}`,
     `default ${code(setting.default)}`,
     ...(allowed === '' ? [] : [`allowed: ${allowed}`]),
     `variable ${code(variable)}`,
