@@ -6,7 +6,7 @@ import { awsEnvironment, type Client, type Endpoint, REGION } from './client.ts'
 const STEPS_TIMEOUT_MS = 5 * 60_000
 
 /** A Python client: its environment and its script in `python/`. */
-type PythonClient = 'boto3' | 's3fs' | 'pyarrow' | 'webdataset'
+type PythonClient = 'boto3' | 's3fs' | 'pyarrow' | 'webdataset' | 'tables'
 
 export type Step = { readonly do: string } & Readonly<Record<string, unknown>>
 

@@ -8,7 +8,7 @@ import { isLeftOut, type ToolName } from '../testkit/tools.ts'
 import type { Client, Endpoint } from './client.ts'
 import { awsCliClient, rcloneClient } from './command-clients.ts'
 import { type Dataset, makeDataset, SMALL_SHARD_SIZES } from './dataset.ts'
-import { pythonClient } from './python-clients.ts'
+import { pythonClient, runSteps } from './python-clients.ts'
 import { sdkClient } from './sdk-client.ts'
 import { openAzure, openGcs, openWeb, type Store } from './stores.ts'
 
@@ -125,6 +125,45 @@ for (const { name, tool, connect } of CLIENTS) {
     })
   })
 }
+
+describe.skipIf(isLeftOut('tables'))('readers and writers of tables', () => {
+  const FLIGHTS = 'tables/flights-3m.parquet'
+  const pathOf = (key: string): string | undefined =>
+    dataset.files.find((file) => file.key === key)?.path
+
+  test.each(['gcs', 'azure', 'web'] as const)('on %s read what is there', async (kind) => {
+    const shard = 'shards/emoji-000001.tar'
+    const table = { key: FLIGHTS, path: pathOf(FLIGHTS) }
+    const results = await runSteps('tables', at(BUCKETS[kind]), [
+      { do: 'duckdb-totals', ...table },
+      { do: 'polars-totals', ...table },
+      { do: 'obstore-read', key: shard, path: pathOf(shard) },
+    ])
+    const rows = 3_000_000
+    const sizeBytes = dataset.files.find(({ key }) => key === shard)?.sizeBytes
+    expect(results).toEqual([
+      { rows, equal: true },
+      { rows, equal: true },
+      { equal: true, sizeBytes },
+    ])
+  })
+
+  test.each(['gcs', 'azure'] as const)('on %s write, append and create', async (kind) => {
+    const shard = dataset.files.find(({ key }) => key === 'shards/emoji-000001.tar')
+    const results = await runSteps('tables', at(BUCKETS[kind]), [
+      { do: 'duckdb-write', path: pathOf(FLIGHTS), key: 'tables-written/part.parquet' },
+      { do: 'delta-table', path: pathOf(FLIGHTS), folder: 'delta' },
+      { do: 'obstore-write', path: shard?.path, folder: 'obstore' },
+      { do: 'obstore-create', key: 'created-once' },
+    ])
+    expect(results).toEqual([
+      { rows: 10_000 },
+      { version: 1, rows: 2000, firstRows: 1000 },
+      { left: ['obstore/third'], sha256: shard?.sha256 },
+      { second: 'refused', is: 'one' },
+    ])
+  })
+})
 
 test('what S3 clients wrote has the same bytes when the store itself is asked', async () => {
   for (const kind of ['gcs', 'azure'] as const) {

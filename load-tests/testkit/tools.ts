@@ -66,6 +66,7 @@ const TOOLS = {
   webdataset: venv('webdataset', 'python'),
   s3fs: venv('s3fs', 'python'),
   boto3: venv('boto3', 'python'),
+  tables: venv('tables', 'python'),
   'fake-gcs-server': {
     find: () => findInVenv('fake-gcs-server', 'fake-gcs-server'),
     install: () =>
