@@ -1,3 +1,4 @@
+import { Failure } from '@forebay/base/failure'
 import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { ObjectAttributes } from '@forebay/model/object'
 
@@ -22,4 +23,13 @@ export function expectedDigest(attributes: ObjectAttributes): Checksum | undefin
     if (found !== undefined) return found
   }
   return undefined
+}
+
+/** @throws Failure `backend-corrupt` when the bytes of `key` are not those that the backend states */
+export function checkDigest(key: string, stated: Checksum, hex: string | undefined): void {
+  if (hex === stated.hex) return
+  throw new Failure(
+    'backend-corrupt',
+    `${key}: the bytes do not match the ${stated.algorithm} that the backend states`,
+  )
 }

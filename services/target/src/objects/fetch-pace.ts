@@ -22,7 +22,7 @@ export interface FetchPaceOptions {
   readonly connectionsMax: number
   /** Milliseconds that never go back. */
   readonly monotonic: () => number
-  /** Share of its time that the event loop was busy of late, 0..1. */
+  /** Share of its time that the event loop was busy since it was asked last, 0..1. */
   readonly busyShare: () => number
 }
 
@@ -65,7 +65,11 @@ export class FetchPace {
       this.#startingSince = undefined
       this.#windowAt = undefined
     }
-    this.#windowAt ??= now
+    if (this.#windowAt === undefined) {
+      this.#windowAt = now
+      // What the loop did before is another matter.
+      this.#options.busyShare()
+    }
     this.#windowBytes += lengthBytes
     const elapsedMs = now - this.#windowAt
     if (elapsedMs < WINDOW_MS) return false
@@ -119,7 +123,7 @@ export class FetchPace {
 /** How old the picture of the loop may be, ms: shorter looks only see chance. */
 const BUSY_SAMPLE_MS = 100
 
-/** The share of its time that the event loop was busy of late, 0..1. */
+/** The share of its time that the event loop was busy since it was asked last, 0..1. */
 export function watchLoop(): () => number {
   let last = performance.eventLoopUtilization()
   let lookedAt = performance.now()

@@ -32,6 +32,8 @@ export interface FetchingHost extends FetchHost {
   /** Decides about connections beside those that readers wait for; undefined = there are none. */
   readonly pace: FetchPace | undefined
   readonly share: ConnectionShare
+  /** Everything is wanted, also what no reader waits for. */
+  readonly wantsWhole: boolean
   /** Makes room for so many bytes more. */
   reserve(lengthBytes: number): Promise<void>
   /** The connection of the whole object ended before its end: its digests are worth nothing. */
@@ -47,6 +49,8 @@ export interface FetchingHost extends FetchHost {
   /** @param error why a run of blocks cannot be had */
   onRunFailed(error: unknown): void
   warn(event: string, error: unknown): void
+  /** What no reader waits for cannot be had. */
+  onBackgroundFailed(error: unknown): void
   /** Nothing of a run is under way any more, whatever came of it. */
   onRunGone(): void
 }
@@ -135,9 +139,13 @@ export class Fetching {
 
   /** Starts as many connections as the pace wants, where readers need bytes next. */
   dispatch(): void {
-    const { pace, share } = this.#host
-    if (pace === undefined || this.#stopping || this.#abort.signal.aborted) return
-    while (this.#running < pace.target) {
+    const { pace, share, readers, wantsWhole } = this.#host
+    if (this.#stopping || this.#abort.signal.aborted) return
+    if (pace === undefined && !wantsWhole) return
+    for (;;) {
+      // For nobody there is one, whatever more would bring.
+      const target = readers.count === 0 ? 1 : (pace?.target ?? 1)
+      if (this.#running >= target) return
       const further = this.#running > 0
       if (further && !share.take()) return
       if (this.#startNext(further)) continue
@@ -164,17 +172,20 @@ export class Fetching {
   /** Starts the most urgent segment. @returns false when there is none */
   #startNext(further: boolean): boolean {
     const { map, readers } = this.#host
-    const next = readers.mostUrgent(map.blockBytes, (first, end) => this.#findNext(first, end))
+    const find = (first: number, end: number) => this.#findNext(first, end)
+    const urgent = readers.mostUrgent(map.blockBytes, find)
+    const next = urgent ?? (this.#host.wantsWhole ? find(0, map.blockCount) : undefined)
     if (next === undefined) return false
     if (next.claimedBy === undefined) {
-      this.#start(this.#segmentFrom(next), further)
+      const background = urgent === undefined
+      this.#start(this.#segmentFrom(next, background), { further, background })
       return true
     }
     this.#scouting = true
     const scouting = this.#scout(next.claimedBy, next).finally(() => {
       this.#scouting = false
     })
-    this.#supervise(scouting, further)
+    this.#supervise(scouting, { further, background: false })
     return true
   }
 
@@ -191,17 +202,20 @@ export class Fetching {
     return { first: long.first, end: runEnd, claimedBy: long.fetch }
   }
 
-  /** A lone connection goes on for as long as it may; others leave something to each other. */
-  #segmentFrom({ first, end }: BlockRun): BlockRun {
+  /**
+   * A lone connection goes on for as long as it may; others leave something to each other. What is for
+   * nobody comes piece by piece, each of which is kept.
+   */
+  #segmentFrom({ first, end }: BlockRun, background = false): BlockRun {
     const { map, pace } = this.#host
-    const alone = pace === undefined || pace.target === 1
+    const alone = !background && (pace === undefined || pace.target === 1)
     const most = alone ? end : Math.min(end, first + this.#segmentBlocks)
     return map.absentRun(first, most) ?? { first, end: first }
   }
 
-  #start(run: BlockRun, further = false): void {
+  #start(run: BlockRun, kind: RunKind = URGENT): void {
     this.#host.map.claim(run.first, run.end)
-    this.#supervise(this.#fetchRun(run), further)
+    this.#supervise(this.#fetchRun(run), kind)
   }
 
   /**
@@ -309,8 +323,7 @@ export class Fetching {
     if (!this.#stopping) this.want(fetch.position, sizeBytes - fetch.position)
   }
 
-  /** @param further it took a connection of the share, which is given back */
-  #supervise(work: Promise<void>, further = false): void {
+  #supervise(work: Promise<void>, { further, background }: RunKind = URGENT): void {
     this.#running += 1
     const end = (): void => {
       this.#running -= 1
@@ -325,13 +338,23 @@ export class Fetching {
         },
         (error: unknown) => {
           end()
-          this.#host.onRunFailed(error)
+          if (background) this.#host.onBackgroundFailed(error)
+          else this.#host.onRunFailed(error)
         },
       )
       .finally(() => this.#host.onRunGone())
       .catch((error: unknown) => this.#host.warn('a fill ended badly', error))
   }
 }
+
+interface RunKind {
+  /** It took a connection of the share, which is given back. */
+  readonly further: boolean
+  /** Nobody waited for it when it began. */
+  readonly background: boolean
+}
+
+const URGENT: RunKind = { further: false, background: false }
 
 /** Blocks that a connection could bring, and the one that has them before it, if any. */
 interface Candidate extends BlockRun {

@@ -4,6 +4,9 @@ import type { Fill } from './fill.ts'
 /** What opening a cold object came to. */
 export type Opened = { readonly kind: 'fill'; readonly fill: Fill } | { readonly kind: 'absent' }
 
+/** Objects that are made whole in the background at a time, by one connection each. */
+const BACKGROUND_FILLS_MAX = 4
+
 /**
  * The fills under way, at most one that can be joined per key, and the openings that precede them:
  * readers of one absent object wait for the same first answer of the backend.
@@ -11,6 +14,8 @@ export type Opened = { readonly kind: 'fill'; readonly fill: Fill } | { readonly
 export class FillTable {
   /** Connections beyond the one that each fill needs. */
   readonly share = new ConnectionShare()
+  /** Fills that go on for nobody until they are whole. */
+  readonly background = new ConnectionShare(BACKGROUND_FILLS_MAX)
   readonly #fills = new Map<string, Fill>()
   /** Also those that nobody may join any more. */
   readonly #active = new Set<Fill>()

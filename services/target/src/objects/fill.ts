@@ -3,16 +3,18 @@ import type { Backend, BackendBody } from '@forebay/backend-port/backend'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure, isFailure } from '@forebay/base/failure'
 import { createDigester, type Digester } from '@forebay/base/hash/digester'
-import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
+import type { ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
 import { BlockMap } from './block-map.ts'
 import { BlockSums } from './block-sums.ts'
+import { choosePace } from './choose-pace.ts'
 import type { ConnectionShare } from './connection-share.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
-import { expectedDigest } from './expected-digest.ts'
-import { FetchPace } from './fetch-pace.ts'
+import { dropCorrupt } from './drop-corrupt.ts'
+import { checkDigest, expectedDigest } from './expected-digest.ts'
+import type { FetchPace } from './fetch-pace.ts'
 import { Fetching, type FetchingHost } from './fetching.ts'
 import { digestFile } from './file-digest.ts'
 import type { FillParts } from './fill-parts.ts'
@@ -60,6 +62,9 @@ export class Fill implements FetchingHost {
   #failure: unknown
   #ended = false
   #closed = false
+  #wantsWhole = false
+  /** Has one of the places of fills that go on in the background. */
+  #inBackground = false
   /** Blocks are worth recording before the object is whole: it may not become so. */
   #keepsBlocks = true
 
@@ -81,7 +86,7 @@ export class Fill implements FetchingHost {
       table?.blockBytes ?? properties.blockBytes,
       table,
     )
-    this.pace = this.#choosePace()
+    this.pace = choosePace(context, parts)
     this.sums =
       this.pace === undefined ? undefined : BlockSums.of(this.map, expectedDigest(parts.attributes))
     this.#fetching = new Fetching(this)
@@ -109,8 +114,7 @@ export class Fill implements FetchingHost {
     // Room for all of it was made when its file was.
     this.#reservedBytes = sizeBytes
     this.#keepsBlocks = false
-    if (this.#context.whenAbandoned === 'finish')
-      this.readers.wantInBackground({ offset: 0, end: sizeBytes })
+    this.#wantsWhole = this.#context.whenAbandoned === 'finish'
     const algorithms = this.#algorithmsInRow(this.sums !== undefined)
     this.#digester = createDigester(algorithms, { expectedBytes: sizeBytes })
     this.#fetching.consume(body, this.#digester)
@@ -119,7 +123,10 @@ export class Fill implements FetchingHost {
   /** Takes part, as a reader of `[offset, end)`, until `leave`; the descriptor stays open for as long. */
   join(offset: number, end: number): Reader {
     this.#fetching.go()
-    return this.readers.add(offset, end)
+    const reader = this.readers.add(offset, end)
+    this.#completeWhenMuchIsThere()
+    if (this.#wantsWhole) this.#fetching.dispatch()
+    return reader
   }
 
   leave(reader: Reader): void {
@@ -186,6 +193,10 @@ export class Fill implements FetchingHost {
     return this.#parts.key
   }
 
+  get wantsWhole(): boolean {
+    return this.#wantsWhole && this.#parts.token.isCurrent()
+  }
+
   get sizeBytes(): number {
     return this.attributes.sizeBytes
   }
@@ -206,6 +217,7 @@ export class Fill implements FetchingHost {
   onBlock(index: number, crc: number): void {
     this.map.markPresent(index, crc)
     this.#newBlocks.set(index, crc)
+    this.#completeWhenMuchIsThere()
   }
 
   onTaken(fetch: RangeFetch): void {
@@ -246,6 +258,15 @@ export class Fill implements FetchingHost {
     this.#fail(error)
   }
 
+  onBackgroundFailed(error: unknown): void {
+    if (!isUnreachable(error) && !isFailure(error, 'slow-down', 'out-of-space')) {
+      this.#fail(error)
+      return
+    }
+    this.#wantsWhole = false
+    this.onRunEnd()
+  }
+
   onRunGone(): void {
     this.#closeWhenIdle()
   }
@@ -267,22 +288,24 @@ export class Fill implements FetchingHost {
     return checking ? this.#heldEnd() : this.attributes.sizeBytes
   }
 
-  /** The same for bytes in memory: only when the last is in the file, it shows what is verified. */
+  /** The same for bytes in memory. */
   #heldEnd(): number {
     const { sizeBytes } = this.attributes
     if (this.#verified || expectedDigest(this.attributes) === undefined) return sizeBytes
     return Math.max(0, sizeBytes - WITHHELD_BYTES)
   }
 
-  /** Large objects that can be pinned are worth several connections. */
-  #choosePace(): FetchPace | undefined {
-    const { connectionsPerObjectMax: connectionsMax, clock, loopBusyShare } = this.#context
-    const { rangedRead, pinnedRead } = this.backend.capabilities
-    const { parallelThresholdBytes } = this.#context.propertiesOf(this.#parts.bucket)
-    if (connectionsMax === 1 || this.attributes.sizeBytes < parallelThresholdBytes) return undefined
-    if (this.pin.kind === 'none' || !rangedRead || !pinnedRead) return undefined
-    const monotonic = (): number => clock.monotonic()
-    return new FetchPace({ connectionsMax, monotonic, busyShare: loopBusyShare })
+  /** From a share of the object on, where the bucket says so, the rest is fetched for nobody. */
+  #completeWhenMuchIsThere(): void {
+    const { fillWholePercent } = this.#context.propertiesOf(this.#parts.bucket)
+    if (this.#wantsWhole || this.#inBackground) return
+    if (this.cachedBytes * 100 < fillWholePercent * this.sizeBytes) return
+    if (this.#finishing || this.map.complete || !this.#isSparse()) return
+    if (!this.#context.fills.background.take()) return
+    this.#inBackground = true
+    this.#wantsWhole = true
+    // The reader whose block it was may have left already.
+    this.#fetching.go()
   }
 
   /** Journals blocks of a sparse entry, one batch at a time; publishes the entry with the first. */
@@ -292,7 +315,7 @@ export class Fill implements FetchingHost {
     if (!this.#isSparse() || !this.#parts.token.isCurrent()) return
     this.#storing = this.#storeBatch()
       .catch((error: unknown) => {
-        this.#context.observer.warn('blocks were not recorded', { key: this.#parts.key, error })
+        this.warn('blocks were not recorded', error)
         this.#newBlocks.clear()
       })
       .finally(() => {
@@ -336,7 +359,7 @@ export class Fill implements FetchingHost {
     try {
       await this.#work.reserve(this.#reservedBytes)
     } catch (error) {
-      this.#context.observer.warn('a fill under way has no room', { key: this.#parts.key, error })
+      this.warn('a fill under way has no room', error)
     }
   }
 
@@ -345,32 +368,30 @@ export class Fill implements FetchingHost {
     this.#finishing = true
     this.#complete().then(
       () => this.#end(),
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => {
+        this.#fail(error)
+        if (!isFailure(error, 'backend-corrupt', 'object-corrupt')) return
+        // One of the blocks kept is wrong, and nobody knows which.
+        dropCorrupt(this.#context, this.#parts, this.#record).catch((cause: unknown) =>
+          this.warn('a corrupt entry stays', cause),
+        )
+      },
     )
   }
 
   async #complete(): Promise<void> {
     const stated = expectedDigest(this.attributes)
     const bySums = stated === undefined ? undefined : this.sums?.whole()
-    if (stated !== undefined && bySums !== undefined) this.#verify(stated, bySums)
+    if (stated !== undefined && bySums !== undefined) checkDigest(this.key, stated, bySums)
     // What still comes is for the record, and no reader waits for it.
     if (bySums !== undefined && this.#digester === undefined) this.#release()
     const digests = await this.#wholeDigests(bySums !== undefined)
     if (stated !== undefined && bySums === undefined)
-      this.#verify(stated, digests.get(stated.algorithm))
-    const { key } = this.#parts
+      checkDigest(this.key, stated, digests.get(stated.algorithm))
     await this.#publish(digests.get('xxh64')).catch((error: unknown) =>
-      this.#context.observer.warn('a fetched object was not kept', { key, error }),
+      this.warn('a fetched object was not kept', error),
     )
     this.#release()
-  }
-
-  #verify(stated: Checksum, hex: string | undefined): void {
-    if (hex === stated.hex) return
-    throw new Failure(
-      'backend-corrupt',
-      `${this.#parts.key}: the bytes do not match the ${stated.algorithm} that the backend states`,
-    )
   }
 
   #release(): void {
@@ -435,8 +456,7 @@ export class Fill implements FetchingHost {
     this.#waiters.wakeAll(error)
     // What came before the backend was gone is good.
     if (isUnreachable(error)) this.#storeBlocks()
-    else this.#end()
-    if (this.#storing === undefined) this.#end()
+    if (this.#storing === undefined || !isUnreachable(error)) this.#end()
   }
 
   #end(): void {
@@ -444,14 +464,14 @@ export class Fill implements FetchingHost {
     this.#ended = true
     this.#work.discard()
     this.#parts.token.end()
-    // A question whose answer nobody needs any more.
+    if (this.#inBackground) this.#context.fills.background.give()
     this.#fetching.abort(new Failure('unavailable', 'the fill is over'))
     this.#onEnd(this)
     this.#closeWhenIdle()
   }
 
   #stopWhenAbandoned(): void {
-    if (this.readers.count > 0 || this.#finishing || this.#ended) return
+    if (this.readers.count > 0 || this.#finishing || this.#ended || this.wantsWhole) return
     if (this.#context.whenAbandoned === 'finish' || !this.#isSparse()) return
     this.#keepsBlocks = true
     this.#fetching.stop()

@@ -101,6 +101,35 @@ describe('a large object on its way from the backend', () => {
     expect(rig.context.store.get(2, 'a')).toBeUndefined()
   })
 
+  test('nor when blocks before its end are in memory only', async () => {
+    rig.bucket = cachedBucket({ blockBytes: MIB, sparseThresholdBytes: MIB })
+    const bytes = patterned(6 * MIB + 4 * TAIL)
+    rig.remote.put('remote', 'a', bytes)
+    // Its end is in the file first.
+    await open('/end', { kind: 'from-to', first: 6 * MIB, last: 6 * MIB + 9 })
+    await server.get('/end')
+    await rig.idle()
+    // Of what comes then, the last piece is not written before its connection ends.
+    const held = Promise.withResolvers<void>()
+    const act = (): Promise<void> => held.promise
+    rig.remote.addFault({ action: { kind: 'at', point: 6 * MIB, act }, on: ['read'] })
+    rig.remote.addFault({ action: { kind: 'corrupt-answer', at: 5 }, on: ['read'] })
+    await open('/a')
+    const socket = await server.dial('/a')
+    let got = Buffer.alloc(0)
+    socket.on('data', (chunk: Buffer) => {
+      got = Buffer.concat([got, chunk])
+    })
+    const closed = once(socket, 'close')
+    socket.resume()
+    await until(() => bodyOf(got).length >= bytes.length - TAIL)
+    held.resolve()
+    await closed
+    expect(bodyOf(got).length).toBe(bytes.length - TAIL)
+    await rig.idle()
+    expect(rig.context.store.get(2, 'a')).toBeUndefined()
+  })
+
   test('is the same for readers who keep up, fall behind and come in later', async () => {
     const bytes = patterned(24 * MIB + 77)
     rig.remote.put('remote', 'a', bytes)

@@ -175,6 +175,32 @@ describe('a large object whose connection is slow', () => {
 
 const never = new AbortController().signal
 
+test('rule 6: without a pin a large object is fetched by one connection', async () => {
+  rig.remote.validators = 'none'
+  expect((await readAll(rig.context)).equals(bytes)).toBe(true)
+  expect(asked()).toEqual([undefined])
+})
+
+test('a crash in the midst of several connections leaves nothing wrong', async () => {
+  const reading = (): Promise<Buffer> =>
+    readAll(rig.context, {
+      onChunk: async (gotBytes) => {
+        if (gotBytes > 16 * MIB && !crashing) {
+          crashing = true
+          several.resolve(asked().length)
+        }
+      },
+    })
+  let crashing = false
+  const several = Promise.withResolvers<number>()
+  const work = reading().catch(() => undefined)
+  expect(await several.promise).toBeGreaterThan(1)
+  await rig.crash()
+  await work
+  expect(rig.context.store.totals().reservedBytes).toBe(0)
+  expect((await readAll(rig.context)).equals(bytes)).toBe(true)
+})
+
 describe('an origin that does not do as it is asked', () => {
   test('gives no ranges: the connection that there is brings everything', async () => {
     const context = answering((options, ask) => ask({ ...options, range: undefined }))

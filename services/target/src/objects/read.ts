@@ -17,7 +17,8 @@ import { createFileBody, createFollowingBody } from '../bodies/send-range.ts'
 import type { ObjectRecord } from '../store/contract.ts'
 import { abortable } from './abortable.ts'
 import { type Asked, askBackend } from './ask-backend.ts'
-import { keyIdOf, type ObjectContext, raiseKey } from './context.ts'
+import { keyIdOf, type ObjectContext } from './context.ts'
+import { dropCorrupt } from './drop-corrupt.ts'
 import type { Fill } from './fill.ts'
 import type { Opened } from './fill-table.ts'
 import { ageSeconds, freshForMs, mayServeStale } from './freshness.ts'
@@ -246,25 +247,6 @@ async function servePartial(
   if (fill !== undefined) return answerFromFill(context, request, { fill, status: 'partial' })
   await dropCorrupt(context, request, record)
   return 'again'
-}
-
-/** Removes an entry whose file is not what the record says: it is read again from the backend. */
-async function dropCorrupt(
-  context: ObjectContext,
-  request: ReadRequest,
-  record: ObjectRecord,
-): Promise<void> {
-  const { bucket, key } = request
-  await context.locks.hold(keyIdOf(bucket, key), async () => {
-    if (!sameVersion(context.store.get(bucket.id, key), record)) return
-    context.observer.warn('a corrupt entry was dropped', {
-      bucket: bucket.ref.name,
-      key,
-      path: record.location.path,
-    })
-    raiseKey(context, keyIdOf(bucket, key))
-    await context.store.remove(bucket.id, key, { sync: false, settle: false, why: 'corrupt' })
-  })
 }
 
 /** Joins the fill of the version wanted, or opens one; readers of an unknown version share an opening. */

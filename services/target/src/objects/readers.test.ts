@@ -30,13 +30,3 @@ test('a reader who went on leaves what is behind to others', () => {
   reader.offset = 4 * BLOCK
   expect(urgent(readers, map)).toBeUndefined()
 })
-
-test('what is wanted in the background comes after all that readers want', () => {
-  const map = new BlockMap(4 * BLOCK, BLOCK)
-  const readers = new Readers()
-  readers.wantInBackground({ offset: 0, end: 4 * BLOCK })
-  const reader = readers.add(2 * BLOCK, 3 * BLOCK)
-  expect(urgent(readers, map)).toEqual({ first: 2, end: 3 })
-  readers.delete(reader)
-  expect(urgent(readers, map)).toEqual({ first: 0, end: 4 })
-})

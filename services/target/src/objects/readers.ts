@@ -14,16 +14,9 @@ export interface BlockRun {
 /** Who reads an object while it is fetched, and where they are. */
 export class Readers {
   readonly #readers = new Set<Reader>()
-  /** Bytes that nobody waits for and that are wanted all the same. */
-  #background: Reader | undefined
 
-  /** Without the background. */
   get count(): number {
     return this.#readers.size
-  }
-
-  get background(): Reader | undefined {
-    return this.#background
   }
 
   add(offset: number, end: number): Reader {
@@ -36,14 +29,9 @@ export class Readers {
     this.#readers.delete(reader)
   }
 
-  /** Bytes to be fetched when no reader needs any, in order. */
-  wantInBackground(reader: Reader): void {
-    this.#background = reader
-  }
-
   /**
    * Of what `find` offers each reader of the bytes that it still wants, the run with the fewest bytes
-   * between the reader and its start. The background comes last.
+   * between the reader and its start.
    */
   mostUrgent<R extends BlockRun>(
     blockBytes: number,
@@ -64,8 +52,6 @@ export class Readers {
       best = run
       bestDistance = run.first - first
     }
-    if (best !== undefined || this.#background === undefined) return best
-    const { offset, end } = this.#background
-    return find(Math.floor(offset / blockBytes), Math.ceil(end / blockBytes))
+    return best
   }
 }
