@@ -60,7 +60,8 @@ export function childEnvironment(
   extra: Readonly<Record<string, string | undefined>> = {},
 ): Readonly<Record<string, string | undefined>> {
   const kept = Object.entries(process.env).filter(
-    ([name]) => !/^(AWS_|FOREBAY_|AIS_|VIRTUAL_ENV$|PYTHONHOME$|PYTHONPATH$|VITEST)/.test(name),
+    ([name]) =>
+      !/^(AWS_|AZURE_|FOREBAY_|AIS_|VIRTUAL_ENV$|PYTHONHOME$|PYTHONPATH$|VITEST)/.test(name),
   )
   return {
     ...Object.fromEntries(kept),
