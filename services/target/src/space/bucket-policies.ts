@@ -1,7 +1,7 @@
 import type { PolicyKind } from '@forebay/model/bucket-properties'
+import { decodePolicies, encodePolicies } from '../store/policy-codec.ts'
 import { createPolicy } from './create-policy.ts'
 import type { EvictionPolicy } from './eviction-policy.ts'
-import { decodePolicies, encodePolicies } from './policy-codec.ts'
 
 /** Victims chosen in one call: a call stays under a millisecond. */
 export const CHOSEN_PER_CALL_MAX = 1000

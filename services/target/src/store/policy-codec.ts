@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { POLICY_KINDS } from '@forebay/model/bucket-properties'
 import { pack, unpack } from 'msgpackr'
-import { SAVED_WORDS } from './entry-table.ts'
-import type { SavedPolicy } from './eviction-policy.ts'
+import { SAVED_WORDS } from '../space/entry-table.ts'
+import type { SavedPolicy } from '../space/eviction-policy.ts'
 
 /** Another format is ignored: what policies know is learnt again. */
 const FORMAT = 2
