@@ -52,6 +52,7 @@ describe('S3 over versitygw, signatures enforced', () => {
   const cases = conformanceCases({
     capabilities: S3_CAPABILITIES,
     partBytesMin: PART_BYTES_MIN,
+    tagging: true,
     // A file system has no name for an empty path component.
     keysRefused: ['a//b'],
     async open() {

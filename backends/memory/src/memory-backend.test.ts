@@ -5,6 +5,7 @@ import { MemoryStore } from './memory-store.ts'
 
 describe.each([{ versioned: false }, { versioned: true }])('in memory, $versioned', (options) => {
   const cases = conformanceCases({
+    tagging: true,
     capabilities: MEMORY_CAPABILITIES,
     partBytesMin: 1000,
     async open() {

@@ -64,6 +64,7 @@ describe('a composed backend keeps every promise of the port', () => {
       random: Math.random,
     })
   const cases = conformanceCases({
+    tagging: true,
     capabilities: MEMORY_CAPABILITIES,
     partBytesMin: 1000,
     async open() {

@@ -13,11 +13,18 @@ import type {
 import { LIST_SCENARIOS } from './conformance/lists.ts'
 import { MULTIPART_SCENARIOS } from './conformance/multipart.ts'
 import { READ_SCENARIOS } from './conformance/reads.ts'
+import { TAG_SCENARIOS } from './conformance/tags.ts'
 import { WRITE_SCENARIOS } from './conformance/writes.ts'
 
 /** The cases that apply to this store; each runs in an empty bucket of its own. */
 export function conformanceCases(harness: ConformanceHarness): readonly ConformanceCase[] {
-  return [...READ_SCENARIOS, ...WRITE_SCENARIOS, ...LIST_SCENARIOS, ...MULTIPART_SCENARIOS]
+  return [
+    ...READ_SCENARIOS,
+    ...WRITE_SCENARIOS,
+    ...LIST_SCENARIOS,
+    ...MULTIPART_SCENARIOS,
+    ...TAG_SCENARIOS,
+  ]
     .filter(({ needs }) => needs === undefined || needs(harness))
     .map((scenario) => ({ title: scenario.title, run: () => runIn(harness, scenario) }))
 }

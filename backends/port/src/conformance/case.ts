@@ -33,6 +33,8 @@ export interface ConformanceHarness {
   readonly listOrder?: 'utf-8' | 'utf-16'
   /** Stated digests by which wrong bytes are refused, and that come back. Default: md5 and sha256. */
   readonly digestsVerified?: readonly ('md5' | 'sha256' | 'crc32c')[]
+  /** True where the store has tags of objects and buckets. */
+  readonly tagging?: boolean
   /** True when the store returns stored headers besides Content-Type and Content-Encoding. */
   readonly storedHeaders?: boolean
   /** True where a read cannot tell an absent bucket from an absent object (directories of web servers). */
