@@ -83,7 +83,10 @@ async function get(key: string, headers: Readonly<Record<string, string>> = {}):
   // What is encoded stays encoded: `fetch` would decode it.
   const answer = await request(`${forebay.url}/${BUCKET}/${key}`, { headers })
   const bytes = Buffer.from(await answer.body.arrayBuffer())
-  const named = Object.entries(answer.headers).map(([name, value]) => [name, String(value)])
+  const named = Object.entries(answer.headers).map(([name, value]): [string, string] => [
+    name,
+    String(value),
+  ])
   return { status: answer.statusCode, headers: new Headers(named), bytes }
 }
 
