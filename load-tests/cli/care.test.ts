@@ -55,6 +55,9 @@ beforeAll(async () => {
   })
   configPath = `${dataDir}.config.json`
   expect(forebay('bucket', 'add', 's3://shards').code).toBe(0)
+  // Nobody listens there: what doctor says of the stores of buckets.
+  const silent = ['bucket', 'add', 'http://127.0.0.1:1/sets/', '--name', 'site', '--no-check']
+  expect(forebay(...silent).code).toBe(0)
 })
 
 afterAll(async () => {
@@ -77,15 +80,19 @@ function forebay(...args: string[]) {
   return { code: child.status, out: child.stdout, err: child.stderr }
 }
 
-test('doctor finds a running node, its store and its clock, and shows no secret', () => {
+test('doctor finds a running node, its stores and its clock, and shows no secret', () => {
   const { code, out } = forebay('doctor', '--config', configPath)
-  // A machine with few open files is warned of, which is right; nothing may be a problem.
-  expect([0, 1]).toContain(code)
   expect(out).toContain('a node runs here already')
   expect(out).toContain(`backends.aws: ${origin.url} answers`)
   expect(out).toContain('agrees with backends.aws')
   expect(out).toContain('environment AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY')
   expect(out).not.toContain('planted')
+  // One bucket has a store where nobody listens.
+  const problems = out.split('\n').filter((line) => line.startsWith('problem'))
+  expect(problems).toEqual([
+    expect.stringContaining('bucket ais://site: http://127.0.0.1:1/sets does not answer'),
+  ])
+  expect(code).toBe(2)
 })
 
 test('doctor exits 2 for what a node could not do its work with, and says so in JSON', async () => {

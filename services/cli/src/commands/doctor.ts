@@ -47,7 +47,8 @@ async function originsOfBuckets(run: Run): Promise<readonly Origin[]> {
   try {
     const buckets = await clientOf(run).buckets.list({ signal: limit })
     return buckets.flatMap(({ address, backend }) => {
-      const endpoint = backend?.['endpoint']
+      // A bucket of a web server has its directory's address as the name there.
+      const endpoint = backend?.['provider'] === 'http' ? backend['bucket'] : backend?.['endpoint']
       const url = typeof endpoint === 'string' ? URL.parse(endpoint) : null
       const name = `bucket ${address.provider}://${address.name}`
       return url === null ? [] : [{ name, url: url.href.replace(/\/$/, ''), stated: true }]
