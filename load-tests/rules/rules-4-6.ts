@@ -211,7 +211,7 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     tests: ['backends/s3/src/misbehaving-origin.test.ts'],
     edits: [
       {
-        file: 'backends/s3/src/read-object.ts',
+        file: 'backends/transport/src/accept-answer.ts',
         find: '  if (!matchesPin(pin, validators)) return true\n',
         replace: '',
       },

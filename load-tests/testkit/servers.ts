@@ -59,18 +59,24 @@ export async function startVersitygw(
   options: S3Credentials & {
     readonly dir: string
     readonly port?: number
+    /** Where older versions are kept; without it there are none. */
+    readonly versionsDir?: string
     readonly signal?: AbortSignal
   },
 ): Promise<Server & { readonly accessLogPath: string }> {
   const accessLogPath = `${options.dir}.access.log`
   await mkdir(options.dir, { recursive: true })
   const port = options.port ?? (await freePort())
+  const { versionsDir } = options
+  if (versionsDir !== undefined) await mkdir(versionsDir, { recursive: true })
   const server = await startServer({
     name: 'versitygw',
     command: requireTool('versitygw'),
     args: [
       ...['--port', `127.0.0.1:${port}`, '--access-log', accessLogPath, '--keep-alive', '--quiet'],
-      ...['posix', options.dir],
+      'posix',
+      ...(versionsDir === undefined ? [] : ['--versioning-dir', versionsDir]),
+      options.dir,
     ],
     env: childEnvironment({
       ROOT_ACCESS_KEY: options.accessKey,

@@ -66,23 +66,6 @@ export async function readObject(
   return readPast(context, request)
 }
 
-/** A version that the client names: from the cache where it is the one kept, else from the backend. */
-async function readNamed(context: ObjectContext, request: ReadRequest): Promise<ReadAnswer> {
-  const unnamed = withoutVersion(request)
-  for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
-    const found = await findVersion(context, request)
-    if (found.kind === 'current') return readObject(context, unnamed)
-    const answer =
-      found.kind === 'past'
-        ? await passVersion(context, unnamed, found)
-        : await serveRecord(context, unnamed, { record: found.record, status: 'hit' })
-    if (answer !== 'again') return count(context, request, answer)
-  }
-  throw new Failure('unavailable', `${request.key}: the version could not be read`, {
-    retryAfterSeconds: 1,
-  })
-}
-
 /** Past the cache. @throws Failure `unavailable` when the object changes too fast even for that */
 async function readPast(context: ObjectContext, request: ReadRequest): Promise<ReadAnswer> {
   for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
@@ -100,6 +83,23 @@ async function readPast(context: ObjectContext, request: ReadRequest): Promise<R
       retryAfterSeconds: 1,
     },
   )
+}
+
+/** A version that the client names: from the cache where it is the one kept, else from the backend. */
+async function readNamed(context: ObjectContext, request: ReadRequest): Promise<ReadAnswer> {
+  const unnamed = withoutVersion(request)
+  for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
+    const found = await findVersion(context, request)
+    if (found.kind === 'current') return readObject(context, unnamed)
+    const answer =
+      found.kind === 'past'
+        ? await passVersion(context, unnamed, found)
+        : await serveRecord(context, unnamed, { record: found.record, status: 'hit' })
+    if (answer !== 'again') return count(context, request, answer)
+  }
+  throw new Failure('unavailable', `${request.key}: the version could not be read`, {
+    retryAfterSeconds: 1,
+  })
 }
 
 function readNative(context: ObjectContext, request: ReadRequest): ReadAnswer {

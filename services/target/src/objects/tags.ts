@@ -43,7 +43,7 @@ export async function putTags(
   return context.locks.hold(keyId, async () => {
     const answer = await tagging.put({ key, versionId, tags, signal })
     const record = context.store.get(bucket.id, key)
-    if (record !== undefined && isOfVersion(record, answer.versionId ?? versionId)) {
+    if (record !== undefined && isOfVersion(record, versionId, answer.versionId)) {
       const tagCount = tags.length || undefined
       context.store.restate(record, Object.freeze({ ...record.attributes, tagCount }))
     }
@@ -101,7 +101,13 @@ export function checkNativeVersion(versionId: string | undefined): void {
   })
 }
 
-function isOfVersion({ pin }: ObjectRecord, versionId: string | undefined): boolean {
-  if (pin.kind === 'version-id') return pin.versionId === versionId
-  return versionId === undefined || versionId === 'null'
+/** Not every store says which version it tagged; without a name it is the current one. */
+function isOfVersion(
+  { pin }: ObjectRecord,
+  asked: string | undefined,
+  answered: string | undefined,
+): boolean {
+  const named = answered ?? asked
+  if (named === undefined) return true
+  return pin.kind === 'version-id' ? pin.versionId === named : named === 'null'
 }
