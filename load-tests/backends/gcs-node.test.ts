@@ -79,9 +79,9 @@ interface Answer {
   readonly bytes: Buffer
 }
 
-async function get(key: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+async function get(key: string, asked: Readonly<Record<string, string>> = {}): Promise<Answer> {
   // What is encoded stays encoded: `fetch` would decode it.
-  const answer = await request(`${forebay.url}/${BUCKET}/${key}`, { headers })
+  const answer = await request(`${forebay.url}/${BUCKET}/${key}`, { headers: asked })
   const bytes = Buffer.from(await answer.body.arrayBuffer())
   const named = Object.entries(answer.headers).map(([name, value]): [string, string] => [
     name,

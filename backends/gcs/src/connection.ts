@@ -13,6 +13,11 @@ import { type AccessTokens, type GcsCredentials, openAccessTokens } from './acce
 export interface GcsOptions {
   /** `http(s)://host[:port]`; absent: Google Cloud Storage itself. */
   readonly endpoint?: string | undefined
+  /**
+   * True for an endpoint that a user named, not the operator. Whoever sees a token can use it, so
+   * requests to such an endpoint are anonymous unless it is Google's own.
+   */
+  readonly foreignEndpoint?: boolean | undefined
   /** Default: the vendor's chain; anonymous at an `http` endpoint, where all could read the token. */
   readonly credentials?: GcsCredentials | undefined
   /** Project whose buckets are listed. Default: that of the credentials. */
@@ -55,17 +60,24 @@ const GOOGLE = 'https://storage.googleapis.com'
  * Google's own clients elsewhere, is never looked at.
  */
 export function openConnection(options: GcsOptions): Connection {
-  const { origin, protocol, pathname } = new URL(options.endpoint ?? GOOGLE)
-  const fallback: GcsCredentials = protocol === 'http:' ? 'anonymous' : 'chain'
+  const endpoint = new URL(options.endpoint ?? GOOGLE)
   const { userProject, projectId, ca, guard, connectTimeoutMs = 5000 } = options
   return {
     agent: openAgent({ connectTimeoutMs, ca, guard }),
-    tokens: openAccessTokens(options.credentials ?? fallback),
-    origin,
-    basePath: pathname.replace(/\/$/, ''),
+    tokens: openAccessTokens(credentialsFor(endpoint, options)),
+    origin: endpoint.origin,
+    basePath: endpoint.pathname.replace(/\/$/, ''),
     projectId,
     headers: { ...viaHeader(options.nodeId), ...present({ 'x-goog-user-project': userProject }) },
   }
+}
+
+const GOOGLE_HOST = /(?:^|\.)googleapis\.com$/
+
+function credentialsFor({ protocol, hostname }: URL, options: GcsOptions): GcsCredentials {
+  const isGoogle = protocol === 'https:' && GOOGLE_HOST.test(hostname)
+  if (options.foreignEndpoint === true && !isGoogle) return 'anonymous'
+  return options.credentials ?? (protocol === 'http:' ? 'anonymous' : 'chain')
 }
 
 /** One request, before it has credentials. */

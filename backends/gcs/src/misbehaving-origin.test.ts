@@ -228,13 +228,13 @@ describe('a store in trouble', () => {
   test('hangs: a deadline per progress ends reads, lists and lookups with their connection', async () => {
     await open(() => [{ kind: 'hang' }])
     backend = withProgressTimeout(backend, { answerMs: 50, chunkMs: 50, clock: systemClock })
-    for (const request of [
-      backend.read({ key: 'k', signal }),
-      backend.head({ key: 'k', signal }),
-      backend.list({ prefix: '', pageMax: 1, signal }),
-      backend.headBucket({ signal }),
+    for (const ask of [
+      () => backend.read({ key: 'k', signal }),
+      () => backend.head({ key: 'k', signal }),
+      () => backend.list({ prefix: '', pageMax: 1, signal }),
+      () => backend.headBucket({ signal }),
     ]) {
-      await expect(request).rejects.toMatchObject({ code: 'backend-timeout' })
+      await expect(ask()).rejects.toMatchObject({ code: 'backend-timeout' })
     }
     await expect.poll(() => origin.connectionCount).toBe(0)
   })

@@ -298,6 +298,24 @@ describe('credentials', () => {
     ])
   })
 
+  test('do not go to an endpoint that a user named, unless it is Google', async () => {
+    const credentials = () => Promise.resolve('t0ken')
+    await open(empty, { credentials, foreignEndpoint: true })
+    await list()
+    expect(origin.requests[0]?.headers['authorization']).toBeUndefined()
+    for (const [endpoint, authorization] of [
+      ['https://storage.europe-west3.rep.googleapis.com', 'Bearer t0ken'],
+      ['http://storage.googleapis.com', undefined],
+      ['https://notgoogleapis.com', undefined],
+      ['https://googleapis.com.example.org', undefined],
+    ] as const) {
+      const named = { nodeId: 'node-1', endpoint, credentials, foreignEndpoint: true }
+      const { tokens, agent } = openConnection(named)
+      expect([endpoint, await tokens.authorization('', signal)]).toEqual([endpoint, authorization])
+      await agent.destroy()
+    }
+  })
+
   test('are none at an endpoint without TLS unless they are stated', async () => {
     vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '/nonexistent/key.json')
     await open(empty)

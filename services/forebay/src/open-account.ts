@@ -49,6 +49,7 @@ export function openAccount(binding: BackendBinding, context: AccountContext): A
         ...common,
         guard: ENDPOINT_GUARD,
         endpoint: binding.endpoint ?? endpoint,
+        foreignEndpoint: binding.endpoint !== undefined && binding.endpoint !== endpoint,
         credentials: anonymous ? 'anonymous' : keyFile,
       })
     }
