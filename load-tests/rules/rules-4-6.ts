@@ -195,6 +195,18 @@ export const RULES_4_TO_6: readonly Mutation[] = [
   },
   {
     rule: '6',
+    what: 'what has no pin comes by several connections',
+    tests: ['services/target/src/objects/parallel.test.ts'],
+    edits: [object('choose-pace.ts', "pin.kind === 'none' || ", '')],
+  },
+  {
+    rule: '6',
+    what: 'who reads the whole gets its end before it was verified',
+    tests: ['services/target/src/objects/held-bytes.test.ts'],
+    edits: [object('fill.ts', 'const checking = whole || this', 'const checking = this')],
+  },
+  {
+    rule: '6',
     what: 'another version is not started anew',
     tests: [LATER],
     edits: [
