@@ -9,12 +9,17 @@ import type { Drive, StoreContext } from '../store/store-context.ts'
 /** Entries looked at between two turns of the event loop. */
 const PAGE_MAX = 500
 
+/** Objects that a sweep takes note of before the policies choose anew: after a crash they may know nothing. */
+const ADOPTED_MAX = 4096
+
 /** What a way round the index came to. */
 interface Sweep {
   readonly freedBytes: number
   readonly objects: number
   /** Objects that their policy did not know. */
   readonly adopted: number
+  /** It came all the way round. */
+  readonly whole: boolean
 }
 
 /**
@@ -68,6 +73,7 @@ export class Evictor {
       freed += sweep.freedBytes
       objects += sweep.objects
       if (freed >= wanted) break
+      if (!sweep.whole) continue
       // All the way round: what is still chosen is in use, or was never there.
       this.#context.policies.forgetChosen(number)
       // Once more with what is known now; who is adopted again and again is in use.
@@ -99,20 +105,27 @@ export class Evictor {
     const from = this.#hands.get(mountpath) ?? start
     let hand = from
     let wrapped = false
-    let total: Sweep = { freedBytes: 0, objects: 0, adopted: 0 }
+    let whole = false
+    let total: Sweep = { freedBytes: 0, objects: 0, adopted: 0, whole }
     while (!this.#closed) {
       const page = sweepPage(index.databases, hand, PAGE_MAX)
       total = await this.#take(page.entries, mountpath, { ...total, wantedBytes: bytes })
       if (total.freedBytes >= bytes) break
+      // It goes on behind this page when the policies have chosen of what they know now.
+      if (total.adopted >= ADOPTED_MAX && page.next !== undefined) {
+        hand = page.next
+        break
+      }
       const next = this.#skip(page, mountpath)
-      if (next === undefined && wrapped) break
+      whole = next === undefined && wrapped
       wrapped ||= next === undefined
       hand = next ?? start
-      if (wrapped && Buffer.compare(hand, from) >= 0) break
+      whole ||= wrapped && Buffer.compare(hand, from) >= 0
+      if (whole) break
       await turn()
     }
     this.#hands.set(mountpath, hand)
-    return total
+    return { ...total, whole }
   }
 
   /** Where to go on behind a page: at the next bucket when this one has nothing for the sweep. */
@@ -149,7 +162,7 @@ export class Evictor {
         adopted += 1
       }
     }
-    return { freedBytes, objects, adopted }
+    return { freedBytes, objects, adopted, whole: false }
   }
 
   /** True for an object that its policy should know: stored before the last crash, or spared before. */

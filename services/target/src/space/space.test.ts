@@ -124,3 +124,33 @@ test('who waits for room while holding the lock of the victim is told to come ba
   release()
   await store.close()
 })
+
+test('objects that no policy knows, as after a crash, are taken note of and can go', async () => {
+  const { store } = await openTestStore([temporaryDirectory()], small)
+  await fill(store, CACHED, ['c0', 'c1', 'c2', 'c3', 'c4', 'c5', 'c6'])
+  store.context.policies.dropBucket(CACHED.id)
+  expect(store.context.policies.objectCount(CACHED.id)).toBe(0)
+  const work = await store.createWork(CACHED, 'large', 8 * UNIT)
+  work.discard()
+  expect(store.totals().usedBytes).toBeLessThanOrEqual(2 * UNIT)
+  await store.close()
+})
+
+test('more unknown objects than one sweep takes note of are evicted all the same', async () => {
+  const count = 4600
+  const room = {
+    capacityBytes: (count + 100) * UNIT,
+    watermarks: { low: 0.9, high: 0.99, full: 1 },
+  }
+  const { store } = await openTestStore([temporaryDirectory()], room)
+  for (let at = 0; at < count; at += 100) {
+    await Promise.all(
+      Array.from({ length: 100 }, (_, next) => fill(store, CACHED, [`k${at + next}`])),
+    )
+  }
+  store.context.policies.dropBucket(CACHED.id)
+  const work = await store.createWork(CACHED, 'large', 300 * UNIT)
+  work.discard()
+  expect(store.totals().usedBytes).toBeLessThanOrEqual((count - 200) * UNIT)
+  await store.close()
+})
