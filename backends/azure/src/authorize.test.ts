@@ -56,7 +56,7 @@ describe('an access token', () => {
     let getToken: TokenSource['getToken'] = fail
     const authorizer = bearer((scope) => getToken(scope))
     const error: unknown = await authorizer.authorize(PARTS, CALL).catch((e: unknown) => e)
-    expect(error).toMatchObject({ code: 'backend-denied', facts: { notSent: true } })
+    expect(error).toMatchObject({ code: 'backend-denied' })
     expect(String(error)).not.toContain('hidden')
     getToken = async () => ({ token: 't', expiresOnTimestamp: HOUR_MS })
     const { headers } = await authorizer.authorize(PARTS, CALL)

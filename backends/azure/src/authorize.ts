@@ -81,7 +81,7 @@ function bearer(tokens: Tokens, secure: boolean): Authorizer {
     authorize: async ({ target }, call) => {
       if (!secure) {
         const message = `${call.what}: access tokens are sent over https only`
-        throw new Failure('backend-denied', message, { facts: { notSent: true } })
+        throw new Failure('backend-denied', message)
       }
       const token = await untilAborted(tokens.get(), call)
       return { target, headers: { authorization: `Bearer ${token}` } }
@@ -144,7 +144,6 @@ async function untilAborted(work: Promise<string>, call: AuthorizedCall): Promis
     // The error itself is left behind: it may hold the request for the token, and with it secrets.
     const name = error instanceof Error ? error.name : 'error'
     throw new Failure('backend-denied', `${what}: no access token: ${name}`, {
-      facts: { notSent: true },
       hint: HINT,
     })
   } finally {

@@ -185,6 +185,12 @@ describe('a service in trouble', () => {
     expect(atBlock).toMatchObject({ code: 'backend-unreachable' })
     expect(isUndecided(atBlock)).toBe(false)
     await origin.close()
+    await open(() => refusal(403, 'AuthorizationFailure'), inBlocks)
+    const denied: unknown = await mutations.write(WRITE, bodyOf(BYTES)).catch((e: unknown) => e)
+    // A refusal is certain anyway; marked as never sent, it would be repeated for nothing.
+    expect(denied).toMatchObject({ code: 'backend-denied', facts: { backendStatus: 403 } })
+    expect(denied).not.toHaveProperty('facts.notSent')
+    await origin.close()
     await open(
       inTurn(ok, ok, () => [{ kind: 'reset' }]),
       inBlocks,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { UploadBody, WriteOptions } from '@forebay/backend-port/backend'
+import { isUndecided } from '@forebay/backend-port/undecided'
 import type { Headers } from '@forebay/backend-transport/conditional-headers'
 import { UploadStream } from '@forebay/backend-transport/upload-stream'
 import { Failure } from '@forebay/base/failure'
@@ -112,7 +113,7 @@ export async function commitBlocks(
 
 /** A failure before the list went out: nothing was applied, so the write may be repeated. */
 export function neverCommitted(error: unknown): unknown {
-  if (!(error instanceof Failure)) return error
+  if (!(error instanceof Failure) || !isUndecided(error)) return error
   const { code, message, hint, retryAfterSeconds } = error
   return new Failure(code, message, {
     cause: error,
