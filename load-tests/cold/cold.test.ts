@@ -105,6 +105,24 @@ test('ranges of an absent object by many readers read each block once', async ()
   expect(proxy.bytesFromOrigin - before).toBeLessThan(53 * MIB)
 })
 
+test('a large object of a slow origin comes by several connections, each byte once', async () => {
+  const bytes = version('slow', 96 * MIB)
+  await direct.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'slow', Body: bytes }))
+  const before = { bytes: proxy.bytesFromOrigin, connections: proxy.connections }
+  proxy.bytesPerSecond = 20 * MIB
+  const answers = await Promise.all(
+    Array.from({ length: 6 }, async () => {
+      const { status, bytes: got } = await get('slow')
+      return status === 200 && got.equals(bytes)
+    }),
+  )
+  proxy.bytesPerSecond = 0
+  expect(answers.filter((right) => !right)).toEqual([])
+  expect(proxy.connections - before.connections).toBeGreaterThan(1)
+  // What is under way on the first connection when it is cut may come twice.
+  expect(proxy.bytesFromOrigin - before.bytes).toBeLessThan(bytes.length + 8 * MIB)
+})
+
 test('1 MiB of a large absent object costs at most two blocks of 4 MiB', async () => {
   const bytes = version('huge', 64 * MIB)
   await direct.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'huge', Body: bytes }))
@@ -146,42 +164,48 @@ test('while readers come and go, the read after each acknowledged write or delet
   expect(wrong).toEqual([])
 })
 
-test('an object that changes at the origin midway never yields bytes of two versions', async () => {
-  const sizeBytes = 24 * MIB
-  const versions = Array.from({ length: 8 }, (_, at) => version(`midway ${at}`, sizeBytes))
-  await direct.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'midway', Body: versions[0] }))
-  proxy.bytesPerSecond = 40 * MIB
-  const outcomes: string[] = []
-  for (const next of versions.slice(1)) {
-    const reading = Promise.allSettled([
-      get('midway'),
-      get('midway', `bytes=${16 * MIB}-${17 * MIB - 1}`),
-      get('midway', 'bytes=-1000'),
-    ])
-    await new Promise((resolve) => setTimeout(resolve, 150))
-    await direct.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'midway', Body: next }))
-    const [whole, range, suffix] = await reading
-    for (const [answer, first, last] of [
-      [whole, 0, sizeBytes],
-      [range, 16 * MIB, 17 * MIB],
-      [suffix, sizeBytes - 1000, sizeBytes],
-    ] as const) {
-      // A broken connection is a proper answer to a change midway; a mixture never is.
-      if (answer.status === 'rejected' || answer.value.status >= 500) continue
-      const pure = versions.some((one) => answer.value.bytes.equals(one.subarray(first, last)))
-      if (!pure)
-        outcomes.push(`${answer.value.status}: ${answer.value.bytes.length} bytes of no version`)
+test.each([
+  { by: 'one connection', sizeBytes: 24 * MIB, count: 8, afterMs: 150 },
+  { by: 'several', sizeBytes: 64 * MIB, count: 5, afterMs: 600 },
+])(
+  'an object that changes at the origin midway never yields bytes of two versions ($by)',
+  async ({ sizeBytes, count, afterMs }) => {
+    const key = `midway-${sizeBytes}`
+    const versions = Array.from({ length: count }, (_, at) => version(`midway ${at}`, sizeBytes))
+    await direct.send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: versions[0] }))
+    proxy.bytesPerSecond = 40 * MIB
+    const outcomes: string[] = []
+    for (const next of versions.slice(1)) {
+      const reading = Promise.allSettled([
+        get(key),
+        get(key, `bytes=${16 * MIB}-${17 * MIB - 1}`),
+        get(key, 'bytes=-1000'),
+      ])
+      await new Promise((resolve) => setTimeout(resolve, afterMs))
+      await direct.send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: next }))
+      const [whole, range, suffix] = await reading
+      for (const [answer, first, last] of [
+        [whole, 0, sizeBytes],
+        [range, 16 * MIB, 17 * MIB],
+        [suffix, sizeBytes - 1000, sizeBytes],
+      ] as const) {
+        // A broken connection is a proper answer to a change midway; a mixture never is.
+        if (answer.status === 'rejected' || answer.value.status >= 500) continue
+        const pure = versions.some((one) => answer.value.bytes.equals(one.subarray(first, last)))
+        if (!pure)
+          outcomes.push(`${answer.value.status}: ${answer.value.bytes.length} bytes of no version`)
+      }
+      await direct.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: 'other' }))
+      await request(`${forebay.url}/v1/objects/${BUCKET}/${key}?provider=aws`, {
+        method: 'DELETE',
+        body: JSON.stringify({ action: 'evict-listrange', name: `${BUCKET}/${key}` }),
+        dispatcher: agent,
+      }).then(({ body }) => body.dump())
     }
-    await direct.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: 'other' }))
-    await request(`${forebay.url}/v1/objects/${BUCKET}/midway?provider=aws`, {
-      method: 'DELETE',
-      body: JSON.stringify({ action: 'evict-listrange', name: `${BUCKET}/midway` }),
-      dispatcher: agent,
-    }).then(({ body }) => body.dump())
-  }
-  proxy.bytesPerSecond = 0
-  expect(outcomes).toEqual([])
-  const { Body } = await direct.send(new GetObjectCommand({ Bucket: BUCKET, Key: 'midway' }))
-  const now = Buffer.from((await Body?.transformToByteArray()) ?? [])
-  expect((await get('midway')).bytes.equals(now)).toBe(true)
-})
+    proxy.bytesPerSecond = 0
+    expect(outcomes).toEqual([])
+    const { Body } = await direct.send(new GetObjectCommand({ Bucket: BUCKET, Key: key }))
+    const now = Buffer.from((await Body?.transformToByteArray()) ?? [])
+    expect((await get(key)).bytes.equals(now)).toBe(true)
+  },
+)

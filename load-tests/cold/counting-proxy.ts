@@ -7,6 +7,8 @@ export class CountingProxy {
   readonly #originPort: number
   /** Bytes that the origin sent, heads included. */
   bytesFromOrigin = 0
+  /** Connections that were made. */
+  connections = 0
   /** Bytes a second of each connection from the origin; 0 = as fast as it goes. */
   bytesPerSecond = 0
 
@@ -31,6 +33,7 @@ export class CountingProxy {
   }
 
   #join(client: Socket): void {
+    this.connections += 1
     const origin = connect(this.#originPort, '127.0.0.1')
     for (const socket of [client, origin]) {
       this.#sockets.add(socket)
