@@ -91,6 +91,21 @@ describe('Google Cloud Storage behind toxiproxy', () => {
   for (const { title, run } of cases) test(title, run)
 })
 
+test('keys with dots between their slashes are their own objects', async () => {
+  const bucket = await newBucket()
+  const backend = createGcsBackend({ endpoint: server.url, nodeId: 'node-1', bucket })
+  const keys = ['b', 'a/../b', './b', 'a/./b', 'a/..']
+  for (const key of keys) await backend.mutations?.write(plainWrite(key), bodyOf(Buffer.from(key)))
+  for (const key of keys) {
+    expect((await drain(await readFound(backend, { key }))).toString()).toBe(key)
+  }
+  const options = { key: 'a/../b', conditions: {}, signal: new AbortController().signal }
+  await backend.mutations?.delete(options)
+  expect((await backend.read({ key: 'a/../b', signal: options.signal })).kind).toBe('absent')
+  expect((await drain(await readFound(backend, { key: 'b' }))).toString()).toBe('b')
+  await backend.close()
+})
+
 test('an object stored with gzip is served as it is stored, whole and in ranges', async () => {
   const bucket = await newBucket()
   const stored = gzipSync(Buffer.from('a line of text\n'.repeat(1000)))

@@ -135,9 +135,16 @@ export async function sendRequest(
   }
 }
 
-/** Path of an object in the XML API: its answers carry the metadata, those of the JSON API do not. */
+/** A component that what stands on the way may take for a step in a tree (RFC 3986 §5.2.4). */
+const DOT_COMPONENT = /(?:^|\/)\.{1,2}(?:\/|$)/
+
+/**
+ * Path of an object in the XML API: its answers carry the metadata, those of the JSON API do not.
+ * `a/../b` is a key like any other and goes as one component, so that nobody makes `b` of it.
+ */
 export function objectPath(bucket: string, key: string): string {
-  return `/${encodeComponent(bucket)}/${encodePath(key)}`
+  const path = DOT_COMPONENT.test(key) ? encodeComponent(key) : encodePath(key)
+  return `/${encodeComponent(bucket)}/${path}`
 }
 
 /** Path of a bucket, or of an object in it, in the JSON API. */

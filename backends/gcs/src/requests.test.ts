@@ -11,7 +11,7 @@ import {
   startOrigin,
 } from '@forebay/testkit/origin/scripted-origin'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { type GcsOptions, openConnection } from './connection.ts'
+import { type GcsOptions, objectPath, openConnection } from './connection.ts'
 import { createGcsBackend } from './gcs-backend.ts'
 
 const MD5_BASE64 = 'CeHwEdMI/qx7+rqv58RQrg=='
@@ -365,6 +365,17 @@ describe('credentials', () => {
     controller.abort(reason)
     await expect(waiting).rejects.toBe(reason)
   })
+})
+
+test.each([
+  ['a/b c', '/b/a/b%20c'],
+  ['a//b', '/b/a//b'],
+  ['a..b/.c', '/b/a..b/.c'],
+  ['a/../b', '/b/a%2F..%2Fb'],
+  ['./a', '/b/.%2Fa'],
+  ['a/..', '/b/a%2F..'],
+])('the key "%s" is asked for at %s', (key, path) => {
+  expect(objectPath('b', key)).toBe(path)
 })
 
 test('STORAGE_EMULATOR_HOST sends nobody elsewhere', async () => {
