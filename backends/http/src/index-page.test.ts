@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { INDEX_ENTRIES_MAX, parseIndexPage } from './index-page.ts'
+import { INDEX_ENTRIES_MAX, INDEX_LINKS_MAX, parseIndexPage } from './index-page.ts'
 
 const PAGE = new URL('http://host/data/sets/')
 const HTML = 'text/html; charset=utf-8'
@@ -178,6 +178,13 @@ describe('a page that is no index', () => {
     const most = parseIndexPage(rows(INDEX_ENTRIES_MAX), PAGE, 'application/json')
     expect(most.length).toBe(INDEX_ENTRIES_MAX)
     expect(() => parseIndexPage(rows(INDEX_ENTRIES_MAX + 1), PAGE, 'application/json')).toThrow(
+      expect.objectContaining({ code: 'backend-refused' }),
+    )
+  })
+
+  test('has as many links as are allowed, and not one more', () => {
+    expect(namesOf('<a href=x>'.repeat(INDEX_LINKS_MAX))).toEqual(['x'])
+    expect(() => namesOf('<a href=x>'.repeat(INDEX_LINKS_MAX + 1))).toThrow(
       expect.objectContaining({ code: 'backend-refused' }),
     )
   })

@@ -12,6 +12,9 @@ export interface IndexEntry {
 /** Names that one directory may have; 50,000 of them fill an index page of 8 MiB. */
 export const INDEX_ENTRIES_MAX = 50_000
 
+/** Links on one page: Apache has two for each name. */
+export const INDEX_LINKS_MAX = 3 * INDEX_ENTRIES_MAX
+
 /** Where the title of a page stands, characters from its start. */
 const TITLE_WITHIN = 4096
 
@@ -90,8 +93,14 @@ function isJsonRow(row: unknown): row is JsonRow {
 
 function readHtml(text: string, page: URL): readonly IndexEntry[] {
   const entries = new Map<string, IndexEntry>()
+  let linkCount = 0
   // Neither part looks past the next bracket, so a page of brackets costs no more than another.
   for (const [, attributes = ''] of text.matchAll(/<a\s([^<>]*)>/gi)) {
+    linkCount++
+    if (linkCount > INDEX_LINKS_MAX) {
+      const message = `${describeUrl(page)} has more than ${INDEX_LINKS_MAX} links`
+      throw new Failure('backend-refused', message)
+    }
     const entry = readLink(attributes, page)
     if (entry !== undefined) addEntry(entries, entry, page)
   }

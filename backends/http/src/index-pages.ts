@@ -9,7 +9,7 @@ import { describeUrl } from './http-source.ts'
 import { type IndexEntry, noIndex, parseIndexPage } from './index-page.ts'
 import { readBytes } from './untold-length.ts'
 
-/** One index page, bytes; parsing it keeps the event loop under 0.1 s. */
+/** One index page, bytes; parsing 50,000 names of it takes the event loop about 0.1 s. */
 export const INDEX_BYTES_MAX = 8 * 1024 ** 2
 
 /** How long the later pages of a listing may use what an earlier one has read, ms. */
