@@ -3,6 +3,7 @@ import { acceptAnswer } from '@forebay/backend-transport/accept-answer'
 import { contentLengthOf } from '@forebay/backend-transport/answer-headers'
 import { pinHeaders, unlessHeaders } from '@forebay/backend-transport/conditional-headers'
 import { headerOf, type WireAnswer } from '@forebay/backend-transport/exchange'
+import { refuseVersionId } from '@forebay/backend-transport/no-versions'
 import { Failure } from '@forebay/base/failure'
 import { attributesOf, isArchived } from './answer-headers.ts'
 import { refusalOf } from './classify-error.ts'
@@ -64,9 +65,7 @@ export async function headObject(
 ): Promise<HeadResult> {
   const { key, versionId, signal } = options
   const what = describe('HEAD', place.bucket, key)
-  if (versionId !== undefined && versionId !== 'null') {
-    throw new Failure('version-not-found', `${what}: versions of blobs are not read by their ids`)
-  }
+  refuseVersionId(what, versionId)
   const target = objectPath(place.bucket, key)
   const answer = await sendRequest(place.connection, { method: 'HEAD', target, what, signal })
   if (answer.status !== 200) {

@@ -3,6 +3,7 @@ import { acceptAnswer } from '@forebay/backend-transport/accept-answer'
 import { contentLengthOf } from '@forebay/backend-transport/answer-headers'
 import { type Headers, present } from '@forebay/backend-transport/conditional-headers'
 import type { WireAnswer } from '@forebay/backend-transport/exchange'
+import { refuseVersionId } from '@forebay/backend-transport/no-versions'
 import { Failure, isFailure } from '@forebay/base/failure'
 import { matchesPin, type Pin } from '@forebay/model/version'
 import { checkBucketOf } from './buckets.ts'
@@ -75,10 +76,15 @@ async function readRefusal(
 /** HEAD of an object. A missing bucket looks like a missing object: the answer has no document. */
 export async function headObject(
   place: Place,
-  options: { readonly key: string; readonly signal: AbortSignal },
+  options: {
+    readonly key: string
+    readonly versionId?: string | undefined
+    readonly signal: AbortSignal
+  },
 ): Promise<HeadResult> {
   const { key, signal } = options
   const what = describe('HEAD', place.bucket, key)
+  refuseVersionId(what, options.versionId)
   const path = objectPath(place.bucket, key)
   const request: GcsRequest = { method: 'HEAD', path, headers: AS_STORED, signal, what }
   const answer = await sendRequest(place.connection, request)

@@ -378,6 +378,17 @@ test.each([
   expect(objectPath('b', key)).toBe(path)
 })
 
+test('a version by its id is none: the current one never passes for it', async () => {
+  const here = { 'x-goog-generation': '7', 'content-length': '3' }
+  await open(() => answer({ status: 200, headers: here, body: '' }))
+  const named = backend.head({ key: 'k', versionId: '6', signal })
+  await expect(named).rejects.toMatchObject({ code: 'version-not-found' })
+  expect(origin.requests).toEqual([])
+  expect(await backend.head({ key: 'k', versionId: 'null', signal })).toMatchObject({
+    kind: 'found',
+  })
+})
+
 test('STORAGE_EMULATOR_HOST sends nobody elsewhere', async () => {
   vi.stubEnv('STORAGE_EMULATOR_HOST', 'http://127.0.0.1:9')
   const connection = openConnection({ nodeId: 'node-1' })

@@ -53,6 +53,13 @@ function chunked(headers: string, parts: readonly string[], end = '0\r\n\r\n'): 
   return Buffer.from(head + chunks.join('') + end)
 }
 
+test('a version by its id is none: the current one never passes for it', async () => {
+  await open(() => answer({ status: 200, headers: HEADERS, body: '' }))
+  const named = backend.head({ key: 'k', versionId: 'v0', signal })
+  await expect(named).rejects.toMatchObject({ code: 'version-not-found' })
+  expect(origin.requests).toEqual([])
+})
+
 describe('a server without the validators that pin', () => {
   test('has a weak tag and an old date: the date pins', async () => {
     await open(() => answer({ status: 200, headers: { ...HEADERS, etag: 'W/"v1"' }, body: BYTES }))

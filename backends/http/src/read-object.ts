@@ -3,6 +3,7 @@ import { acceptAnswer } from '@forebay/backend-transport/accept-answer'
 import { contentLengthOf, parseContentRange } from '@forebay/backend-transport/answer-headers'
 import { pinHeaders, unlessHeaders } from '@forebay/backend-transport/conditional-headers'
 import { headerOf } from '@forebay/backend-transport/exchange'
+import { refuseVersionId } from '@forebay/backend-transport/no-versions'
 import { Failure } from '@forebay/base/failure'
 import { attributesOf, isDelimited } from './answer-headers.ts'
 import { failureOf } from './classify-answer.ts'
@@ -106,11 +107,16 @@ async function readRefusal(
  */
 export async function headObject(
   place: Place,
-  options: { readonly key: string; readonly signal: AbortSignal },
+  options: {
+    readonly key: string
+    readonly versionId?: string | undefined
+    readonly signal: AbortSignal
+  },
 ): Promise<HeadResult> {
   options.signal.throwIfAborted()
   const url = urlOfKey(place.source, options.key)
   if (url === undefined) return { kind: 'absent' }
+  refuseVersionId(describe({ method: 'HEAD', url }), options.versionId)
   const { signal } = options
   const { connection } = place
   const head = await sendRequest(connection, { method: 'HEAD', url, headers: {}, signal })
