@@ -136,6 +136,11 @@ test('bash gets what follows its last word break, with special characters escape
   expect((await answer('bash', 'forebay doctor --set=log.l')).values).toEqual(['log.level='])
 })
 
+test('what bash would act on between quotes is not offered there', async () => {
+  expect((await answer('bash', 'forebay ls "s3://train/z')).values).toEqual([])
+  expect((await answer('bash', "forebay ls 's3://train/z")).values).toEqual([])
+})
+
 test('the endpoint on the line is asked, and one that does not answer has nothing', async () => {
   const before = asked.length
   const silent = await answer('zsh', '--endpoint', 'http://127.0.0.1:1', 'ls', '')
