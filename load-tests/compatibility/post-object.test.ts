@@ -38,12 +38,16 @@ function sign(id: string, fields: Fields, conditions: readonly unknown[] = []): 
 function request(
   bucket: string,
   fields: Fields,
-  { bytes, more = [] }: { readonly bytes: string; readonly more?: readonly string[] },
+  {
+    bytes,
+    more = [],
+    fileName = 'a.txt',
+  }: { readonly bytes: string; readonly more?: readonly string[]; readonly fileName?: string },
 ): string {
   const parts = Object.entries(fields).map(
     ([name, value]) => `--XX\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
   )
-  const head = '--XX\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+  const head = `--XX\r\nContent-Disposition: form-data; name="file"; filename="${fileName}"\r\n\r\n`
   const body = `${parts.join('')}${head}${bytes}\r\n--XX--\r\n`
   const lines = [
     `POST /${bucket} HTTP/1.1`,
@@ -92,6 +96,22 @@ describe('uploads by HTML forms', () => {
     expect(node.remote.bytes('remote-1', 'up/a.txt')).toHaveLength(300_000)
   })
 
+  test('a header of the request is no field of the form, and takes the place of none', async () => {
+    const fields = sign('writer', { bucket, key: 'signed', 'x-amz-meta-a': 'one, two' })
+    const more = ['X-Amz-Meta-A: three', 'X-Amz-Meta-B: four']
+    const { text } = await node.exchange(request(bucket, fields, { bytes: 'hello', more }))
+    expect(status(text)).toBe('204')
+    expect(await stored(bucket, 'signed')).toMatchObject({ metadata: { a: 'one, two' } })
+  })
+
+  test('the name of the file stands in the key as it is', async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the word of the S3 API.
+    const fields = sign('writer', { bucket, key: 'names/${filename}' })
+    const odd = { bytes: 'hello', fileName: "a$$b$&c$'" }
+    expect(status((await node.exchange(request(bucket, fields, odd))).text)).toBe('204')
+    expect(await stored(bucket, "names/a$$b$&c$'")).toMatchObject({ sizeBytes: 5 })
+  })
+
   test('the answer is what the form asks for', async () => {
     const created = { bucket, key: 'k', success_action_status: '201' }
     const text = await post(sign('writer', created))
@@ -137,6 +157,11 @@ describe('uploads by HTML forms', () => {
     [
       'a line end in a header',
       sign('writer', { bucket, key: 'no', 'content-type': 'a\nb: c' }),
+      '400',
+    ],
+    [
+      'metadata whose name no header can have',
+      sign('writer', { bucket, key: 'no', 'x-amz-meta-a b': 'c' }),
       '400',
     ],
   ])('%s stores nothing', async (_, fields, wanted) => {

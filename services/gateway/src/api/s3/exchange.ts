@@ -122,7 +122,9 @@ export class Exchange {
 
   /** The user metadata that the request states. @throws Failure `metadata-too-large` */
   parseMetadata(): UserMetadata {
-    return parseMetadata(this.headers, () => this.request.headersDistinct)
+    // A form's are its fields; headers of its request are signed by nobody.
+    const distinct = this.form === undefined ? () => this.request.headersDistinct : undefined
+    return parseMetadata(this.headers, distinct)
   }
 
   /** The name of the bucket in the request. */

@@ -33,6 +33,9 @@ const SIGNATURE_FIELDS: ReadonlySet<string> = new Set([
   'x-amz-security-token',
 ])
 
+/** Name of a header (RFC 9110 §5.6.2). */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
+
 /**
  * An HTML form on its way in. Its fields come first and are kept; then it waits, with the connection
  * paused, until it is known who asks and whether; the file is then handed on as it comes.
@@ -101,7 +104,7 @@ export class FormUpload implements IncomingBody {
   /** The key, with the name of the client's file where the form asks for it. */
   key(): string {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the word of the S3 API.
-    return (this.#fields.get('key') ?? '').replaceAll('${filename}', this.#fileName)
+    return (this.#fields.get('key') ?? '').split('${filename}').join(this.#fileName)
   }
 
   /** The fields that are headers of a PUT, one character per byte as Node has them. */
@@ -113,7 +116,7 @@ export class FormUpload implements IncomingBody {
       // A field that the form leaves empty states nothing.
       if (name === undefined || value === '') continue
       // biome-ignore lint/suspicious/noControlCharactersInRegex: a line end would begin another header.
-      if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) {
+      if (!HEADER_NAME.test(name) || /[\x00-\x08\x0a-\x1f\x7f]/.test(value)) {
         throw new Failure('argument-invalid', `the field ${field} cannot be a header`)
       }
       headers[name] = Buffer.from(value).toString('latin1')
