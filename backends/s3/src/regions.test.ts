@@ -9,7 +9,7 @@ import {
   startOrigin,
 } from '@forebay/testkit/origin/scripted-origin'
 import { afterEach, describe, expect, test } from 'vitest'
-import { Regions } from './regions.ts'
+import { BUCKETS_MAX, followRegion, REGIONS_MAX, Regions } from './regions.ts'
 import { createS3Backend } from './s3-backend.ts'
 
 const { signal } = new AbortController()
@@ -114,6 +114,53 @@ describe('a bucket in another region', () => {
     expect(amazon.placeOf('b').connection.endpoint.host).toBe('s3.eu-west-1.amazonaws.com')
     expect(amazon.placeOf('c').connection).toBe(amazon.home)
     await Promise.all([own.close(), amazon.close()])
+  })
+})
+
+test('a body that can be had once goes to Amazon also where nobody may ask for the bucket', async () => {
+  await open(({ method }) => answer({ status: method === 'HEAD' ? 403 : 200, headers: HERE }))
+  const regions = new Regions({ ...options(), endpoint: undefined })
+  const following = followRegion({ regions, bucket: 'b' }, backend)
+  const body = {
+    lengthBytes: 1,
+    repeatable: false,
+    async *chunks() {
+      yield Buffer.from('x')
+    },
+  }
+  const write = { headers: {}, metadata: {}, conditions: {}, checksums: [], signal }
+  const written = await following.mutations?.write({ ...write, key: 'k' }, body)
+  expect(written).toMatchObject({ etag: 'v1' })
+  expect(origin.requests.map(({ method }) => method)).toEqual(['HEAD', 'PUT'])
+  await regions.close()
+})
+
+describe('what is remembered has a bound', () => {
+  const moved = (bucketRegion: string) =>
+    new Failure('backend-refused', 'moved', { facts: { bucketRegion } })
+
+  test('regions: a store that names ever new ones is not followed', async () => {
+    await open(() => errorAnswer(404, 'NoSuchKey'))
+    const regions = new Regions(options())
+    const followed = Array.from({ length: REGIONS_MAX + 5 }, (_, at) =>
+      regions.learn('b', moved(`region-${at}`)),
+    )
+    expect(followed.filter((again) => again)).toHaveLength(REGIONS_MAX - 1)
+    expect(regions.learn('c', moved('region-0'))).toBe(true)
+    await regions.close()
+  })
+
+  test('buckets: the oldest is asked for again', async () => {
+    await open(() => errorAnswer(404, 'NoSuchKey'))
+    const regions = new Regions({ ...options(), endpoint: undefined })
+    for (let at = 0; at <= BUCKETS_MAX; at++) {
+      regions.confirm(`b${at}`)
+      regions.learn(`b${at}`, moved('eu-west-1'))
+    }
+    expect([regions.isUnsure('b0'), regions.isUnsure('b1')]).toEqual([true, false])
+    expect(regions.placeOf('b0').connection).toBe(regions.home)
+    expect(regions.placeOf('b1').connection).not.toBe(regions.home)
+    await regions.close()
   })
 })
 

@@ -4,6 +4,12 @@ import { isFailure } from '@forebay/base/failure'
 import { type Connection, openConnection, type S3Options } from './connection.ts'
 import type { Place } from './read-object.ts'
 
+/** Regions that one account goes to; Amazon has some forty. */
+export const REGIONS_MAX = 64
+
+/** Buckets of one account of which it is remembered where they are; the oldest is forgotten. */
+export const BUCKETS_MAX = 10_000
+
 /**
  * The connections of one account: that of the region it was opened with, and those of other regions
  * in which buckets turned out to be. What a store says about a bucket's region is remembered until
@@ -45,14 +51,17 @@ export class Regions {
     const asked = this.#byBucket.get(bucket) ?? this.home
     if (asked.region === region) return false
     const known = this.#byRegion.get(region)
+    if (known === undefined && this.#byRegion.size >= REGIONS_MAX) return false
     const connection = known ?? openConnection({ ...this.#options, region })
     this.#byRegion.set(region, connection)
     this.#byBucket.set(bucket, connection)
+    forgetOldest(this.#byBucket)
     return true
   }
 
   confirm(bucket: string): void {
     this.#sure.add(bucket)
+    forgetOldest(this.#sure)
   }
 
   /** True where a body that can be had only once might go to the wrong region: Amazon has many. */
@@ -66,6 +75,12 @@ export class Regions {
       await agent.destroy()
     }
   }
+}
+
+function forgetOldest(buckets: Map<string, unknown> | Set<string>): void {
+  if (buckets.size <= BUCKETS_MAX) return
+  const [oldest] = buckets.keys()
+  if (oldest !== undefined) buckets.delete(oldest)
 }
 
 /**
@@ -91,7 +106,10 @@ export function followRegion(
     async run(step, run) {
       const { upload, signal } = step
       if (upload?.repeatable === false && regions.isUnsure(bucket)) {
-        await follow(undefined, () => backend.headBucket({ signal }))
+        await follow(undefined, () => backend.headBucket({ signal })).catch((error: unknown) => {
+          // Who may write need not be allowed to ask; where it is wrong the write itself is told.
+          if (!isFailure(error, 'backend-denied')) throw error
+        })
       }
       return follow(upload, () => run(step))
     },
