@@ -78,6 +78,12 @@ export class BlockMap {
     return bytes
   }
 
+  bytesOf(blocks: Iterable<number>): number {
+    let bytes = 0
+    for (const index of blocks) bytes += this.endOf(index) - this.startOf(index)
+    return bytes
+  }
+
   markPresent(index: number, crc: number): void {
     if (this.#states[index] !== PRESENT) this.#presentCount += 1
     this.#states[index] = PRESENT

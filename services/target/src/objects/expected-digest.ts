@@ -25,6 +25,15 @@ export function expectedDigest(attributes: ObjectAttributes): Checksum | undefin
   return undefined
 }
 
+/** What is computed of the whole in a row: the backend's own where sums of blocks do not verify it. */
+export function algorithmsInRow(
+  attributes: ObjectAttributes,
+  verifiedBySums: boolean,
+): readonly ChecksumAlgorithm[] {
+  const stated = expectedDigest(attributes)
+  return stated === undefined || verifiedBySums ? ['xxh64'] : ['xxh64', stated.algorithm]
+}
+
 /** @throws Failure `backend-corrupt` when the bytes of `key` are not those that the backend states */
 export function checkDigest(key: string, stated: Checksum, hex: string | undefined): void {
   if (hex === stated.hex) return

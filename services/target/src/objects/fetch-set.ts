@@ -89,7 +89,7 @@ export class FetchSet {
   /** Ends a fetch earlier; the blocks behind it are nobody's again. */
   shorten(fetch: RangeFetch, end: number): void {
     this.#map.unclaim(this.#map.indexOf(end), this.#map.indexOf(fetch.end - 1) + 1)
-    fetch.end = end
+    fetch.shorten(end)
   }
 
   /** Ends every fetch with the block that it is at. */

@@ -36,8 +36,6 @@ export interface FetchingHost extends FetchHost {
   readonly wantsWhole: boolean
   /** Makes room for so many bytes more. */
   reserve(lengthBytes: number): Promise<void>
-  /** The connection of the whole object ended before its end: its digests are worth nothing. */
-  onStreamCut(): void
   /** A connection broke, and another goes on. */
   onTrouble(): void
   /** The backend has another version by now. */
@@ -51,6 +49,8 @@ export interface FetchingHost extends FetchHost {
   warn(event: string, error: unknown): void
   /** What no reader waits for cannot be had. */
   onBackgroundFailed(error: unknown): void
+  /** A connection that was only to make it faster cannot be had; its blocks are nobody's. */
+  onFurtherFailed(error: unknown): void
   /** Nothing of a run is under way any more, whatever came of it. */
   onRunGone(): void
 }
@@ -107,10 +107,7 @@ export class Fetching {
       fetch
         .run()
         .catch((error: unknown) => this.#streamBroke(fetch, error))
-        .finally(() => {
-          this.#fetches.delete(fetch)
-          if (fetch.cut) this.#host.onStreamCut()
-        }),
+        .finally(() => this.#fetches.delete(fetch)),
     )
   }
 
@@ -250,28 +247,37 @@ export class Fetching {
   /** Brings claimed blocks; the first attempt with an answer that is there already. */
   async #fetchRun(run: BlockRun, answered?: BackendBody): Promise<void> {
     const { map, pace } = this.#host
-    let from = run.first
+    let left = run
     let body = answered
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1; left.first < left.end; attempt++) {
+      const fetch = { ...left }
       try {
-        await this.#receive({ first: from, end: run.end }, body)
+        await this.#receive(fetch, body)
         return
       } catch (error) {
         body = undefined
-        while (from < run.end && map.isPresent(from)) from += 1
+        left = this.#missingOf(fetch)
         if (isUnreachable(error)) {
           pace?.refused()
           this.#host.onTrouble()
         }
         if (!isUnreachable(error) || attempt >= FETCH_ATTEMPTS || this.#abort.signal.aborted) {
-          map.unclaim(from, run.end)
+          map.unclaim(left.first, left.end)
           throw error
         }
       }
     }
   }
 
-  async #receive(run: BlockRun, answered: BackendBody | undefined): Promise<void> {
+  /** What did not arrive of a run. */
+  #missingOf({ first, end }: BlockRun): BlockRun {
+    let from = first
+    while (from < end && this.#host.map.isPresent(from)) from += 1
+    return { first: from, end }
+  }
+
+  /** Brings the blocks of `run`, whose end moves when others take over the rest. */
+  async #receive(run: ShrinkingRun, answered: BackendBody | undefined): Promise<void> {
     const { map } = this.#host
     const body = answered ?? (await this.#ask(run))
     const range = { start: map.startOf(run.first), end: map.endOf(run.end - 1) }
@@ -284,6 +290,7 @@ export class Fetching {
       await fetch.run()
     } finally {
       this.#fetches.delete(fetch)
+      run.end = map.indexOf(fetch.end - 1) + 1
     }
   }
 
@@ -339,12 +346,17 @@ export class Fetching {
         (error: unknown) => {
           end()
           if (background) this.#host.onBackgroundFailed(error)
+          else if (further) this.#host.onFurtherFailed(error)
           else this.#host.onRunFailed(error)
         },
       )
       .finally(() => this.#host.onRunGone())
       .catch((error: unknown) => this.#host.warn('a fill ended badly', error))
   }
+}
+
+interface ShrinkingRun extends BlockRun {
+  end: number
 }
 
 interface RunKind {

@@ -1,4 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
+import { RESERVE_STEP_BYTES } from '../space/space.ts'
+import { SEGMENT_BYTES } from './fetching.ts'
 import { cachedBucket, pattern, Rig } from './testing/rig.ts'
 
 const BLOCK = 64 * 1024
@@ -35,6 +37,25 @@ test('an object of which the share is there that the bucket names is fetched to 
   expect(rig.context.store.totals().reservedBytes).toBe(0)
   expect(await rig.get('a')).toEqual(bytes)
   expect(rig.remote.bytesRead).toBe(BLOCKS * BLOCK)
+})
+
+test('an object that comes piece by piece takes its room once', async () => {
+  await open(1)
+  const segments = 4 * SEGMENT_BYTES
+  rig.bucket = cachedBucket({ blockBytes: SEGMENT_BYTES, fillWholePercent: 1 })
+  rig.remote.put('remote', 'large', pattern(segments))
+  let most = 0
+  const act = async (): Promise<void> => {
+    const { usedBytes, reservedBytes } = rig.context.store.totals()
+    most = Math.max(most, usedBytes + reservedBytes)
+  }
+  rig.remote.addFault({ action: { kind: 'at', point: 'answer', act }, on: ['read'], times: 100 })
+  await rig.get('large', { range: { kind: 'from-to', first: 0, last: 0 } })
+  await rig.idle()
+  expect(rig.context.store.get(2, 'large')?.blocks).toBeUndefined()
+  expect(most).toBeGreaterThanOrEqual(segments)
+  // Room is taken in steps.
+  expect(most).toBeLessThan(segments + RESERVE_STEP_BYTES)
 })
 
 test('what nobody reads is not fetched where the bucket does not say so', async () => {

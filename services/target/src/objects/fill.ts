@@ -3,7 +3,6 @@ import type { Backend, BackendBody } from '@forebay/backend-port/backend'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure, isFailure } from '@forebay/base/failure'
 import { createDigester, type Digester } from '@forebay/base/hash/digester'
-import type { ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
@@ -13,7 +12,7 @@ import { choosePace } from './choose-pace.ts'
 import type { ConnectionShare } from './connection-share.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { dropCorrupt } from './drop-corrupt.ts'
-import { checkDigest, expectedDigest } from './expected-digest.ts'
+import { algorithmsInRow, checkDigest, expectedDigest } from './expected-digest.ts'
 import type { FetchPace } from './fetch-pace.ts'
 import { Fetching, type FetchingHost } from './fetching.ts'
 import { digestFile } from './file-digest.ts'
@@ -115,7 +114,7 @@ export class Fill implements FetchingHost {
     this.#reservedBytes = sizeBytes
     this.#keepsBlocks = false
     this.#wantsWhole = this.#context.whenAbandoned === 'finish'
-    const algorithms = this.#algorithmsInRow(this.sums !== undefined)
+    const algorithms = algorithmsInRow(this.attributes, this.sums !== undefined)
     this.#digester = createDigester(algorithms, { expectedBytes: sizeBytes })
     this.#fetching.consume(body, this.#digester)
   }
@@ -259,12 +258,14 @@ export class Fill implements FetchingHost {
   }
 
   onBackgroundFailed(error: unknown): void {
-    if (!isUnreachable(error) && !isFailure(error, 'slow-down', 'out-of-space')) {
-      this.#fail(error)
-      return
-    }
     this.#wantsWhole = false
-    this.onRunEnd()
+    this.onFurtherFailed(error)
+  }
+
+  onFurtherFailed(error: unknown): void {
+    // Who waits for what it was to bring asks for that itself.
+    if (isUnreachable(error) || isFailure(error, 'slow-down', 'out-of-space')) this.onRunEnd()
+    else this.#fail(error)
   }
 
   onRunGone(): void {
@@ -330,7 +331,7 @@ export class Fill implements FetchingHost {
   async #storeBatch(): Promise<void> {
     const { bucket, key, token } = this.#parts
     const { store, locks } = this.#context
-    const published = await locks.hold(keyIdOf(bucket, key), async () => {
+    const recorded = await locks.hold(keyIdOf(bucket, key), async () => {
       if (!token.isCurrent() || this.#finishing) return false
       const batch = this.#newBlocks
       this.#newBlocks = new Map()
@@ -348,14 +349,15 @@ export class Fill implements FetchingHost {
         return true
       }
       this.#record = await store.recordBlocks(this.#record, batch)
-      return false
+      return true
     })
-    if (published) await this.#reserveRest()
+    if (recorded) await this.#reserveRest()
   }
 
-  /** The commit gave all room back that was reserved; what other connections bring needs it still. */
+  /** What is recorded counts as used; what is on its way, or came and is in no record, needs room still. */
   async #reserveRest(): Promise<void> {
-    this.#reservedBytes = this.map.claimedBytes
+    this.#reservedBytes = this.map.claimedBytes + this.map.bytesOf(this.#newBlocks.keys())
+    this.#work.reserveOnly(this.#reservedBytes)
     try {
       await this.#work.reserve(this.#reservedBytes)
     } catch (error) {
@@ -405,13 +407,7 @@ export class Fill implements FetchingHost {
     if (digester !== undefined) return digester.digest()
     // The crc32c of the whole serves the record as well: nothing is read again.
     if (verified && this.sums?.algorithm === 'crc32c') return new Map()
-    return digestFile(this.fd, this.attributes.sizeBytes, this.#algorithmsInRow(verified))
-  }
-
-  /** What is computed of the whole in a row: the backend's own where sums of blocks do not verify it. */
-  #algorithmsInRow(verifiedBySums: boolean): readonly ChecksumAlgorithm[] {
-    const stated = expectedDigest(this.attributes)
-    return stated === undefined || verifiedBySums ? ['xxh64'] : ['xxh64', stated.algorithm]
+    return digestFile(this.fd, this.sizeBytes, algorithmsInRow(this.attributes, verified))
   }
 
   async #publish(contentXxh64: string | undefined): Promise<void> {

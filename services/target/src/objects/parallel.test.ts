@@ -1,5 +1,5 @@
 import { createMemoryBackend } from '@forebay/backend-memory/memory-backend'
-import type { Backend, ReadOptions, ReadResult } from '@forebay/backend-port/backend'
+import type { Backend, BackendBody, ReadOptions, ReadResult } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
 import { hashBuffer } from '@forebay/base/hash/digester'
 import type { Checksum } from '@forebay/model/checksum'
@@ -72,6 +72,17 @@ function stating(checksum: Checksum): ObjectContext {
   })
 }
 
+type Pump = BackendBody['pump']
+
+/** The answer with another way to get at its bytes. */
+function pumping(result: ReadResult, change: (pump: Pump) => Pump): ReadResult {
+  if (result.kind !== 'found') return result
+  const { body } = result
+  const pump = change((write) => body.pump(write))
+  const { lengthBytes } = body
+  return { ...result, body: { lengthBytes, pump, discard: () => body.discard() } }
+}
+
 /** The ranges that were asked for, in this order; undefined is the whole. */
 function asked() {
   return rig.remote
@@ -115,12 +126,8 @@ describe('a large object whose connection is slow', () => {
     }
     const counted = answering(async (options, ask) => {
       const result = await ask(options)
-      if (result.kind !== 'found') return result
-      const { body } = result
       count(1)
-      const pump: typeof body.pump = (write) => body.pump(write).finally(() => count(-1))
-      const { lengthBytes } = body
-      return { ...result, body: { lengthBytes, pump, discard: () => body.discard() } }
+      return pumping(result, (pump) => (write) => pump(write).finally(() => count(-1)))
     })
     await readAll({ ...counted, connectionsPerObjectMax: 3 })
     expect(most).toBe(3)
@@ -257,6 +264,27 @@ describe('an origin that does not do as it is asked', () => {
     expect((await readAll(context)).equals(bytes)).toBe(true)
   })
 
+  test('allows two connections at a time: what they bring is what there is', async () => {
+    let open = 0
+    let refused = 0
+    const context = answering(async (options, ask) => {
+      if (open >= 2) {
+        refused += 1
+        throw new Failure('backend-throttled', 'slow down')
+      }
+      open += 1
+      const end = (): void => {
+        open -= 1
+      }
+      return pumping(await ask(options), (pump) => (write) => pump(write).finally(end))
+    })
+    expect((await readAll(context)).equals(bytes)).toBe(true)
+    expect(refused).toBeGreaterThan(2)
+    await rig.idle()
+    expect(rig.context.fills.share.taken).toBe(0)
+    expect(rig.context.store.totals().reservedBytes).toBe(0)
+  })
+
   test('never answers a further connection: the read does not wait for it, nor hold anything', async () => {
     rig.remote.addFault({ action: { kind: 'hang' }, on: ['read'], skip: 1, times: 1 })
     expect((await readAll(rig.context)).equals(bytes)).toBe(true)
@@ -281,6 +309,48 @@ describe('an origin that does not do as it is asked', () => {
 })
 
 describe('an object that came by several connections', () => {
+  test.each(['crc32c', 'sha256', undefined] as const)(
+    'has the checksums of all of its bytes when the first connection ends last: %s',
+    async (algorithm) => {
+      const stated = algorithm && {
+        algorithm,
+        kind: 'whole' as const,
+        hex: hashBuffer(algorithm, bytes),
+      }
+      const others = Promise.withResolvers<void>()
+      const context = answering(async (options, ask) => {
+        const result = await ask(options)
+        if (result.kind !== 'found') return result
+        const { attributes } = result
+        const checksums = stated === undefined ? [] : [stated]
+        const answer = { ...result, attributes: { ...attributes, checksums } }
+        if (options.range !== undefined) return answer
+        return pumping(
+          answer,
+          (pump) => (write) =>
+            pump(async (chunk) => {
+              await write(chunk)
+              await others.promise
+            }),
+        )
+      })
+      const alone = { ...context, connectionsPerObjectMax: 1 }
+      const whole = readAll(alone)
+      const first = 3 * SEGMENT_BYTES
+      const range = { kind: 'from-to', first, last: SIZE - 1 } as const
+      // So far ahead that it takes the end over from the first connection.
+      expect((await readAll(alone, { range })).equals(bytes.subarray(first))).toBe(true)
+      others.resolve()
+      expect((await whole).equals(bytes)).toBe(true)
+      await rig.idle()
+      expect(asked()).toHaveLength(2)
+      const record = rig.context.store.get(2, 'a')
+      const xxh64 = hashBuffer('xxh64', bytes)
+      expect(record?.contentXxh64 ?? xxh64).toBe(xxh64)
+      expect(record?.attributes.sizeBytes).toBe(SIZE)
+    },
+  )
+
   test.each(['crc32', 'crc32c', 'crc64nvme', 'sha256'] as const)(
     'is verified against the %s that the backend states of the whole',
     async (algorithm) => {

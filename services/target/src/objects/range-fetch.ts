@@ -27,6 +27,8 @@ export interface FetchHost {
   /** Bytes up to the fetch's `position` are in the file. */
   onWritten(fetch: RangeFetch): void
   onBlock(index: number, crc: number): void
+  /** The connection of the whole object ends before its end: its digests are worth nothing. */
+  onStreamCut(): void
 }
 
 /**
@@ -38,12 +40,12 @@ export interface FetchHost {
  */
 export class RangeFetch {
   readonly start: number
-  end: number
   /** Offset up to which the bytes are in the file. */
   position: number
   readonly #host: FetchHost
   readonly #body: BackendBody
-  readonly #digester: Digester | undefined
+  #end: number
+  #digester: Digester | undefined
   readonly #sink: BodySink
   /** Blocks whose bytes were taken and are not all written yet, in order. */
   readonly #taken: { readonly index: number; readonly end: number; readonly crc: number }[] = []
@@ -65,7 +67,7 @@ export class RangeFetch {
     this.#body = body
     this.#digester = range.digester
     this.start = range.start
-    this.end = range.end
+    this.#end = range.end
     this.position = range.start
     this.#takenTo = range.start
     this.#sum = host.sums?.start()
@@ -78,14 +80,22 @@ export class RangeFetch {
     })
   }
 
+  get end(): number {
+    return this.#end
+  }
+
+  /** Moves the end closer; what came beyond it already stays. */
+  shorten(end: number): void {
+    this.#end = end
+    if (this.#digester === undefined) return
+    // At once: its last bytes may be those that make the object whole.
+    this.#digester = undefined
+    this.#host.onStreamCut()
+  }
+
   /** Offset up to which the bytes came in. */
   get takenTo(): number {
     return this.#takenTo
-  }
-
-  /** True when the fetch ended early because its end was moved to where it is. */
-  get cut(): boolean {
-    return this.#cut
   }
 
   /** True when `copyHeld` has a byte at `offset`. */

@@ -62,6 +62,8 @@ export interface WorkFile {
    * @throws Failure `slow-down` while eviction can still help, `out-of-space` when not.
    */
   reserve(bytes: number): Promise<void>
+  /** Gives back what is reserved beyond `bytes` in all. */
+  reserveOnly(bytes: number): void
   /** Removes the name and gives the reservation back; `fd` stays usable until `close`. Idempotent. */
   unlink(): void
   /** Closes the descriptor (and unlinks, unless committed). Idempotent. */

@@ -69,6 +69,13 @@ export class LocalWorkFile implements WorkFile {
     if (!this.isOpen) this.releaseReservation()
   }
 
+  reserveOnly(bytes: number): void {
+    const spare = this.#reservedBytes + this.#askedBytes - bytes
+    const given = Math.max(0, Math.min(this.#reservedBytes, spare))
+    this.drive.space.release(given)
+    this.#reservedBytes -= given
+  }
+
   unlink(): void {
     if (!this.#named || !this.#unlinkable) return
     this.#named = false
