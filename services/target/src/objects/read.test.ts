@@ -159,3 +159,24 @@ test('bypass reads and keeps nothing', async () => {
   expect(rig.context.store.get(2, 'a')).toBeUndefined()
   expect(rig.reads).toEqual(['bypass', 'bypass'])
 })
+
+test('blocks that are read from the cache keep their object there', async () => {
+  const mib = 1024 ** 2
+  rig = await Rig.open(cachedBucket({ blockBytes: mib, sparseThresholdBytes: mib }))
+  await rig.stop()
+  rig.room = { capacityBytes: 64 * mib }
+  await rig.start(rig.directory)
+  const range = { kind: 'from-to', first: 0, last: 10 * mib - 1 } as const
+  for (const key of ['a', 'b']) rig.remote.put('remote', key, Buffer.alloc(20 * mib))
+  for (const key of ['a', 'b', 'a']) {
+    await rig.get(key, { range })
+    await rig.idle()
+    rig.clock.shiftMs += 10_000
+  }
+  expect(rig.reads.at(-1)).toBe('partial')
+  rig.remote.put('remote', 'c', Buffer.alloc(40 * mib))
+  await rig.get('c')
+  const has = (key: string): boolean => rig.context.store.get(2, key) !== undefined
+  while (has('a') && has('b')) await rig.clock.sleep(5)
+  expect([has('a'), has('b')]).toEqual([true, false])
+})

@@ -244,7 +244,10 @@ async function servePartial(
   const fits = running !== undefined && samePin(running.pin, record.pin)
   if (!fits) running?.retire()
   const fill = fits ? running : resumeSparse(context, request, record)
-  if (fill !== undefined) return answerFromFill(context, request, { fill, status: 'partial' })
+  if (fill !== undefined) {
+    context.store.touch(record)
+    return answerFromFill(context, request, { fill, status: 'partial' })
+  }
   await dropCorrupt(context, request, record)
   return 'again'
 }
