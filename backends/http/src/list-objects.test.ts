@@ -315,3 +315,12 @@ describe('a source that is one object', () => {
     expect(await backend.read({ key: 'other', signal })).toEqual({ kind: 'absent' })
   })
 })
+
+test.each(['..\\../', 'a\\..\\../', './'])(
+  'the prefix %s would lead out of the directory, so nothing is asked',
+  async (prefix) => {
+    await open(() => answer({ status: 200, headers: JSON_TYPE, body: '[]' }))
+    expect(await backend.list({ prefix, pageMax: 10, signal })).toMatchObject({ objects: [] })
+    expect(origin.requests).toEqual([])
+  },
+)

@@ -76,8 +76,9 @@ class Walk {
     const start = prefix.slice(0, prefix.lastIndexOf('/') + 1)
     // No object has such a key, though a server may take the path for another one.
     const odd = start
-      .split('/')
       .slice(0, -1)
+      // Some servers take a backslash for a slash.
+      .split(/[/\\]/)
       .some((name) => /^\.{0,2}$/.test(name))
     if (pageMax > 0 && !(odd && start !== '')) await this.#visit(start)
     return { items: this.#items, next: this.#next }
