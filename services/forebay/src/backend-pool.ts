@@ -82,12 +82,22 @@ export class BackendPool {
     return found === undefined ? undefined : binding
   }
 
-  /** @throws Failure `bucket-not-found` | `backend-*` when the bucket at the backend cannot be used */
+  /**
+   * An account that no bucket has yet is closed again, so that none is kept of a bucket that never
+   * comes to be.
+   *
+   * @throws Failure `bucket-not-found` | `backend-*` when the bucket at the backend cannot be used
+   */
   async check(binding: BackendBinding, signal: AbortSignal): Promise<void> {
     const { provider, bucket, endpoint } = binding
     await this.#options.checkEndpoint(provider === 'http' ? bucket : endpoint)
-    const found = await this.#accountOf(binding).lookupBucket(binding.bucket, { signal })
-    if (found !== undefined) return
+    const known = this.#accounts.get(idOf(binding))
+    const account = known ?? this.#open(binding)
+    try {
+      if ((await account.lookupBucket(bucket, { signal })) !== undefined) return
+    } finally {
+      if (known === undefined) await account.close()
+    }
     throw new Failure('bucket-not-found', `the backend has no bucket "${binding.bucket}"`, {
       hint: HINTS[provider],
     })
@@ -98,14 +108,21 @@ export class BackendPool {
   }
 
   #accountOf(binding: BackendBinding): Account {
-    const { provider, endpoint, region, profile, forcePathStyle } = binding
-    const id = JSON.stringify([provider, endpoint, region, profile, forcePathStyle])
+    const id = idOf(binding)
     const known = this.#accounts.get(id)
     if (known !== undefined) return known
-    const { settings, nodeId, clock } = this.#options
-    const vendorRegion = this.#vendorRegion
-    const account = openAccount(binding, { settings, nodeId, clock, vendorRegion })
+    const account = this.#open(binding)
     this.#accounts.set(id, account)
     return account
   }
+
+  #open(binding: BackendBinding): Account {
+    const { settings, nodeId, clock } = this.#options
+    return openAccount(binding, { settings, nodeId, clock, vendorRegion: this.#vendorRegion })
+  }
+}
+
+/** Buckets with the same have one account. */
+function idOf({ provider, endpoint, region, profile, forcePathStyle }: BackendBinding): string {
+  return JSON.stringify([provider, endpoint, region, profile, forcePathStyle])
 }
