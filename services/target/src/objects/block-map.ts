@@ -78,6 +78,15 @@ export class BlockMap {
     return bytes
   }
 
+  /** Bytes of the blocks of `[from, to)` that are nobody's. */
+  absentBytes(from: number, to: number): number {
+    let bytes = 0
+    for (let index = this.indexOf(from); this.startOf(index) < to; index++) {
+      if (this.isAbsent(index)) bytes += this.endOf(index) - this.startOf(index)
+    }
+    return bytes
+  }
+
   bytesOf(blocks: Iterable<number>): number {
     let bytes = 0
     for (const index of blocks) bytes += this.endOf(index) - this.startOf(index)

@@ -80,11 +80,8 @@ export class Fill implements FetchingHost {
     this.pin = parts.pin
     this.askedMs = parts.askedMs
     const table = parts.record?.blocks
-    this.map = new BlockMap(
-      parts.attributes.sizeBytes,
-      table?.blockBytes ?? properties.blockBytes,
-      table,
-    )
+    const blockBytes = table?.blockBytes ?? properties.blockBytes
+    this.map = new BlockMap(this.sizeBytes, blockBytes, table)
     this.pace = choosePace(context, parts)
     this.sums =
       this.pace === undefined ? undefined : BlockSums.of(this.map, expectedDigest(parts.attributes))
@@ -126,6 +123,12 @@ export class Fill implements FetchingHost {
     this.#completeWhenMuchIsThere()
     if (this.#wantsWhole) this.#fetching.dispatch()
     return reader
+  }
+
+  /** Makes sure of room for what is missing. @throws Failure `slow-down` | `out-of-space` */
+  async findRoom({ offset, end }: Reader): Promise<void> {
+    await this.#work.reserve(this.#reservedBytes + this.map.absentBytes(offset, end))
+    this.#work.reserveOnly(this.#reservedBytes)
   }
 
   leave(reader: Reader): void {

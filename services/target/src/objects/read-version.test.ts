@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { readObject } from './read.ts'
-import { NATIVE, pattern, Rig } from './testing/rig.ts'
+import { cachedBucket, NATIVE, pattern, Rig } from './testing/rig.ts'
 
 let rig: Rig
 const signal = new AbortController().signal
@@ -90,4 +90,23 @@ test('null is the version of an object without versions, and of a native one', a
   await rig.target.evict({ bucket: rig.bucket, key: 'k', conditions: {}, signal })
   await twoVersions()
   await expect(get('null')).rejects.toMatchObject({ code: 'version-not-found' })
+})
+
+test('a named version that is cached in part is read past a cache without room', async () => {
+  const mib = 1024 ** 2
+  await rig.stop()
+  rig.bucket = cachedBucket({ blockBytes: mib, sparseThresholdBytes: mib })
+  rig.room = { capacityBytes: 24 * mib }
+  await rig.start(rig.directory)
+  rig.remote.deleteBucket('remote')
+  rig.remote.createBucket('remote', { versioned: true })
+  const large = pattern(40 * mib)
+  rig.remote.put('remote', 'k', large)
+  const range = { kind: 'from-to', first: 0, last: 9 } as const
+  expect(await rig.get('k', { range })).toEqual(large.subarray(0, 10))
+  await rig.idle()
+  expect(rig.context.store.get(2, 'k')?.blocks).toBeDefined()
+  const answer = await get('v1')
+  expect(answer).toMatchObject({ kind: 'found', cache: { status: 'bypass' } })
+  expect('bytes' in answer && answer.bytes.equals(large)).toBe(true)
 })

@@ -55,15 +55,17 @@ export async function readObject(
       const answer = await readCached(context, request)
       if (answer !== 'again') return count(context, request, answer)
     } catch (error) {
-      // No room in the cache is no reason to refuse a read, nor is a disk that fails.
-      if (isFailure(error, 'out-of-space', 'slow-down', 'disk-error')) {
-        return readPast(context, request)
-      }
+      if (isRoomless(error)) return readPast(context, request)
       if (!isFailure(error, 'backend-changed')) throw error
     }
   }
   // Overwritten again and again: what the backend sends now is an answer, although nothing to keep.
   return readPast(context, request)
+}
+
+/** No room in the cache is no reason to refuse a read, nor is a disk that fails. */
+function isRoomless(error: unknown): boolean {
+  return isFailure(error, 'out-of-space', 'slow-down', 'disk-error')
 }
 
 /** Past the cache. @throws Failure `unavailable` when the object changes too fast even for that */
@@ -94,12 +96,26 @@ async function readNamed(context: ObjectContext, request: ReadRequest): Promise<
     const answer =
       found.kind === 'past'
         ? await passVersion(context, unnamed, found)
-        : await serveRecord(context, unnamed, { record: found.record, status: 'hit' })
+        : await readKept(context, unnamed, found.record)
     if (answer !== 'again') return count(context, request, answer)
   }
   throw new Failure('unavailable', `${request.key}: the version could not be read`, {
     retryAfterSeconds: 1,
   })
+}
+
+/** The version that is kept; past the cache where its missing blocks find no room. */
+async function readKept(
+  context: ObjectContext,
+  request: ReadRequest,
+  record: ObjectRecord,
+): Promise<ReadAnswer | 'again'> {
+  try {
+    return await serveRecord(context, request, { record, status: 'hit' })
+  } catch (error) {
+    if (!isRoomless(error)) throw error
+    return passVersion(context, request, record)
+  }
 }
 
 function readNative(context: ObjectContext, request: ReadRequest): ReadAnswer {
@@ -393,6 +409,8 @@ async function answerFromFill(
   const whole = lengthBytes === attributes.sizeBytes
   const reader = fill.join(offset, end)
   try {
+    // What is there is sent at once: where the rest finds no room, it is too late to read past the cache.
+    if (status === 'partial') await fill.findRoom(reader)
     if (lengthBytes > 0)
       await fill.waitFor({ offset, lengthBytes, held: true, whole }, request.signal)
     else if (attributes.sizeBytes === 0) await fill.waitForAll(request.signal)
