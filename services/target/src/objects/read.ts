@@ -63,11 +63,6 @@ export async function readObject(
   return readPast(context, request)
 }
 
-/** No room in the cache is no reason to refuse a read, nor is a disk that fails. */
-function isRoomless(error: unknown): boolean {
-  return isFailure(error, 'out-of-space', 'slow-down', 'disk-error')
-}
-
 /** Past the cache. @throws Failure `unavailable` when the object changes too fast even for that */
 async function readPast(context: ObjectContext, request: ReadRequest): Promise<ReadAnswer> {
   for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
@@ -116,6 +111,11 @@ async function readKept(
     if (!isRoomless(error)) throw error
     return passVersion(context, request, record)
   }
+}
+
+/** No room in the cache is no reason to refuse a read, nor is a disk that fails. */
+function isRoomless(error: unknown): boolean {
+  return isFailure(error, 'out-of-space', 'slow-down', 'disk-error')
 }
 
 function readNative(context: ObjectContext, request: ReadRequest): ReadAnswer {
