@@ -1,4 +1,5 @@
 import type { Backend } from '@forebay/backend-port/backend'
+import { withProgressTimeout } from '@forebay/backend-port/with-progress-timeout'
 import { resolveRegion } from '@forebay/backend-s3/vendor-region'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
@@ -78,8 +79,8 @@ export class BackendPool {
     signal: AbortSignal,
   ): Promise<BackendBinding | undefined> {
     const binding: BackendBinding = { provider, bucket: name }
-    const found = await this.#accountOf(binding).lookupBucket(name, { signal })
-    return found === undefined ? undefined : binding
+    const isThere = await this.#isThere(this.#accountOf(binding), binding, signal)
+    return isThere ? binding : undefined
   }
 
   /**
@@ -94,7 +95,7 @@ export class BackendPool {
     const known = this.#accounts.get(idOf(binding))
     const account = known ?? this.#open(binding)
     try {
-      if ((await account.lookupBucket(bucket, { signal })) !== undefined) return
+      if (await this.#isThere(account, binding, signal)) return
     } finally {
       if (known === undefined) await account.close()
     }
@@ -114,6 +115,15 @@ export class BackendPool {
     const account = this.#open(binding)
     this.#accounts.set(id, account)
     return account
+  }
+
+  /** Within the time for an answer, but not counted: metrics by names that callers invent have no end. */
+  async #isThere(account: Account, binding: BackendBinding, signal: AbortSignal): Promise<boolean> {
+    const { settings, clock } = this.#options
+    const { progressTimeoutMs: ms } = settings.backends.limits
+    const timeouts = { answerMs: ms, chunkMs: ms, clock }
+    const backend = withProgressTimeout(account.bucket(binding.bucket), timeouts)
+    return (await backend.headBucket({ signal })) !== undefined
   }
 
   #open(binding: BackendBinding): Account {

@@ -2,7 +2,7 @@ import { openAzureAccount } from '@forebay/backend-azure/azure-backend'
 import type { AzureCredentials } from '@forebay/backend-azure/azure-options'
 import { openGcsAccount } from '@forebay/backend-gcs/gcs-backend'
 import { openHttpAccount } from '@forebay/backend-http/http-backend'
-import type { Backend, BucketInfo, Call } from '@forebay/backend-port/backend'
+import type { Backend } from '@forebay/backend-port/backend'
 import { openS3Account } from '@forebay/backend-s3/s3-backend'
 import { createAddressGuard } from '@forebay/backend-transport/address-guard'
 import type { Clock } from '@forebay/base/clock'
@@ -13,7 +13,6 @@ import type { BackendBinding } from '@forebay/model/bucket'
 /** Connections and credentials that the buckets of one account share. */
 export interface Account {
   bucket(name: string): Backend
-  lookupBucket(name: string, call: Call): Promise<BucketInfo | undefined>
   close(): Promise<void>
 }
 
