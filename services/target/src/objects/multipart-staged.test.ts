@@ -156,6 +156,20 @@ test('the store decides about the conditions, and a refused upload can be comple
   expect(await rig.get('a')).toEqual(Buffer.concat([ONE, TWO]))
 })
 
+test('a Complete that was refused is refused again, also where the store has the same bytes', async () => {
+  rig = await Rig.open(cachedBucket(), STAGED)
+  const uploadId = await begin()
+  const parts = await bothParts(uploadId)
+  await rig.put('a', Buffer.concat([ONE, TWO]))
+  const once = { ifNoneMatch: ['*'] }
+  for (let attempt = 0; attempt < 2; attempt++) {
+    await expect(complete(uploadId, parts, once)).rejects.toMatchObject({
+      code: 'precondition-failed',
+    })
+  }
+  expect(rig.remote.get('remote', 'a')?.metadata).toEqual({})
+})
+
 test('a part may be copied from an object of the same store, through this node', async () => {
   rig = await Rig.open(cachedBucket(), STAGED)
   await rig.put('source', ONE)

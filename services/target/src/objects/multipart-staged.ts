@@ -1,3 +1,4 @@
+import { isUndecided } from '@forebay/backend-port/undecided'
 import { isFailure } from '@forebay/base/failure'
 import { createDigester } from '@forebay/base/hash/digester'
 import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
@@ -64,7 +65,7 @@ async function writeParts(
   const { bucket, key, conditions } = request
   const { headers, metadata, storageClass, tags } = upload
   await noteCompleting(context, upload, { etag: '', done: false })
-  return writeObject(context, {
+  const writing = writeObject(context, {
     bucket,
     key,
     headers,
@@ -76,6 +77,11 @@ async function writeParts(
     md5: true,
     body: bodyOf(context, parts, checksum),
     signal: new AbortController().signal,
+  })
+  return writing.catch(async (error: unknown) => {
+    // What was certainly refused is not at the backend, whatever is there.
+    if (!isUndecided(error)) await storeDescription(context, true, upload)
+    throw error
   })
 }
 
