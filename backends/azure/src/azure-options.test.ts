@@ -85,18 +85,22 @@ describe('an account', () => {
   describe('whose endpoint a user named', () => {
     const resolveForeign = (endpoint: string, credentials: AzureOptions['credentials']) =>
       resolve({ endpoint, credentials, account: 'acc', foreignEndpoint: true })
-    const reusable = [{ kind: 'chain' }, { kind: 'sas', token: 'sig=s' }] as const
+    const reusable = [
+      { kind: 'chain' },
+      { kind: 'sas', token: 'sig=s' },
+      { kind: 'shared-key', key: 'a2V5' },
+    ] as const
 
     test.each([
       'https://evil.example',
       'https://acc.blob.core.windows.net.evil.example',
       'http://acc.blob.core.windows.net',
-    ])('gets no token and no shared access signature at %s', (endpoint) => {
+    ])('gets no token and no signature at %s', (endpoint) => {
       for (const credentials of reusable) {
         expect(() => resolveForeign(endpoint, credentials)).toThrow(/not sent/)
       }
-      const key = { kind: 'shared-key', key: 'a2V5' } as const
-      expect(resolveForeign(endpoint, key)).toMatchObject({ credentials: key })
+      const anonymous = { kind: 'anonymous' } as const
+      expect(resolveForeign(endpoint, anonymous)).toMatchObject({ credentials: anonymous })
     })
 
     test.each([

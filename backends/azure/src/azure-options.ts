@@ -89,12 +89,16 @@ export function resolveAddress(options: AzureOptions): AzureAddress {
 const AZURE_HOST =
   /\.blob\.(core\.(windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)|storage\.azure\.net)$/
 
+/**
+ * What an endpoint is sent, it can use at the account itself: tokens as they are, and requests signed
+ * with a key for a quarter of an hour, because the signature does not cover the host.
+ */
 function checkForeign({ hostname, protocol }: URL, { kind }: AzureCredentials): void {
-  if (kind === 'shared-key' || kind === 'anonymous') return
+  if (kind === 'anonymous') return
   if (protocol === 'https:' && AZURE_HOST.test(hostname)) return
   const message = `the credentials of this node are not sent to the endpoint ${hostname}`
   throw new Failure('backend-denied', message, {
-    hint: 'set backends.azure.endpoint, or use the key of the account',
+    hint: 'set backends.azure.endpoint to it',
   })
 }
 
