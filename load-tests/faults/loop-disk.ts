@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { mkdir, open, rm } from 'node:fs/promises'
 import { runCommand } from '../testkit/run-command.ts'
+import { requireTool } from '../testkit/tools.ts'
 
 /** EXT4_IOC_SHUTDOWN, and its way "do not even flush the log". */
 const SHUTDOWN_IOCTL = 0x8004587d
@@ -37,7 +38,7 @@ export class LoopDisk {
     const image = await open(disk.#image, 'w')
     await image.truncate(sizeBytes)
     await image.close()
-    await runCommand('mkfs.ext4', ['-q', '-F', disk.#image])
+    await runCommand(requireTool('power-loss'), ['-q', '-F', disk.#image])
     await mkdir(disk.path)
     await disk.mount()
     return disk
