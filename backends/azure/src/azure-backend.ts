@@ -1,3 +1,4 @@
+import type { Account } from '@forebay/backend-port/account'
 import type {
   Backend,
   BucketInfo,
@@ -5,7 +6,8 @@ import type {
   Capabilities,
   MutationOperations,
 } from '@forebay/backend-port/backend'
-import { Failure, isFailure } from '@forebay/base/failure'
+import { noMultipart } from '@forebay/backend-port/no-multipart'
+import { isFailure } from '@forebay/base/failure'
 import type { AzureOptions } from './azure-options.ts'
 import { refusalOf } from './classify-error.ts'
 import {
@@ -40,24 +42,8 @@ export const AZURE_CAPABILITIES: Capabilities = {
   putBytesMax: BLOCKS_MAX * 4000 * 1024 ** 2,
 }
 
-/** One storage account. Its containers share connections and credentials. */
-export interface AzureAccount {
-  /** The container as a backend; nothing is asked, so it need not exist. `close` of it does nothing. */
-  bucket(name: string): Backend
-  /**
-   * The container as the account sees it, `undefined` when there is none.
-   *
-   * @throws Failure `backend-denied` when the credentials may not ask
-   */
-  lookupBucket(name: string, call: Call): Promise<BucketInfo | undefined>
-  /** Every container of the account. */
-  listBuckets(call: Call): Promise<readonly BucketInfo[]>
-  /** Ends all connections, with what is under way on them. */
-  close(): Promise<void>
-}
-
 /** @throws Failure `setting-invalid` when the options do not say which account is meant */
-export function openAzureAccount(options: AzureOptions): AzureAccount {
+export function openAzureAccount(options: AzureOptions): Account {
   const connection = openConnection(options)
   return {
     bucket: (name) => bucketBackend({ connection, bucket: name }),
@@ -85,7 +71,7 @@ function bucketBackend(place: Place): Backend {
       write: (options, body) => writeObject(place, options, body),
       copy: (options) => copyObject(place, options),
       delete: (options) => deleteObject(place, options),
-      ...NO_MULTIPART,
+      ...noMultipart('Azure Blob Storage'),
     },
     read: (options) => readObject(place, options),
     head: (options) => headObject(place, options),
@@ -111,23 +97,6 @@ async function deleteObject(
     if (!isFailure(error, 'object-not-found') || conditions.ifMatch !== undefined) throw error
   })
 }
-
-function unsupported(): Promise<never> {
-  return Promise.reject(
-    new Failure('not-implemented', 'Azure Blob Storage has no multipart uploads'),
-  )
-}
-
-/** The target keeps the parts and writes the object whole. */
-const NO_MULTIPART = {
-  createUpload: unsupported,
-  writePart: unsupported,
-  completeUpload: unsupported,
-  abortUpload: unsupported,
-  copyPart: unsupported,
-  listParts: unsupported,
-  listUploads: unsupported,
-} satisfies Partial<MutationOperations>
 
 async function lookupBucket(
   connection: Connection,

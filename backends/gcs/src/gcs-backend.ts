@@ -1,11 +1,7 @@
-import type {
-  Backend,
-  BucketInfo,
-  Call,
-  Capabilities,
-  MutationOperations,
-} from '@forebay/backend-port/backend'
-import { Failure, isFailure } from '@forebay/base/failure'
+import type { Account } from '@forebay/backend-port/account'
+import type { Backend, Capabilities, MutationOperations } from '@forebay/backend-port/backend'
+import { noMultipart } from '@forebay/backend-port/no-multipart'
+import { isFailure } from '@forebay/base/failure'
 import { LIST_PAGE_MAX } from '@forebay/base/limits'
 import { checkBucketOf, listBuckets, lookupBucket } from './buckets.ts'
 import { refusalOf } from './classify-error.ts'
@@ -38,23 +34,7 @@ export const GCS_CAPABILITIES: Capabilities = {
   putBytesMax: 5 * 1024 ** 4,
 }
 
-/** One account of Google Cloud Storage. Its buckets share connections and credentials. */
-export interface GcsAccount {
-  /** The bucket as a backend; nothing is asked, so it need not exist. `close` of it does nothing. */
-  bucket(name: string): Backend
-  /**
-   * The bucket as the account sees it, `undefined` when there is none.
-   *
-   * @throws Failure `backend-denied` when neither it nor its objects may be asked for
-   */
-  lookupBucket(name: string, call: Call): Promise<BucketInfo | undefined>
-  /** Every bucket of the project. @throws Failure `backend-refused` when no project is known */
-  listBuckets(call: Call): Promise<readonly BucketInfo[]>
-  /** Ends all connections, with what is under way on them. */
-  close(): Promise<void>
-}
-
-export function openGcsAccount(options: GcsOptions): GcsAccount {
+export function openGcsAccount(options: GcsOptions): Account {
   const connection = openConnection(options)
   return {
     bucket: (name) => bucketBackend({ connection, bucket: name }),
@@ -82,7 +62,7 @@ function bucketBackend(place: Place): Backend {
       write: (options, body) => writeObject(place, options, body),
       copy: (options) => copyObject(place, options),
       delete: (options) => deleteObject(place, options),
-      ...NO_MULTIPART,
+      ...noMultipart('Google Cloud Storage'),
     },
     read: (options) => readObject(place, options),
     head: (options) => headObject(place, options),
@@ -110,23 +90,6 @@ async function deleteObject(
   if (!isFailure(failure, 'object-not-found')) throw failure
   await checkBucketOf(place, failure, signal)
 }
-
-function unsupported(): Promise<never> {
-  return Promise.reject(
-    new Failure('not-implemented', 'Google Cloud Storage has no multipart uploads'),
-  )
-}
-
-/** The target keeps the parts and writes the object whole. */
-const NO_MULTIPART = {
-  createUpload: unsupported,
-  writePart: unsupported,
-  completeUpload: unsupported,
-  abortUpload: unsupported,
-  copyPart: unsupported,
-  listParts: unsupported,
-  listUploads: unsupported,
-} satisfies Partial<MutationOperations>
 
 async function closeConnection(connection: Connection): Promise<void> {
   await connection.agent.destroy()

@@ -1,4 +1,5 @@
 import { HeadBucketCommand, ListBucketsCommand } from '@aws-sdk/client-s3'
+import type { Account } from '@forebay/backend-port/account'
 import type { Backend, BucketInfo, Call, Capabilities } from '@forebay/backend-port/backend'
 import { isFailure } from '@forebay/base/failure'
 import { LIST_PAGE_MAX, PUT_BYTES_MAX } from '@forebay/base/limits'
@@ -25,23 +26,7 @@ export const S3_CAPABILITIES: Capabilities = {
   putBytesMax: PUT_BYTES_MAX,
 }
 
-/** One account of an object store. Its buckets share connections and credentials. */
-export interface S3Account {
-  /** The bucket as a backend; nothing is asked, so it need not exist. `close` of it does nothing. */
-  bucket(name: string): Backend
-  /**
-   * The bucket as the account sees it, `undefined` when there is none.
-   *
-   * @throws Failure `backend-denied` when it exists but is somebody else's
-   */
-  lookupBucket(name: string, call: Call): Promise<BucketInfo | undefined>
-  /** Every bucket of the account. */
-  listBuckets(call: Call): Promise<readonly BucketInfo[]>
-  /** Ends all connections, with what is under way on them. */
-  close(): Promise<void>
-}
-
-export function openS3Account(options: S3Options): S3Account {
+export function openS3Account(options: S3Options): Account {
   const regions = new Regions(options)
   return {
     bucket: (name) => bucketBackend(regions, name),
