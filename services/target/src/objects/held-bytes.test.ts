@@ -38,6 +38,22 @@ async function open(path: string, range?: RangeRequest): Promise<void> {
   bodies.set(path, answer.body)
 }
 
+/** Asks for `path`; `body` is what has come of its body so far, `closed` the end of the connection. */
+async function follow(
+  path: string,
+): Promise<{ readonly body: () => Buffer; readonly closed: Promise<unknown> }> {
+  const socket = await server.dial(path)
+  let got = Buffer.alloc(0)
+  socket.on('data', (chunk: Buffer) => {
+    got = Buffer.concat([got, chunk])
+  })
+  const closed = once(socket, 'close')
+  // Not every test waits for it.
+  closed.catch(() => undefined)
+  socket.resume()
+  return { body: () => bodyOf(got), closed }
+}
+
 describe('a large object on its way from the backend', () => {
   test('reaches its reader before it is in the file', async () => {
     const bytes = patterned(3 * MIB)
@@ -46,17 +62,12 @@ describe('a large object on its way from the backend', () => {
     const act = (): Promise<void> => held.promise
     rig.remote.addFault({ action: { kind: 'at', point: PAUSE_AT, act }, on: ['read'] })
     await open('/a')
-    const socket = await server.dial('/a')
-    let got = Buffer.alloc(0)
-    socket.on('data', (chunk: Buffer) => {
-      got = Buffer.concat([got, chunk])
-    })
-    socket.resume()
-    await until(() => bodyOf(got).length === PAUSE_AT)
-    expect(bodyOf(got).equals(bytes.subarray(0, PAUSE_AT))).toBe(true)
+    const { body } = await follow('/a')
+    await until(() => body().length === PAUSE_AT)
+    expect(body().equals(bytes.subarray(0, PAUSE_AT))).toBe(true)
     held.resolve()
-    await until(() => bodyOf(got).length === bytes.length)
-    expect(bodyOf(got).equals(bytes)).toBe(true)
+    await until(() => body().length === bytes.length)
+    expect(body().equals(bytes)).toBe(true)
   })
 
   test('never gives its end to a reader when it does not match its checksum', async () => {
@@ -67,17 +78,11 @@ describe('a large object on its way from the backend', () => {
     rig.remote.addFault({ action: { kind: 'at', point: bytes.length - 9, act }, on: ['read'] })
     rig.remote.addFault({ action: { kind: 'corrupt-answer', at: 5 }, on: ['read'] })
     await open('/a')
-    const socket = await server.dial('/a')
-    let got = Buffer.alloc(0)
-    socket.on('data', (chunk: Buffer) => {
-      got = Buffer.concat([got, chunk])
-    })
-    const closed = once(socket, 'close')
-    socket.resume()
-    await until(() => bodyOf(got).length >= bytes.length - TAIL)
+    const { body, closed } = await follow('/a')
+    await until(() => body().length >= bytes.length - TAIL)
     end.resolve()
     await closed
-    expect(bodyOf(got).length).toBe(bytes.length - TAIL)
+    expect(body().length).toBe(bytes.length - TAIL)
     expect(rig.context.store.get(2, 'a')).toBeUndefined()
   })
 
@@ -88,16 +93,10 @@ describe('a large object on its way from the backend', () => {
     rig.remote.addFault({ action: { kind: 'corrupt-answer', at: 5 }, on: ['read'] })
     rig.remote.addFault({ action: { kind: 'cut-body', afterBytes: 3 * MIB }, on: ['read'] })
     await open('/a')
-    const socket = await server.dial('/a')
-    let got = Buffer.alloc(0)
-    socket.on('data', (chunk: Buffer) => {
-      got = Buffer.concat([got, chunk])
-    })
-    const closed = once(socket, 'close')
-    socket.resume()
+    const { body, closed } = await follow('/a')
     await closed
     // What is in the file of the last block it may get, the last byte never.
-    expect(bodyOf(got).length).toBeLessThan(bytes.length)
+    expect(body().length).toBeLessThan(bytes.length)
     expect(rig.context.store.get(2, 'a')).toBeUndefined()
   })
 
@@ -115,17 +114,11 @@ describe('a large object on its way from the backend', () => {
     rig.remote.addFault({ action: { kind: 'at', point: 6 * MIB, act }, on: ['read'] })
     rig.remote.addFault({ action: { kind: 'corrupt-answer', at: 5 }, on: ['read'] })
     await open('/a')
-    const socket = await server.dial('/a')
-    let got = Buffer.alloc(0)
-    socket.on('data', (chunk: Buffer) => {
-      got = Buffer.concat([got, chunk])
-    })
-    const closed = once(socket, 'close')
-    socket.resume()
-    await until(() => bodyOf(got).length >= bytes.length - TAIL)
+    const { body, closed } = await follow('/a')
+    await until(() => body().length >= bytes.length - TAIL)
     held.resolve()
     await closed
-    expect(bodyOf(got).length).toBe(bytes.length - TAIL)
+    expect(body().length).toBe(bytes.length - TAIL)
     // The fill is over before the entry is gone.
     await until(() => rig.context.store.get(2, 'a') === undefined)
   })
