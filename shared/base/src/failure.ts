@@ -306,6 +306,12 @@ export class Failure extends Error {
   get retryable(): boolean {
     return CATALOGUE[this.code].retry
   }
+
+  /** Whole seconds for Retry-After: as stated, else one where the server failed for the moment. */
+  get waitSeconds(): number | undefined {
+    if (this.retryAfterSeconds !== undefined) return Math.max(0, Math.ceil(this.retryAfterSeconds))
+    return this.retryable && this.status >= 500 ? 1 : undefined
+  }
 }
 
 /** True when `error` is a `Failure`, with one of `codes` where codes are given. */

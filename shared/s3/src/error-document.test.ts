@@ -34,6 +34,9 @@ test('a refusal for now says when to come back', () => {
     3,
   ])
   expect(errorHeaders(new Failure('access-denied', 'x'))).toEqual([])
+  for (const code of ['backend-unreachable', 'backend-timeout', 'backend-corrupt'] as const) {
+    expect(errorHeaders(new Failure(code, 'x'))).toEqual(['retry-after', 1])
+  }
 })
 
 test('the message is what S3 says, and our own words are a hint', () => {

@@ -186,8 +186,8 @@ export function renderError(failure: Failure, context: ErrorContext): string {
 /** Headers that go with a failure, flat. */
 export function errorHeaders(failure: Failure): (string | number)[] {
   const flat: (string | number)[] = []
-  const seconds = failure.retryAfterSeconds ?? (failure.status === 503 ? 1 : undefined)
-  if (seconds !== undefined) flat.push('retry-after', Math.max(0, Math.ceil(seconds)))
+  const { waitSeconds } = failure
+  if (waitSeconds !== undefined) flat.push('retry-after', waitSeconds)
   const size = failure.facts['actualObjectSize']
   if (failure.code === 'range-not-satisfiable' && size !== undefined) {
     flat.push('content-range', `bytes */${size}`)

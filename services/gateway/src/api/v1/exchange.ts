@@ -204,9 +204,9 @@ const VERBS: Readonly<Record<V1Need, string>> = {
 }
 
 function extraHeaders(failure: Failure): WireHeaders {
-  const { retryAfterSeconds, facts } = failure
+  const { waitSeconds, facts } = failure
   return {
-    ...(retryAfterSeconds === undefined ? {} : { 'Retry-After': String(retryAfterSeconds) }),
+    ...(waitSeconds === undefined ? {} : { 'Retry-After': String(waitSeconds) }),
     ...(failure.code === 'method-not-allowed' ? { Allow: String(facts['allow'] ?? '') } : {}),
     ...(facts['sizeBytes'] === undefined
       ? {}
