@@ -127,6 +127,21 @@ describe('retry', () => {
     expect(store.requestCount('head')).toBeGreaterThan(220)
   })
 
+  test('who has waited for an answer that did not come in time does not wait again', async () => {
+    const clock = jumpingClock()
+    const slow: Backend = {
+      ...backend,
+      head: async (call) => {
+        await clock.sleep(RETRY_DEFAULTS.elapsedMaxMs)
+        return backend.head(call)
+      },
+    }
+    store.addFault({ action: { kind: 'refuse', code: 'backend-timeout' }, times: 100 })
+    const retried = withRetry(slow, { ...options, clock })
+    await expect(retried.head({ key: 'k', signal })).rejects.toThrow()
+    expect(store.requestCount('head')).toBe(1)
+  })
+
   test('a definite refusal is not repeated', async () => {
     const clock = jumpingClock()
     store.addFault({ action: { kind: 'refuse', code: 'backend-denied' } })
@@ -261,6 +276,39 @@ describe('caps', () => {
     await capped.head({ key: 'k', signal })
     expect(store.requestCount('head')).toBe(4)
   })
+})
+
+test('a store that is away gets no requests until it answers a probe, and then all is as before', async () => {
+  const clock = jumpingClock()
+  const composed = composeBackend(backend, {
+    ...COMPOSITION_DEFAULTS,
+    retry: { ...RETRY_DEFAULTS, attemptsMax: 1 },
+    observe: () => undefined,
+    // No time passes but what the test lets pass.
+    clock: { ...clock, sleep: () => new Promise(() => undefined) },
+    random: () => 1,
+  })
+  const down = { action: { kind: 'refuse', code: 'backend-unreachable' }, times: 1000 } as const
+  store.addFault(down)
+  for (let at = 0; at < 5; at++) {
+    await composed.head({ key: 'k', signal }).catch(() => clock.sleep(300))
+  }
+  const requests = store.requestCount('head')
+  for (let at = 0; at < 100; at++) {
+    await expect(composed.head({ key: 'k', signal })).rejects.toMatchObject({
+      code: 'backend-unreachable',
+      retryAfterSeconds: 1,
+    })
+  }
+  expect(store.requestCount('head')).toBe(requests)
+  store.clearFaults()
+  await clock.sleep(1000)
+  await expect(composed.head({ key: 'k', signal })).rejects.toThrow()
+  await expect
+    .poll(() => composed.head({ key: 'k', signal }).catch(String))
+    .toMatchObject({
+      kind: 'found',
+    })
 })
 
 test('the meter tells of every request once, with its outcome and its bytes', async () => {

@@ -1,6 +1,7 @@
 import type { Clock } from '@forebay/base/clock'
 import { type FailureCode, isFailure } from '@forebay/base/failure'
 import type { Backend } from './backend.ts'
+import { isRefusedByCircuit } from './circuit.ts'
 import { type BackendOperation, intercept, type Run, type Step } from './intercept.ts'
 
 export interface RetryOptions {
@@ -10,6 +11,8 @@ export interface RetryOptions {
   readonly baseMs: number
   /** Upper bound of any wait, a Retry-After of the store included, ms. */
   readonly waitMaxMs: number
+  /** No attempt begins later than this after the first, ms: who timed out has waited long enough. */
+  readonly elapsedMaxMs: number
   /** Retries that requests earn: 0.1 adds at most 10 % of load. */
   readonly budgetRatio: number
   /** Retries that may be saved up while all goes well. */
@@ -24,6 +27,7 @@ export const RETRY_DEFAULTS = {
   attemptsMax: 4,
   baseMs: 50,
   waitMaxMs: 5000,
+  elapsedMaxMs: 10_000,
   budgetRatio: 0.1,
   budgetMax: 10,
 } as const
@@ -55,17 +59,19 @@ const TRANSIENT: readonly FailureCode[] = [
  *
  * Reads are repeated until their head came; a body that breaks is its owner's to resume. A mutation
  * is repeated only when it certainly was not applied (throttled, or never sent) and its body can be
- * had again.
+ * had again. What a circuit refuses is not repeated.
  */
 export function withRetry(backend: Backend, options: RetryOptions): Backend {
   const budget = new Budget(options)
   const around = async <T>(step: Step, run: Run<T>): Promise<T> => {
     budget.earn()
+    const lateMs = options.clock.monotonic() + options.elapsedMaxMs
     for (let attempt = 1; ; attempt++) {
       try {
         return await run(step)
       } catch (error) {
-        const repeatable = attempt < options.attemptsMax && mayRepeat(step, error)
+        const late = attempt >= options.attemptsMax || options.clock.monotonic() >= lateMs
+        const repeatable = !late && mayRepeat(step, error)
         if (step.signal.aborted || !repeatable || !budget.spend()) throw error
         await options.clock.sleep(waitMs(options, attempt, error), step.signal)
       }
@@ -75,6 +81,7 @@ export function withRetry(backend: Backend, options: RetryOptions): Backend {
 }
 
 function mayRepeat(step: Step, error: unknown): boolean {
+  if (isRefusedByCircuit(error)) return false
   if (READING.has(step.operation)) return isFailure(error, ...TRANSIENT)
   if (step.upload?.repeatable === false) return false
   return (

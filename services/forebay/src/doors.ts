@@ -9,12 +9,14 @@ import type { BucketTable } from '@forebay/control/bucket-table'
 import type { ClusterIdentity } from '@forebay/control/cluster-identity'
 import type { Answered, S3Context } from '@forebay/gateway/api/s3/context'
 import { S3Door } from '@forebay/gateway/api/s3/s3-door'
+import { UiDoor } from '@forebay/gateway/api/ui/ui-door'
 import type { NodeStatus, V1Context } from '@forebay/gateway/api/v1/context'
 import { Exchange } from '@forebay/gateway/api/v1/exchange'
 import { openV1Router } from '@forebay/gateway/api/v1/open-router'
 import { Authenticator } from '@forebay/gateway/authentication/authenticator'
 import { mayDo } from '@forebay/gateway/authentication/authorise'
 import { identityOf } from '@forebay/gateway/authentication/identity'
+import { PageGuard } from '@forebay/gateway/authentication/page-guard'
 import { BucketResolver, type LookupProvider } from '@forebay/gateway/buckets/resolve-bucket'
 import { FrontDoor } from '@forebay/gateway/front-door'
 import type { AccessLog } from '@forebay/observe/access-log'
@@ -26,6 +28,7 @@ import type { LocalObjectStore } from '@forebay/target/store/local-store'
 import type { BackendPool } from './backend-pool.ts'
 import type { Door } from './listeners.ts'
 import type { CacheTotals } from './observers.ts'
+import { CONSOLE_FOLDER } from '@forebay/console/folder'
 import { VERSION } from './version.ts'
 
 /** What the doors open onto. */
@@ -42,6 +45,8 @@ export interface DoorParts {
   readonly accessLog: AccessLog | undefined
   readonly totals: CacheTotals
   backendRequests(): number
+  /** What is wrong although the node serves, one sentence each. */
+  troubles(): readonly string[]
   isReady(): boolean
 }
 
@@ -72,6 +77,16 @@ export async function openDoors(
   const frontDoor = new FrontDoor({
     authenticator,
     s3,
+    ui: new UiDoor({
+      folder: CONSOLE_FOLDER,
+      session: { mode: settings.auth.mode, region: settings.s3.region },
+      onAnswer: (answered) => countAnswer(parts, answered),
+      report: (error, requestId) => report(parts.logger, error, requestId),
+    }),
+    pages: new PageGuard({
+      open: settings.auth.mode === 'open',
+      domains: settings.s3.baseDomains.map((domain) => domain.toLowerCase()),
+    }),
     hostId: parts.identity.nodeId,
     native: router.handle,
     refuseNative: (error, request, response) => new Exchange(v1, request, response).fail(error),
@@ -171,7 +186,7 @@ function v1Context(
     checkBackend: (binding, signal) => pool.check(binding, signal),
     health: () => ({
       ready: parts.isReady(),
-      reasons: parts.isReady() ? [] : ['the node is starting or stopping'],
+      reasons: parts.isReady() ? parts.troubles() : ['the node is starting or stopping'],
     }),
     status: async () => statusOf(parts),
     config: () => describeSettings(loaded),

@@ -102,7 +102,7 @@ async function open(opening: Opening): Promise<RunningNode> {
   late.table = table
   reportTableStart(table, logger)
 
-  const wrap = wrapBackends({ settings, metrics, clock })
+  const wrap = wrapBackends({ settings, metrics, logger, clock })
   const listeners = new Listeners({
     onTlsFailure: (error) =>
       logger.error({ err: error }, 'the new certificate cannot be used; the old one stays'),
@@ -145,6 +145,7 @@ async function open(opening: Opening): Promise<RunningNode> {
     accessLog,
     totals: observer.totals,
     backendRequests: wrap.requestCount,
+    troubles: wrap.troubles,
     isReady: () => state.ready,
   })
   closers.push(() => doors.close())

@@ -1,25 +1,34 @@
 import type { Backend } from '@forebay/backend-port/backend'
+import type { Circuit } from '@forebay/backend-port/circuit'
 import { COMPOSITION_DEFAULTS, composeBackend } from '@forebay/backend-port/compose'
 import type { MeteredRequest } from '@forebay/backend-port/with-meter'
 import { RETRY_DEFAULTS } from '@forebay/backend-port/with-retry'
 import type { Clock } from '@forebay/base/clock'
 import type { Settings } from '@forebay/config/schema'
+import type { Logger } from '@forebay/observe/logger'
 import type { BackendOutcome, BackendTallies, Metrics } from '@forebay/observe/metrics'
 
 export interface WrapOptions {
   readonly settings: Settings
   readonly metrics: Metrics
+  readonly logger: Logger
   readonly clock: Clock
 }
 
-/** Puts limits, deadlines, retries and counting around backends, and knows how many requests there were. */
-export function wrapBackends(options: WrapOptions): {
+/** Puts limits, deadlines, retries and counting around backends, and knows how they do. */
+export interface WrappedBackends {
   wrap(backend: Backend): Backend
   requestCount(): number
-} {
-  const { settings, metrics, clock } = options
+  /** Backends that cannot be reached at the moment, one sentence each. */
+  troubles(): readonly string[]
+}
+
+export function wrapBackends(options: WrapOptions): WrappedBackends {
+  const { settings, metrics, logger, clock } = options
   const { limits } = settings.backends
   let requestCount = 0
+  const circuits = new Map<string, Circuit>()
+  metrics.connectCircuits(() => circuits)
   const tallies = new Map<string, BackendTallies>()
   const observe = (backend: string, request: MeteredRequest): void => {
     requestCount += 1
@@ -33,6 +42,8 @@ export function wrapBackends(options: WrapOptions): {
   }
   return {
     requestCount: () => requestCount,
+    troubles: () =>
+      [...circuits].filter(([, { state }]) => state !== 'closed').map(describeTrouble),
     wrap: (backend) =>
       composeBackend(backend, {
         ...COMPOSITION_DEFAULTS,
@@ -50,9 +61,19 @@ export function wrapBackends(options: WrapOptions): {
           bytesPerSecond: unlessZero(limits.bytesPerSecond),
         },
         timeouts: { answerMs: limits.progressTimeoutMs, chunkMs: limits.progressTimeoutMs },
+        watch: (circuit) => void circuits.set(backend.name, circuit),
+        circuitChanged: (state) =>
+          logger.warn({ backend: backend.name, state }, 'the way to a backend changed'),
         observe: (request) => observe(backend.name, request),
       }),
   }
+}
+
+function describeTrouble([name, { state, downForMs }]: readonly [string, Circuit]): string {
+  const seconds = Math.round(downForMs / 1000)
+  return state === 'open'
+    ? `${name} cannot be reached since ${seconds} s; what is cached is served as far as its bucket allows`
+    : `${name} answers again after ${seconds} s`
 }
 
 function unlessZero(value: number): number | undefined {

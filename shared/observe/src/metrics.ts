@@ -52,6 +52,12 @@ export interface GaugeSources {
   readonly loopDelay: () => { readonly p50: number; readonly p99: number; readonly max: number }
 }
 
+/** Whether backends can be reached, by their names. */
+export type CircuitSources = () => ReadonlyMap<
+  string,
+  { readonly state: 'closed' | 'open' | 'ramp' }
+>
+
 interface RequestTallies {
   /** By the first digit of the status, 0..5. */
   readonly byClass: readonly Tally[]
@@ -230,6 +236,22 @@ export class Metrics {
     })
     addMountpathGauges(registry, sources)
     addLoopGauges(registry, sources)
+  }
+
+  /** Connects the gauge of backends that cannot be reached; call once. */
+  connectCircuits(read: CircuitSources): void {
+    new Gauge({
+      name: 'forebay_backend_circuit',
+      help: 'Whether requests to a backend are let through: 0 all, 1 a few (it answers again), 2 none (it is down).',
+      labelNames: ['backend'],
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const [backend, { state }] of read()) {
+          this.set({ backend }, state === 'closed' ? 0 : state === 'ramp' ? 1 : 2)
+        }
+      },
+    })
   }
 
   #makeBucket(bucket: string): BucketTallies {

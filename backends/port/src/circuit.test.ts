@@ -1,0 +1,233 @@
+import type { Clock } from '@forebay/base/clock'
+import { Failure, type FailureCode } from '@forebay/base/failure'
+import { beforeEach, expect, test } from 'vitest'
+import { CIRCUIT_DEFAULTS, Circuit, type CircuitState, isRefusedByCircuit } from './circuit.ts'
+
+/** Time that the test moves; what sleeps wakes when its time has come. */
+class PlayedClock implements Clock {
+  #nowMs = 1000
+  #sleepers: { readonly atMs: number; wake(): void }[] = []
+
+  now(): number {
+    return this.#nowMs
+  }
+
+  monotonic(): number {
+    return this.#nowMs
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+      this.#sleepers.push({ atMs: this.#nowMs + ms, wake: resolve })
+    })
+  }
+
+  /** Moves on, and lets everything run that follows. */
+  async pass(ms: number): Promise<void> {
+    this.#nowMs += ms
+    const due = this.#sleepers.filter(({ atMs }) => atMs <= this.#nowMs)
+    this.#sleepers = this.#sleepers.filter((sleeper) => !due.includes(sleeper))
+    for (const { wake } of due) wake()
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+  }
+}
+
+const { failuresMin, failingForMs, pauseMs, pauseMaxMs, rampMax, rampFailuresMax } =
+  CIRCUIT_DEFAULTS
+
+let clock: PlayedClock
+let circuit: Circuit
+let states: CircuitState[]
+let probes: { answer(): void; fail(code: FailureCode): void; readonly signal: AbortSignal }[]
+
+beforeEach(() => {
+  clock = new PlayedClock()
+  states = []
+  probes = []
+  circuit = new Circuit('s3://b', {
+    ...CIRCUIT_DEFAULTS,
+    clock,
+    random: () => 1,
+    onChange: (state) => void states.push(state),
+    probe: (signal) =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason))
+        probes.push({
+          signal,
+          answer: () => resolve(undefined),
+          fail: (code) => reject(new Failure(code, 'still away')),
+        })
+      }),
+  })
+})
+
+const down = (): Failure => new Failure('backend-unreachable', 'ECONNREFUSED')
+
+/** Fails requests one after another, evenly over `overMs`. */
+async function failFor(count: number, overMs: number, error: unknown = down()): Promise<void> {
+  for (let at = 0; at < count; at++) {
+    const passage = circuit.enter()
+    await clock.pass(overMs / count)
+    passage.end(error)
+  }
+}
+
+/** Opens it and brings it to the moment in which the store has answered a probe. */
+async function comeBack(): Promise<void> {
+  await failFor(failuresMin, failingForMs)
+  await clock.pass(pauseMs)
+  expect(() => circuit.enter()).toThrow()
+  probes[0]?.answer()
+  await clock.pass(0)
+}
+
+test('it opens after so many failures over so long, not one earlier', async () => {
+  await failFor(failuresMin - 1, failingForMs)
+  expect(circuit.state).toBe('closed')
+  await failFor(1, 0)
+  expect(circuit.state).toBe('open')
+})
+
+test('connections that all break at once open nothing', async () => {
+  const passages = Array.from({ length: 100 }, () => circuit.enter())
+  await clock.pass(failingForMs - 1)
+  for (const passage of passages) passage.end(down())
+  expect(circuit.state).toBe('closed')
+})
+
+test('requests that hang until their time is over open it, although none began after another', async () => {
+  const passages = Array.from({ length: failuresMin }, () => circuit.enter())
+  await clock.pass(30_000)
+  for (const passage of passages) passage.end(new Failure('backend-timeout', 'no answer'))
+  expect(circuit.state).toBe('open')
+})
+
+test.each([
+  ['an answer', undefined],
+  ['a refusal by the store', new Failure('backend-denied', '403')],
+  [
+    'a body that the store waited for in vain',
+    new Failure('backend-timeout', 'RequestTimeout', { facts: { backendStatus: 400 } }),
+  ],
+])('%s in between shows that the store is there', async (_, answer) => {
+  await failFor(failuresMin - 1, failingForMs)
+  circuit.enter().end(answer)
+  await failFor(failuresMin - 1, failingForMs)
+  expect(circuit.state).toBe('closed')
+})
+
+test.each([
+  ['a limit of ours', new Failure('slow-down', 'the cap is reached')],
+  ['a caller who left', new DOMException('left', 'AbortError')],
+])('%s shows nothing about the store', async (_, error) => {
+  await failFor(failuresMin - 1, failingForMs)
+  circuit.enter().end(error)
+  await failFor(1, 1)
+  expect(circuit.state).toBe('open')
+})
+
+test('while it is open requests are refused at once, with when to come again and why', async () => {
+  await failFor(failuresMin, failingForMs)
+  const refused = (): unknown => {
+    try {
+      return circuit.enter()
+    } catch (error) {
+      return error
+    }
+  }
+  expect(refused()).toMatchObject({ code: 'backend-unreachable', retryAfterSeconds: 1 })
+  expect(refused()).toMatchObject({ cause: { message: 'ECONNREFUSED' } })
+  expect(isRefusedByCircuit(refused())).toBe(true)
+  expect(() => circuit.refuseIfOpen()).toThrow('is not asked')
+})
+
+test('a store that throttles everybody is refused as throttled', async () => {
+  await failFor(failuresMin, failingForMs, new Failure('backend-throttled', '503 SlowDown'))
+  expect(() => circuit.enter()).toThrow(expect.objectContaining({ code: 'backend-throttled' }))
+})
+
+test('the store is asked by one probe at a time, when somebody wants something, ever less often', async () => {
+  await failFor(failuresMin, failingForMs)
+  let waitMs: number = pauseMs
+  for (let round = 0; round < 6; round++) {
+    await clock.pass(waitMs - 1)
+    expect(() => circuit.enter()).toThrow()
+    expect(probes).toHaveLength(round)
+    await clock.pass(1)
+    expect(probes).toHaveLength(round)
+    for (let asker = 0; asker < 50; asker++) expect(() => circuit.refuseIfOpen()).toThrow()
+    expect(probes).toHaveLength(round + 1)
+    probes[round]?.fail('backend-unreachable')
+    await clock.pass(0)
+    waitMs = Math.min(pauseMaxMs, waitMs * 2)
+  }
+  expect(circuit.state).toBe('open')
+})
+
+test('a probe that hangs is given up, and another follows', async () => {
+  await failFor(failuresMin, failingForMs)
+  await clock.pass(pauseMs)
+  expect(() => circuit.enter()).toThrow()
+  await clock.pass(CIRCUIT_DEFAULTS.probeTimeoutMs)
+  expect(probes[0]?.signal.aborted).toBe(true)
+  await clock.pass(pauseMaxMs)
+  expect(() => circuit.enter()).toThrow()
+  expect(probes).toHaveLength(2)
+})
+
+test('any answer to a probe will do', async () => {
+  await failFor(failuresMin, failingForMs)
+  await clock.pass(pauseMs)
+  expect(() => circuit.enter()).toThrow()
+  probes[0]?.fail('backend-denied')
+  await clock.pass(0)
+  expect(circuit.state).toBe('ramp')
+})
+
+test('after an outage requests come back a few at a time, then all', async () => {
+  await comeBack()
+  let running = [circuit.enter()]
+  expect(() => circuit.enter()).toThrow('is not asked')
+  const widths: number[] = []
+  while (circuit.state === 'ramp') {
+    widths.push(running.length)
+    for (const passage of running) passage.end()
+    running = []
+    while (circuit.state === 'ramp' && running.length < 1000) {
+      try {
+        running.push(circuit.enter())
+      } catch {
+        break
+      }
+    }
+  }
+  expect(widths).toEqual([1, 2, 4, 8, 16, rampMax])
+  expect(states).toEqual(['open', 'ramp', 'closed'])
+})
+
+test('a failure on the way back halves the few, and several in a row open it for longer', async () => {
+  await comeBack()
+  for (let at = 0; at < 3; at++) circuit.enter().end()
+  circuit.enter().end(down())
+  const held = [circuit.enter(), circuit.enter()]
+  expect(() => circuit.enter()).toThrow()
+  for (const passage of held) passage.end()
+  for (let at = 0; at < rampFailuresMax; at++) circuit.enter().end(down())
+  expect(states).toEqual(['open', 'ramp', 'open'])
+  await clock.pass(2 * pauseMs - 1)
+  expect(() => circuit.enter()).toThrow()
+  expect(probes).toHaveLength(1)
+  await clock.pass(1)
+  expect(() => circuit.enter()).toThrow()
+  expect(probes).toHaveLength(2)
+})
+
+test('what was let through before a change counts no more', async () => {
+  const old = circuit.enter()
+  await comeBack()
+  old.end(down())
+  circuit.enter().end()
+  expect(circuit.state).toBe('ramp')
+  expect(circuit.downForMs).toBeGreaterThan(0)
+})
