@@ -1,3 +1,4 @@
+import { OBJECT_BYTES_MAX } from '@forebay/base/limits'
 import type { BackendBinding } from './bucket.ts'
 
 /** How long a cached object counts as current. */
@@ -5,6 +6,8 @@ export type Revalidate =
   | { readonly kind: 'after'; readonly ttlMs: number }
   | { readonly kind: 'always' }
   | { readonly kind: 'never' }
+  /** Until the backend's events name its key, but no longer than `ttlMs`: an event may be lost. */
+  | { readonly kind: 'event'; readonly ttlMs: number }
 
 /** What a bucket does with what it reads and writes. */
 export type CacheMode = 'read-write' | 'read-only' | 'bypass'
@@ -12,6 +15,29 @@ export type CacheMode = 'read-write' | 'read-only' | 'bypass'
 /** How a bucket chooses what leaves the cache when room is needed. */
 export const POLICY_KINDS = ['lru', 's3-fifo', 'sieve', 'epoch'] as const
 export type PolicyKind = (typeof POLICY_KINDS)[number]
+
+/** Whether an object is kept from its first read on, or from the second. */
+export const ADMIT_KINDS = ['always', 'second-hit'] as const
+export type AdmitKind = (typeof ADMIT_KINDS)[number]
+
+/** Keys that eviction leaves alone. */
+export interface PinnedPrefix {
+  readonly prefix: string
+  /** Wall clock, ms; absent: for ever. */
+  readonly untilMs?: number | undefined
+}
+
+/** How long copies of these keys are kept. */
+export interface PrefixTtl {
+  readonly prefix: string
+  readonly ttlMs: number
+}
+
+/** Shares of a quota, percent, 0..100, low < high. */
+export interface QuotaMarks {
+  readonly lowPercent: number
+  readonly highPercent: number
+}
 
 /** Every property of a bucket that is ours, resolved: no value is absent. */
 export interface BucketProperties {
@@ -35,10 +61,33 @@ export interface BucketProperties {
   readonly policy: PolicyKind
   /** Eviction may take this bucket's objects. Native buckets are never evicted: there is no other copy. */
   readonly evictable: boolean
+  /** Bytes on disk that the bucket may take on a node; `QUOTA_NONE` for no limit of its own. */
+  readonly quotaBytes: number
+  /** Above the high share of the quota the bucket's own objects go, until it is at the low one. */
+  readonly quotaMarks: QuotaMarks
+  /** What is never evicted; each prefix once. */
+  readonly pins: readonly PinnedPrefix[]
+  /** After how long copies leave; each prefix once, the longest decides. Empty without a backend. */
+  readonly ttls: readonly PrefixTtl[]
+  /** Whether the first read of an object keeps it. */
+  readonly admit: AdmitKind
+  /** What is smaller or larger is passed through and not kept; bytes. */
+  readonly admitMinBytes: number
+  readonly admitMaxBytes: number
 }
+
+export const QUOTA_NONE = Number.POSITIVE_INFINITY
+
+/** A twentieth of the quota goes in one round: a sweep has to pay for itself. */
+export const QUOTA_MARKS_DEFAULT: QuotaMarks = Object.freeze({ lowPercent: 90, highPercent: 95 })
+
+const NOTHING = Object.freeze([])
 
 /** 5 minutes: the middle of what cache users ask for, and a bound on staleness people can reason about. */
 export const REVALIDATE_TTL_DEFAULT_MS = 5 * 60_000
+
+/** A day: what a lost event may cost, for one question a day and object. */
+export const EVENT_TTL_DEFAULT_MS = 24 * 60 * 60_000
 
 /** Who reads half of an object may well want no more of it, and what nobody wants costs money. */
 export const FILL_WHOLE_NEVER = 100
@@ -58,7 +107,14 @@ export function resolveProperties(
     parallelThresholdBytes: 32 * 1024 ** 2,
     fillWholePercent: FILL_WHOLE_NEVER,
     policy: 'lru',
+    quotaBytes: QUOTA_NONE,
+    quotaMarks: QUOTA_MARKS_DEFAULT,
+    pins: NOTHING,
+    admit: 'always',
+    admitMinBytes: 0,
+    admitMaxBytes: OBJECT_BYTES_MAX,
     ...overrides,
     evictable: backend !== undefined && (overrides.evictable ?? true),
+    ttls: backend === undefined ? NOTHING : (overrides.ttls ?? NOTHING),
   })
 }
