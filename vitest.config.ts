@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -12,6 +13,8 @@ export default defineConfig({
           ],
           testTimeout: 30_000,
           pool: 'forks',
+          // By default one core is left free: of two that would be half of the machine.
+          maxWorkers: Math.max(2, availableParallelism()),
         },
       },
       {
@@ -21,8 +24,8 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 600_000,
           pool: 'forks',
-          fileParallelism: false,
-          maxWorkers: 1,
+          // They wait for servers and clients half of the time, and measure nothing.
+          maxWorkers: 2,
         },
       },
     ],
