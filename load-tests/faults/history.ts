@@ -71,6 +71,11 @@ export class History<Value> {
     return { kind: 'allowed' }
   }
 
+  /** Forgets the writes that were surely replaced before `beforeMs`: no read under way began earlier. */
+  forget(beforeMs: number): void {
+    this.#writes = this.#writes.filter((write) => !this.#isReplaced(write, beforeMs))
+  }
+
   /** Forgets everything but what the key is known to hold now. */
   settle(value: Value | undefined): void {
     this.#writes = [settled(value)]

@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { crc32 } from 'node:zlib'
 import { sha1Of } from './bodies.ts'
+import { isRefusal, type OriginFault, type Spoilable, sendSpoilt } from './origin-faults.ts'
 
 /** Requests that an origin can be told to spoil. */
 export type OriginOperation = 'put' | 'delete' | 'copy' | 'complete'
@@ -64,6 +66,8 @@ export class S3Origin {
   readonly applied: Applied[] = []
   /** Decides about each mutation; by default all is well. */
   behave: (operation: OriginOperation, key: string) => OriginBehaviour = () => ({})
+  /** Decides what goes wrong with each request that came in whole, questions for the bucket included. */
+  spoil: (request: Spoilable) => OriginFault | undefined = () => undefined
   /** Requests whose end has come in and that are not answered yet. */
   #busy = 0
   #requestCount = 0
@@ -93,6 +97,21 @@ export class S3Origin {
     return this.#requestCount
   }
 
+  /** Goes away: connections break, new ones are refused. */
+  async goDown(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeAllConnections()
+    await closed
+  }
+
+  /** Comes back where it was. */
+  async comeUp(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(Number(new URL(this.url).port), '127.0.0.1', resolve)
+    })
+  }
+
   /** What it has now, by `bucket/key`. */
   get(path: string): StoredObject | undefined {
     return this.#objects.get(path)
@@ -120,6 +139,12 @@ export class S3Origin {
     this.#requestCount += 1
     try {
       const request = parse(message, Buffer.concat(chunks))
+      const fault = this.spoil(request)
+      if (fault !== undefined) {
+        const reply = isRefusal(fault) ? { status: 500 } : this.#answer(request)
+        sendSpoilt(message, response, { fault, reply })
+        return
+      }
       const operation = operationOf(request)
       const behaviour = operation === undefined ? {} : this.behave(operation, request.key)
       if (behaviour.delayMs !== undefined) await wait(behaviour.delayMs)
@@ -274,7 +299,10 @@ function read({ headers }: Request, found: StoredObject | undefined): Reply {
   if (ifMatch !== undefined && ifMatch !== tag) return refusal(412, 'PreconditionFailed')
   if (ifNoneMatch === tag) return { status: 304, headers: described }
   const match = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '')
-  if (match === null) return { status: 200, headers: described, body: bytes }
+  if (match === null) {
+    const stated = headers['x-amz-checksum-mode'] === undefined ? {} : checksumHeaders(found)
+    return { status: 200, headers: { ...described, ...stated }, body: bytes }
+  }
   const first = Number(match[1])
   const last = Math.min(
     match[2] === '' ? Number.POSITIVE_INFINITY : Number(match[2]),
@@ -286,6 +314,13 @@ function read({ headers }: Request, found: StoredObject | undefined): Reply {
     headers: { ...described, 'content-range': `bytes ${first}-${last}/${bytes.length}` },
     body: bytes.subarray(first, last + 1),
   }
+}
+
+/** As S3 states it of every object that was written since the end of 2024. */
+function checksumHeaders({ bytes }: StoredObject): Readonly<Record<string, string>> {
+  const sum = Buffer.alloc(4)
+  sum.writeUInt32BE(crc32(bytes))
+  return { 'x-amz-checksum-crc32': sum.toString('base64'), 'x-amz-checksum-type': 'FULL_OBJECT' }
 }
 
 function send(response: ServerResponse, { method }: Request, reply: Reply): void {
