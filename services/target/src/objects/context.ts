@@ -9,6 +9,7 @@ import type { ObjectStore } from '../store/contract.ts'
 import type { Questions } from './ask-backend.ts'
 import type { FillTable } from './fill-table.ts'
 import type { Generations } from './generations.ts'
+import type { Mending } from './mending.ts'
 import type { OverlapWatch } from './overlap.ts'
 import type { UnsettledKeys } from './unsettled.ts'
 
@@ -36,6 +37,7 @@ export interface ObjectContext {
   readonly unsettled: UnsettledKeys
   readonly fills: FillTable
   readonly questions: Questions
+  readonly mending: Mending
   /** The bucket's properties with the node's and the kind's defaults. */
   propertiesOf(bucket: BucketRecord): BucketProperties
   readonly clock: Clock

@@ -9,6 +9,7 @@ import type { ObjectContext, ObjectObserver } from './context.ts'
 import { watchLoop } from './fetch-pace.ts'
 import { FillTable } from './fill-table.ts'
 import { Generations } from './generations.ts'
+import { Mending } from './mending.ts'
 import { OverlapWatch } from './overlap.ts'
 import { Target } from './target.ts'
 import { UnsettledKeys } from './unsettled.ts'
@@ -53,6 +54,7 @@ export function createObjectContext(options: TargetOptions): ObjectContext {
     unsettled: new UnsettledKeys(options.store, options.clock),
     fills: new FillTable(),
     questions: new Questions(),
+    mending: new Mending(),
   }
 }
 

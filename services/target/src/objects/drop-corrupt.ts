@@ -10,14 +10,17 @@ export async function dropCorrupt(
   record: ObjectRecord | undefined,
 ): Promise<void> {
   if (record === undefined) return
-  await context.locks.hold(keyIdOf(bucket, key), async () => {
-    if (!sameVersion(context.store.get(bucket.id, key), record)) return
-    context.observer.warn('a corrupt entry was dropped', {
-      bucket: bucket.ref.name,
-      key,
-      path: record.location.path,
-    })
-    raiseKey(context, keyIdOf(bucket, key))
-    await context.store.remove(bucket.id, key, { sync: false, settle: false, why: 'corrupt' })
-  })
+  const keyId = keyIdOf(bucket, key)
+  await context.mending.during(keyId, () =>
+    context.locks.hold(keyId, async () => {
+      if (!sameVersion(context.store.get(bucket.id, key), record)) return
+      context.observer.warn('a corrupt entry was dropped', {
+        bucket: bucket.ref.name,
+        key,
+        path: record.location.path,
+      })
+      raiseKey(context, keyId)
+      await context.store.remove(bucket.id, key, { sync: false, settle: false, why: 'corrupt' })
+    }),
+  )
 }

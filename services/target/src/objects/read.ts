@@ -128,7 +128,7 @@ function readNative(context: ObjectContext, request: ReadRequest): ReadAnswer {
     if (sameVersion(context.store.get(request.bucket.id, request.key), record)) break
   }
   throw new Failure('object-corrupt', `${request.key}: the object's file is missing or damaged`, {
-    hint: 'run forebay fsck',
+    hint: '"forebay scrub status --failures" tells more; put the object again, or delete it',
   })
 }
 
@@ -241,6 +241,11 @@ async function serveRecord(
   found: { readonly record: ObjectRecord; readonly status: CacheStatus },
 ): Promise<ReadAnswer | 'again'> {
   const { record } = found
+  const mending = context.mending.of(keyIdOf(request.bucket, request.key))
+  if (mending !== undefined) {
+    await abortable(mending, request.signal)
+    return 'again'
+  }
   if (record.blocks !== undefined) return servePartial(context, request, record)
   const answer = answerFromRecord(context, request, found)
   if (answer !== undefined) return answer

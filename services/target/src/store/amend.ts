@@ -1,7 +1,6 @@
 import { fdatasync } from 'node:fs'
 import { promisify } from 'node:util'
 import { Failure } from '@forebay/base/failure'
-import type { ObjectAttributes } from '@forebay/model/object'
 import { diskFailure } from '../os/disk-gate.ts'
 import type { ObjectRecord } from './contract.ts'
 import { encodeRecord, type RecordHeader } from './record-codec.ts'
@@ -10,7 +9,8 @@ import type { Drive, StoreContext } from './store-context.ts'
 const fdatasyncAsync = promisify(fdatasync)
 
 /**
- * Gives a whole object other attributes of the same bytes: same file, same stamp. After a crash the
+ * Gives a whole object other attributes of the same bytes, or notes what was found of these: same
+ * file, same stamp. After a crash the
  * object has the old ones or the new ones. The journal entry is one of a file that stays where it is.
  *
  * The new state counts as synced, so the bytes and the name are brought to disk before: a bucket that
@@ -22,7 +22,7 @@ const fdatasyncAsync = promisify(fdatasync)
 export async function amendRecord(
   context: StoreContext,
   record: ObjectRecord,
-  attributes: ObjectAttributes,
+  change: Partial<Pick<ObjectRecord, 'attributes' | 'damaged' | 'contentXxh64'>>,
 ): Promise<ObjectRecord> {
   const { bucketId, key, stamp } = record
   const current = context.index.current(bucketId, key)
@@ -34,7 +34,7 @@ export async function amendRecord(
   if (current.blocks !== undefined) throw new Failure('internal', 'an object with holes is amended')
   try {
     if (!header.synced) await syncFile(context, current, drive)
-    return await writeAmended(context, Object.freeze({ ...current, attributes }), { header, drive })
+    return await writeAmended(context, Object.freeze({ ...current, ...change }), { header, drive })
   } catch (error) {
     throw diskFailure(error, `${drive.mountpath.root}: the object could not be changed`)
   }

@@ -35,7 +35,12 @@ export interface ObjectRecord {
   readonly validatedMs: number
   /** Present while blocks are missing. */
   readonly blocks?: BlockTable | undefined
+  /** The bytes were found to be others than the checksum says: they are kept, and never served. */
+  readonly damaged?: boolean | undefined
 }
+
+/** What was found of the bytes of a whole object by reading them. */
+export type FoundFacts = Partial<Pick<ObjectRecord, 'damaged' | 'contentXxh64'>>
 
 /** What a commit states; the store adds stamp and location. */
 export interface NewRecord {
@@ -124,7 +129,8 @@ export interface ObjectStore {
   /**
    * A descriptor of the record's file, checked to be its inode, a regular file and of its size.
    *
-   * @returns undefined when the file is missing or another one: the record is corrupt or was replaced.
+   * @returns undefined when the file is missing or another one, or its bytes were found damaged: the
+   *   record is corrupt or was replaced.
    * @throws Failure `slow-down` when no descriptor is left, `disk-error` when the disk cannot say
    */
   open(record: ObjectRecord): FileLease | undefined
@@ -164,6 +170,13 @@ export interface ObjectStore {
    *   `disk-error`
    */
   amend(record: ObjectRecord, attributes: ObjectAttributes): Promise<ObjectRecord>
+  /**
+   * Notes what was found of the bytes of a whole object; durable when it resolves. The next version
+   * of the key knows nothing of it.
+   *
+   * @throws as `amend`
+   */
+  noteFound(record: ObjectRecord, facts: FoundFacts): Promise<ObjectRecord>
   /** Corrects attributes of a copy that the backend can be asked about again (lazily stored). */
   restate(record: ObjectRecord, attributes: ObjectAttributes): ObjectRecord
   /** Marks the version stale: ask before the next use. */

@@ -9,6 +9,7 @@ import { commitWork, placeOf } from './commit.ts'
 import type {
   CommitOptions,
   FileLease,
+  FoundFacts,
   NewRecord,
   ObjectRecord,
   ObjectStore,
@@ -44,6 +45,8 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   open(record: ObjectRecord): FileLease | undefined {
+    // Told when it was found.
+    if (record.damaged === true) return undefined
     const lease = this.context.files.lease(record)
     if (lease === undefined) this.#reportCorrupt(record)
     return lease
@@ -79,7 +82,13 @@ export class LocalObjectStore implements ObjectStore {
 
   amend(record: ObjectRecord, attributes: ObjectAttributes): Promise<ObjectRecord> {
     return this.context.buckets.pass(record.bucketId, () =>
-      amendRecord(this.context, record, attributes),
+      amendRecord(this.context, record, { attributes }),
+    )
+  }
+
+  noteFound(record: ObjectRecord, facts: FoundFacts): Promise<ObjectRecord> {
+    return this.context.buckets.pass(record.bucketId, () =>
+      amendRecord(this.context, record, facts),
     )
   }
 

@@ -36,6 +36,7 @@ const FULL: ObjectRecord = {
   pin: { kind: 'version-id', versionId: 'v1', etag: 'x' },
   validatedMs: 1_700_000_000_456,
   blocks: { blockBytes: 4096, crcs: Float64Array.of(-1, 0, 2 ** 32 - 1, -1) },
+  damaged: true,
 }
 
 test('a record comes back from its bytes as it was', () => {

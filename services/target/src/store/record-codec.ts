@@ -81,7 +81,8 @@ type Tail = readonly [
   extra?: Extra,
 ]
 
-type Extra = Pick<ObjectAttributes, 'tags' | 'tagCount' | 'originHeaders'>
+type Extra = Pick<ObjectAttributes, 'tags' | 'tagCount' | 'originHeaders'> &
+  Pick<ObjectRecord, 'damaged'>
 
 const packr = new Packr({ useRecords: false, copyBuffers: true })
 
@@ -173,6 +174,7 @@ export function decodeRecord(
     pin: Object.freeze(tail[6]),
     validatedMs: bytes.readDoubleLE(AT.validatedMs),
     blocks: tail[7] === undefined ? undefined : decodeBlocks(tail[7]),
+    damaged: tail[8]?.damaged,
   })
 }
 
@@ -231,13 +233,14 @@ function tailOf(record: ObjectRecord): Tail {
     attributes.validators,
     record.pin,
     blocks === undefined ? undefined : encodeBlocks(blocks),
-    ...extraOf(attributes),
+    ...extraOf(record),
   ]
 }
 
-function extraOf({ tags, tagCount, originHeaders }: ObjectAttributes): [] | [Extra] {
-  if (tags === undefined && tagCount === undefined && originHeaders === undefined) return []
-  return [{ tags, tagCount, originHeaders }]
+function extraOf({ attributes, damaged }: ObjectRecord): [] | [Extra] {
+  const { tags, tagCount, originHeaders } = attributes
+  const extra = { tags, tagCount, originHeaders, damaged }
+  return Object.values(extra).every((value) => value === undefined) ? [] : [extra]
 }
 
 function unpackTail(bytes: Buffer): Tail | undefined {
@@ -272,7 +275,7 @@ function attributesOf(
   })
 }
 
-function frozenExtra({ tags, tagCount, originHeaders }: Extra): Extra {
+function frozenExtra({ tags, tagCount, originHeaders }: Extra): Partial<ObjectAttributes> {
   return {
     tags: tags === undefined ? undefined : Object.freeze(tags.map((tag) => Object.freeze(tag))),
     tagCount,

@@ -1,0 +1,122 @@
+import { close, constants, fstatSync, open } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { isFailure } from '@forebay/base/failure'
+import type { DamageKind } from '@forebay/peer/scrub-port'
+import { isRefusal } from '../os/direct-file.ts'
+import { type DiskGate, diskFailure, diskGateOf, isExhausted } from '../os/disk-gate.ts'
+import { readAt } from '../os/file-io.ts'
+import { pageAlignedBuffer } from '../os/libc.ts'
+import type { ObjectRecord } from '../store/contract.ts'
+import { errorCode } from '../store/journal.ts'
+import type { Drive } from '../store/store-context.ts'
+
+const openAsync = promisify(open)
+
+/** Unit of reads, bytes; a multiple of what any disk reads directly. */
+export const SCRUB_SLICE_BYTES = 1024 ** 2
+
+/** Direct reads are made of whole pages. */
+const PAGE_BYTES = 4096
+
+const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+/**
+ * The file of a record, opened to be read once from the disk itself: past the page cache where the
+ * file system can do that, so that what users have in memory stays there, and what is judged is what
+ * the disk has.
+ */
+export class EntryFile {
+  readonly #fd: number
+  readonly #gate: DiskGate
+  readonly #buffer: Buffer
+
+  constructor(fd: number, gate: DiskGate, sizeBytes: number) {
+    this.#fd = fd
+    this.#gate = gate
+    const bytes = Math.min(SCRUB_SLICE_BYTES, Math.ceil(sizeBytes / PAGE_BYTES) * PAGE_BYTES)
+    this.#buffer = pageAlignedBuffer(Math.max(PAGE_BYTES, bytes)) ?? Buffer.allocUnsafeSlow(bytes)
+  }
+
+  /**
+   * Bytes from `offset` on, at most a slice; good until the next read.
+   *
+   * @param offset a multiple of 4 KiB
+   * @throws Failure `disk-error` | `slow-down`
+   */
+  async read(offset: number, signal: AbortSignal): Promise<Buffer> {
+    const bytesRead = await this.#gate.run(() => readAt(this.#fd, this.#buffer, offset), { signal })
+    return this.#buffer.subarray(0, bytesRead)
+  }
+
+  close(): void {
+    close(this.#fd, () => undefined)
+  }
+}
+
+/** @returns the file, or what is wrong with it. @throws Failure `disk-error` | `slow-down` */
+export async function openEntry(
+  drive: Drive,
+  record: ObjectRecord,
+): Promise<EntryFile | DamageKind> {
+  const gate = diskGateOf(drive.mountpath.fd)
+  const path = join(drive.mountpath.root, record.location.path)
+  try {
+    const fd = await openFor(gate, path, record.attributes.sizeBytes)
+    const damage = judge(fd, drive, record)
+    if (damage === undefined) return new EntryFile(fd, gate, record.attributes.sizeBytes)
+    close(fd, () => undefined)
+    return damage
+  } catch (error) {
+    const code = errorCode(error)
+    if (code === 'ENOENT') return 'missing'
+    if (code !== undefined && NOT_A_FILE.has(code)) return 'wrong-file'
+    if (code === 'EIO') return 'unreadable'
+    throw diskFailure(error, 'the file of an object cannot be opened')
+  }
+}
+
+/** A link, a directory, a socket or a pipe where the file should be. */
+const NOT_A_FILE: ReadonlySet<string> = new Set(['ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO'])
+
+function judge(fd: number, { mountpath }: Drive, record: ObjectRecord): DamageKind | undefined {
+  const stat = fstatSync(fd)
+  const ours = stat.ino === record.location.inode && stat.dev === mountpath.device
+  if (!stat.isFile() || !ours) return 'wrong-file'
+  return stat.size === record.attributes.sizeBytes ? undefined : 'wrong-size'
+}
+
+async function openFor(gate: DiskGate, path: string, sizeBytes: number): Promise<number> {
+  // Without memory at a page there is no direct reading.
+  const direct = process.platform === 'linux' && sizeBytes > 0 && canAlign
+  if (!direct) return openGated(gate, path, READ_ONLY)
+  try {
+    return await openGated(gate, path, READ_ONLY | constants.O_DIRECT)
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    return openGated(gate, path, READ_ONLY)
+  }
+}
+
+const canAlign = pageAlignedBuffer(PAGE_BYTES) !== undefined
+
+/** A descriptor that comes after nobody waits for it is closed. */
+async function openGated(gate: DiskGate, path: string, flags: number): Promise<number> {
+  let givenUp = false
+  try {
+    return await gate.run(async () => {
+      const fd = await openAsync(path, flags)
+      if (givenUp) close(fd, () => undefined)
+      return fd
+    })
+  } catch (error) {
+    givenUp = true
+    throw error
+  }
+}
+
+/** True when the disk said that it cannot read the bytes; not when it did not answer, or had no room. */
+export function isUnreadable(error: unknown): boolean {
+  if (!isFailure(error, 'disk-error') || isExhausted(error.cause)) return false
+  return errorCode(error.cause) === 'EIO'
+}
