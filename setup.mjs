@@ -4,7 +4,7 @@
  *
  *   node setup.mjs                 install what is missing
  *   node setup.mjs start [flags]   run gateway and target in the foreground
- *   node setup.mjs test | check | bench | lock
+ *   node setup.mjs test | check | bench | load | lock
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -26,6 +26,7 @@ const COMMANDS = {
   check: ['load-tests/testkit/run-tests.ts', 'check'],
   tools: ['load-tests/testkit/install-tools.ts'],
   bench: ['load-tests/bench/main.ts'],
+  load: ['load-tests/loader/main.ts'],
   lock: ['shared/testkit/tidy/complete-lock.ts'],
 }
 
