@@ -42,7 +42,7 @@ export function openAccount(binding: BackendBinding, context: AccountContext): A
     case 'aws':
       return openS3(binding, context)
     case 'gcp': {
-      const { endpoint, credentialsFile, anonymous } = settings.backends.gcp
+      const { endpoint, credentialsFile, anonymous, userProject } = settings.backends.gcp
       const keyFile = credentialsFile === undefined ? undefined : { keyFile: credentialsFile }
       return openGcsAccount({
         ...common,
@@ -50,13 +50,15 @@ export function openAccount(binding: BackendBinding, context: AccountContext): A
         endpoint: binding.endpoint ?? endpoint,
         foreignEndpoint: binding.endpoint !== undefined && binding.endpoint !== endpoint,
         credentials: anonymous ? 'anonymous' : keyFile,
+        userProject,
       })
     }
     case 'azure': {
-      const { account, endpoint } = settings.backends.azure
+      const { account, endpoint, connectionString } = settings.backends.azure
       return openAzureAccount({
         ...common,
         account,
+        connectionString,
         guard: ENDPOINT_GUARD,
         endpoint: binding.endpoint ?? endpoint,
         foreignEndpoint: binding.endpoint !== undefined && binding.endpoint !== endpoint,
@@ -88,9 +90,10 @@ function openS3(binding: BackendBinding, context: AccountContext): Account {
   })
 }
 
-/** A key goes before a signature; without both the vendor's chain is asked. */
+/** A key goes before a signature; without both the connection string or the vendor's chain is asked. */
 function azureCredentials({ backends }: Settings): AzureCredentials | undefined {
-  const { key, sasToken } = backends.azure
+  const { key, sasToken, anonymous } = backends.azure
+  if (anonymous) return { kind: 'anonymous' }
   if (key !== undefined) return { kind: 'shared-key', key }
   if (sasToken !== undefined) return { kind: 'sas', token: sasToken }
   return undefined

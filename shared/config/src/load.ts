@@ -206,6 +206,7 @@ const VENDOR_VARIABLES: Readonly<Record<string, string>> = {
   AZURE_STORAGE_ACCOUNT: 'backends.azure.account',
   AZURE_STORAGE_KEY: 'backends.azure.key',
   AZURE_STORAGE_SAS_TOKEN: 'backends.azure.sasToken',
+  AZURE_STORAGE_CONNECTION_STRING: 'backends.azure.connectionString',
 }
 
 function fromVendors(environment: Environment): ReadonlyMap<string, Written> {

@@ -182,6 +182,10 @@ export const SCHEMA = {
         "the vendor's chain",
       ),
       anonymous: boolean({ default: false, doc: 'Send no credentials: public buckets only.' }),
+      userProject: optional(
+        text({ doc: 'Project that pays for requests to buckets whose requester pays.' }),
+        'the owner of the bucket pays',
+      ),
     },
     azure: {
       account: optional(
@@ -200,6 +204,14 @@ export const SCHEMA = {
         text({ secret: true, doc: 'Shared access signature, instead of a key.' }),
         'AZURE_STORAGE_SAS_TOKEN',
       ),
+      connectionString: optional(
+        text({
+          secret: true,
+          doc: 'Account, endpoint and key or signature in one, as the portal shows it; the other settings come before it.',
+        }),
+        'AZURE_STORAGE_CONNECTION_STRING',
+      ),
+      anonymous: boolean({ default: false, doc: 'Send no credentials: public containers only.' }),
     },
     http: {
       allow: list({

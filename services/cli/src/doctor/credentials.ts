@@ -197,6 +197,8 @@ function azureSources({ environment, backends }: CredentialsInput): readonly Sou
   }
   if (has('AZURE_STORAGE_CONNECTION_STRING')) {
     sources.push({ place: 'environment AZURE_STORAGE_CONNECTION_STRING' })
+  } else if (backends?.azure.connectionString !== undefined) {
+    sources.push({ place: 'setting backends.azure.connectionString' })
   }
   const secrets = ['AZURE_STORAGE_KEY', 'AZURE_STORAGE_SAS_TOKEN'].filter(has)
   if (secrets.length > 0) {

@@ -301,6 +301,10 @@ test('credentials in the settings are told by the setting', async () => {
     'backends.gcp.credentialsFile=/keys/good.json',
   ])
   expect(found).toContain('ok azure: setting backends.azure.key')
+  const joined = await credentials({}, [
+    'backends.azure.connectionString=AccountName=a;AccountKey=UExBTlRFRA==',
+  ])
+  expect(joined).toContain('ok azure: setting backends.azure.connectionString')
   expect(found).toContain('ok gcs: setting backends.gcp.credentialsFile (/keys/good.json)')
 })
 
