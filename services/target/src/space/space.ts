@@ -79,6 +79,12 @@ export class DriveSpace {
     return Math.max(0, Math.min(this.#options.capacityBytes ?? own, own))
   }
 
+  /** Bytes that can come in before nothing is admitted any more. */
+  get roomBytes(): number {
+    const limit = this.capacityBytes * this.#options.watermarks.full
+    return Math.max(0, Math.floor(limit - this.usedBytes - this.#reservedBytes))
+  }
+
   /** Bytes to evict so that the mountpath is at its low watermark; 0 while it is under the high one. */
   get excessBytes(): number {
     const { low, high } = this.#options.watermarks

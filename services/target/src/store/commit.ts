@@ -197,7 +197,7 @@ async function install(
   { position, previous, record, bytes }: Journalled,
   publication: Publication,
 ): Promise<ObjectRecord> {
-  const { drive, sync, settle } = publication
+  const { drive, sequence, sync, settle } = publication
   let failure: unknown
   try {
     await failpoint('commit:renamed')
@@ -206,7 +206,7 @@ async function install(
   } catch (error) {
     failure = error
   }
-  if (previous !== undefined) await dropPrevious(context, previous, record)
+  if (previous !== undefined) await dropPrevious(context, previous, { record, sequence })
   await context.index.write({
     bucketId: record.bucketId,
     key: record.key,
@@ -224,7 +224,7 @@ async function install(
 async function dropPrevious(
   context: StoreContext,
   previous: ObjectRecord,
-  record: ObjectRecord,
+  { record, sequence }: { readonly record: ObjectRecord; readonly sequence: number },
 ): Promise<void> {
   if (previous.stamp.counter !== record.stamp.counter) {
     context.files.drop(previous)
@@ -234,13 +234,15 @@ async function dropPrevious(
   if (path === record.location.path && mountpath === record.location.mountpath) return
   if (mountpath !== record.location.mountpath) context.policies.removed(placeOf(previous), false)
   const drive = context.driveByNumber.get(mountpath)
-  if (drive === undefined) return
+  if (drive === undefined) {
+    context.missed.removed(previous, sequence)
+    return
+  }
   try {
     await drive.trash.take(path)
     if (mountpath === record.location.mountpath) return
     // The other journal must not bring the old version back once this one's entry is compacted away.
     const { bucketId, key } = record
-    const sequence = record.stamp.counter
     await drive.journal.note(
       { kind: 'remove', bucketId, key, sequence, path, inode, why: 'moved', settle: false },
       false,

@@ -70,6 +70,13 @@ export class FdCache {
     if (file !== undefined) this.#drop(record.stamp.counter, file)
   }
 
+  /** Forgets the files of a mountpath that leaves. */
+  dropMountpath(mountpath: number): void {
+    for (const [counter, file] of this.#files) {
+      if (file.mountpath === mountpath) this.#drop(counter, file)
+    }
+  }
+
   /** Closes every file that nobody reads now, at once. @returns false when there is none */
   shed(): boolean {
     const idle = [...this.#files].filter(([, { leases }]) => leases === 0)

@@ -2,6 +2,7 @@ import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
+import type { Mountpaths } from '../mountpaths/mountpaths.ts'
 import { admitsObject } from '../space/admission.ts'
 import { amendRecord } from './amend.ts'
 import { recordWrittenBlocks } from './blocks.ts'
@@ -28,16 +29,24 @@ import { createWorkFile, LocalWorkFile, openPartialFile } from './work-file.ts'
 /** The store on local mountpaths: the contract's methods, each one flow in a file of its own. */
 export class LocalObjectStore implements ObjectStore {
   readonly context: StoreContext
+  /** Which mountpaths there are, and how they come and go. */
+  readonly mountpaths: Mountpaths
   readonly #onClose: () => Promise<void>
   #closing: Promise<void> | undefined
 
-  constructor(context: StoreContext, onClose: () => Promise<void>) {
+  constructor(context: StoreContext, mountpaths: Mountpaths, onClose: () => Promise<void>) {
     this.context = context
+    this.mountpaths = mountpaths
     this.#onClose = onClose
   }
 
   get(bucketId: number, key: string): ObjectRecord | undefined {
-    return this.context.index.current(bucketId, key)
+    const record = this.context.index.current(bucketId, key)
+    if (record === undefined || this.context.driveByNumber.has(record.location.mountpath)) {
+      return record
+    }
+    // Its mountpath is away. A backend has the object too; a native one exists nowhere else.
+    return this.context.bucketOf(bucketId)?.backend === undefined ? record : undefined
   }
 
   touch(record: ObjectRecord): void {
@@ -47,9 +56,12 @@ export class LocalObjectStore implements ObjectStore {
   open(record: ObjectRecord): FileLease | undefined {
     // Told when it was found.
     if (record.damaged === true) return undefined
-    const lease = this.context.files.lease(record)
-    if (lease === undefined) this.#reportCorrupt(record)
-    return lease
+    const lease = this.context.files.lease(record) ?? this.#openMoved(record)
+    if (lease !== undefined) return lease
+    const { mountpath } = record.location
+    if (!this.context.driveByNumber.has(mountpath)) throw this.mountpaths.awayFailure(mountpath)
+    this.#reportCorrupt(record)
+    return undefined
   }
 
   admits(bucket: BucketRecord, key: string, sizeBytes?: number): boolean {
@@ -188,6 +200,15 @@ export class LocalObjectStore implements ObjectStore {
       .write({ bucketId, key, entry: { record: latest, bytes }, applies: [] })
       .catch(() => observer.event('sync-failed', { bucketId, key }))
     return latest
+  }
+
+  /** The same version on another mountpath: it was moved since the record was looked up. */
+  #openMoved(record: ObjectRecord): FileLease | undefined {
+    const { bucketId, key, stamp, location } = record
+    const current = this.context.index.current(bucketId, key)
+    const isMoved =
+      current?.stamp.counter === stamp.counter && current.location.mountpath !== location.mountpath
+    return isMoved ? this.context.files.lease(current) : undefined
   }
 
   #reportCorrupt(record: ObjectRecord): void {

@@ -3,33 +3,36 @@ import { join } from 'node:path'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
+import { Mountpaths } from '../mountpaths/mountpaths.ts'
+import { type Listed, openListed } from '../mountpaths/open-listed.ts'
 import { BucketPolicies } from '../space/bucket-policies.ts'
 import { policyKindOf } from '../space/evictable.ts'
 import { Evictor } from '../space/evictor.ts'
-import { DriveSpace, WATERMARKS_DEFAULT, type Watermarks } from '../space/space.ts'
+import type { Watermarks } from '../space/space.ts'
 import { BucketGate } from './bucket-gate.ts'
 import { keepCompact } from './compaction.ts'
 import { DirectorySync } from './directory-sync.ts'
+import { DriveTable } from './drive-table.ts'
 import { FdCache } from './fd-cache.ts'
 import type { IndexDatabases } from './index-db.ts'
-import { Journal } from './journal.ts'
-import { listSegments } from './journal-read.ts'
 import { LocalObjectStore } from './local-store.ts'
-import { type Mountpath, OWN, openMountpath } from './mountpath.ts'
-import { isUncleanBoot, readState } from './mountpath-state.ts'
+import { Missed } from './missed.ts'
+import { type Mountpath, OWN } from './mountpath.ts'
 import { RESERVED_NAME } from './naming.ts'
+import { type LateParts, openDrive } from './open-drive.ts'
 import { openIndex } from './open-index.ts'
 import { lockDirectory, type ProcessLock } from './process-lock.ts'
 import { RecordIndex } from './record-index.ts'
 import { recover, sweepPartialFiles } from './recover.ts'
 import { replaceFile } from './replace-file.ts'
-import { type Drive, Sequence, type StoreContext, type StoreObserver } from './store-context.ts'
+import { Sequence, type StoreContext, type StoreObserver } from './store-context.ts'
 import { keepSyncMarks, SYNC_MARK_INTERVAL_MS, writeSyncMark } from './sync-mark.ts'
-import { Trash } from './trash.ts'
 
 export interface StoreOptions {
   /** At least one; in any order. */
   readonly mountpaths: readonly { readonly path: string }[]
+  /** File that tells which mountpaths come and went at run time; without it nothing of that lasts. */
+  readonly mountpathTable?: string | undefined
   /** Default: `.forebay/index` in the first mountpath. */
   readonly indexDir?: string | undefined
   /** Mountpaths of another cluster are refused. */
@@ -61,23 +64,17 @@ export interface StoreOptions {
  * @throws Failure `setting-invalid` (mountpath in use, of another cluster) | `format-newer` | `disk-error`
  */
 export async function openStore(options: StoreOptions): Promise<LocalObjectStore> {
-  const opened: Mountpath[] = []
+  const listed = await openListed(options)
   try {
-    for (const { path } of options.mountpaths) {
-      opened.push(await openMountpath(path, options.clusterId))
-    }
-    checkNumbers(opened)
-    return await openOn(opened, options)
+    return await openOn(listed, options)
   } catch (error) {
-    for (const mountpath of opened) await mountpath.close()
+    for (const { mountpath } of listed.open) await mountpath.close()
     throw error
   }
 }
 
-async function openOn(
-  mountpaths: readonly Mountpath[],
-  options: StoreOptions,
-): Promise<LocalObjectStore> {
+async function openOn(listed: Listed, options: StoreOptions): Promise<LocalObjectStore> {
+  const mountpaths = listed.open.map(({ mountpath }) => mountpath)
   const [first] = mountpaths
   if (first === undefined) throw new Failure('setting-invalid', 'a target needs a mountpath')
   const own = join(first.root, RESERVED_NAME)
@@ -89,11 +86,11 @@ async function openOn(
       throw error
     },
   )
-  const drives: Drive[] = []
+  const table = new DriveTable()
   try {
-    return await openWith({ databases, rebuild, own, indexLock, mountpaths, drives }, options)
+    return await openWith({ databases, rebuild, own, indexLock, listed, table }, options)
   } catch (error) {
-    await Promise.allSettled(drives.map(({ journal }) => journal.close()))
+    await Promise.allSettled(table.drives.map(({ journal }) => journal.close()))
     await databases.root.close()
     await indexLock?.release()
     throw error
@@ -113,54 +110,78 @@ interface Parts {
   /** The store's directory in the first mountpath. */
   readonly own: string
   readonly indexLock: ProcessLock | undefined
-  readonly mountpaths: readonly Mountpath[]
+  readonly listed: Listed
   /** Filled as they are opened, so that a failure can close them. */
-  readonly drives: Drive[]
+  readonly table: DriveTable
 }
 
 async function openWith(
-  { databases, rebuild, own, indexLock, mountpaths, drives }: Parts,
+  { databases, rebuild, own, indexLock, listed, table }: Parts,
   options: StoreOptions,
 ): Promise<LocalObjectStore> {
   // Drives and index need each other: space counts what the index counts.
-  const late: { index?: RecordIndex; evictor?: Evictor } = {}
-  for (const mountpath of mountpaths) {
-    drives.push(await openDrive(mountpath, options, late))
+  const late: LateParts = {}
+  const open = (mountpath: Mountpath) => openDrive(mountpath, options, late)
+  for (const { mountpath, draining } of listed.open) {
+    const drive = await open(mountpath)
+    table.add(drive)
+    if (draining) table.place(drive, false)
   }
-  const driveByNumber = new Map(drives.map((drive) => [drive.mountpath.number, drive]))
   const sequence = new Sequence(1)
   const index = new RecordIndex({
     databases,
-    journals: new Map(drives.map(({ mountpath, journal }) => [mountpath.number, journal])),
-    suspectBelow: (number) => driveByNumber.get(number)?.state.suspectBelow ?? 0,
+    journals: table.journals,
+    suspectBelow: (number) => table.byNumber.get(number)?.state.suspectBelow ?? 0,
     sequence: () => sequence.next,
     recordsCachedMax: options.limits?.recordsCachedMax,
   })
   late.index = index
-  const context = makeContext(options, { drives, driveByNumber, index, sequence })
-  await recover(context, { rebuild, clusterId: options.clusterId })
-  for (const drive of drives) drive.trash.empty()
-  late.evictor = new Evictor(context)
-  return start(context, late.evictor, {
-    recencyPath: join(own, 'recency'),
-    indexLock,
-    syncIntervalMs: options.syncIntervalMs ?? SYNC_MARK_INTERVAL_MS,
+  const context = makeContext(options, { table, index, sequence })
+  const away = listed.away.length > 0
+  await recover(context, { rebuild, clusterId: options.clusterId, away })
+  for (const drive of table.drives) drive.trash.empty()
+  const evictor = new Evictor(context)
+  late.evictor = evictor
+  const [first] = listed.open
+  const mountpaths = new Mountpaths({
+    context,
+    table,
+    openDrive: open,
+    clusterId: options.clusterId,
+    tablePath: options.mountpathTable,
+    listed,
+    // Without its index a store is none: this one stays.
+    indexOn: options.indexDir === undefined ? first?.mountpath.number : undefined,
   })
+  await mountpaths.begin(rebuild)
+  const recencyPath = join(own, 'recency')
+  const syncIntervalMs = options.syncIntervalMs ?? SYNC_MARK_INTERVAL_MS
+  return start({ context, evictor, mountpaths }, { recencyPath, indexLock, syncIntervalMs })
 }
 
 function makeContext(
   options: StoreOptions,
-  parts: Pick<StoreContext, 'drives' | 'driveByNumber' | 'index' | 'sequence'>,
+  parts: Pick<StoreContext, 'index' | 'sequence'> & { readonly table: DriveTable },
 ): StoreContext {
   const { clock, observer, bucketOf, lockKey } = options
+  const { table, index, sequence } = parts
   return {
-    ...parts,
+    get drives() {
+      return table.drives
+    },
+    get placed() {
+      return table.placed
+    },
+    driveByNumber: table.byNumber,
+    missed: new Missed(),
+    index,
+    sequence,
     clock,
     observer,
     bucketOf,
     lockKey,
     files: new FdCache(
-      (number) => parts.driveByNumber.get(number)?.mountpath,
+      (number) => table.byNumber.get(number)?.mountpath,
       options.limits?.openFilesMax,
     ),
     buckets: new BucketGate(),
@@ -175,50 +196,16 @@ function makeContext(
   }
 }
 
-async function openDrive(
-  mountpath: Mountpath,
-  options: StoreOptions,
-  late: { readonly index?: RecordIndex; readonly evictor?: Evictor },
-): Promise<Drive> {
-  const { root, number } = mountpath
-  const directory = join(root, OWN.journal)
-  const last = listSegments(directory).at(-1)?.number ?? 0
-  const space = new DriveSpace({
-    root,
-    capacityBytes: options.capacityBytes,
-    watermarks: options.watermarks ?? WATERMARKS_DEFAULT,
-    usedBytes: () => late.index?.mountpathTally(number).bytes ?? 0,
-    monotonic: () => options.clock.monotonic(),
-    sleep: (ms) => options.clock.sleep(ms),
-    makeRoom: () => late.evictor?.makeRoom(number) ?? Promise.resolve(false),
-  })
-  const trash = new Trash(root, (path, code) =>
-    options.observer.event('file-left-behind', { path, code }),
-  )
-  const state = readState(root) ?? {
-    identity: mountpath.identity,
-    syncedBelow: 0,
-    suspectBelow: 0,
-    // A mountpath without a journal is new: there is nothing to doubt.
-    clean: last === 0,
-  }
-  return {
-    mountpath,
-    digest: mountpath.digest,
-    // One number is left free for the snapshot that may follow.
-    journal: await Journal.open(directory, last + 1),
-    space,
-    trash,
-    inFlight: new Set(),
-    state,
-    uncleanBoot: last > 0 && isUncleanBoot(readState(root), mountpath.identity),
-    unsyncedCommits: 0,
-  }
-}
-
 function start(
-  context: StoreContext,
-  evictor: Evictor,
+  {
+    context,
+    evictor,
+    mountpaths,
+  }: {
+    readonly context: StoreContext
+    readonly evictor: Evictor
+    readonly mountpaths: Mountpaths
+  },
   {
     recencyPath,
     indexLock,
@@ -239,8 +226,9 @@ function start(
     keepCompact(context, stop.signal),
     keepRecency(context, recencyPath, stop.signal),
   ]
-  return new LocalObjectStore(context, async () => {
+  return new LocalObjectStore(context, mountpaths, async () => {
     stop.abort(new Failure('unavailable', 'the store is closing'))
+    await mountpaths.close()
     await Promise.all(work)
     await evictor.close()
     // A broken index was reported to the writers; the journals have what it lacks.
@@ -285,12 +273,4 @@ function loadRecency(context: StoreContext, path: string): void {
   } catch {
     // A new store, or a file that a crash took: eviction chooses less well for a while.
   }
-}
-
-function checkNumbers(mountpaths: readonly Mountpath[]): void {
-  const numbers = new Set(mountpaths.map(({ number }) => number))
-  if (numbers.size === mountpaths.length) return
-  throw new Failure('setting-invalid', 'two mountpaths have the same number', {
-    hint: 'One is a copy of the other: leave it out.',
-  })
 }

@@ -74,6 +74,8 @@ export class RecordIndex {
   readonly #unsettled = new Set<string>()
   readonly #buckets = new Map<number, Tally>()
   readonly #mountpaths = new Map<number, Tally>()
+  /** How far the journals were in when it was last written; also of those that are away. */
+  readonly #applied = new Map<number, JournalPosition>()
 
   constructor(options: IndexOptions) {
     this.#options = options
@@ -198,6 +200,20 @@ export class RecordIndex {
     await this.settled()
   }
 
+  /** States how far the journal of a mountpath is in that is about to come back. */
+  setApplied(mountpath: number, position: JournalPosition): void {
+    this.#applied.set(mountpath, position)
+    if (!this.#mountpaths.has(mountpath)) this.#mountpaths.set(mountpath, NOTHING)
+  }
+
+  /** Forgets a mountpath that has no records and will not come back. */
+  forgetMountpath(mountpath: number): void {
+    if (this.mountpathTally(mountpath).objects > 0) return
+    this.#mountpaths.delete(mountpath)
+    this.#applied.delete(mountpath)
+    this.#ignore(this.#databases.meta.remove(`mountpath:${mountpath}`))
+  }
+
   /** Forgets decoded records: what is suspect has changed. */
   clearCache(): void {
     this.#cache.clear()
@@ -270,11 +286,17 @@ export class RecordIndex {
       this.#ignore(
         meta.put(`mountpath:${number}`, [
           ...tallyFields(this.mountpathTally(number)),
-          journal?.appliedBelow() ?? 0,
+          this.#appliedBelow(number, journal),
         ]),
       )
     }
     this.#ignore(meta.put('sequence', this.#options.sequence()))
+  }
+
+  /** Of a journal that is away it stays what it was: at its return it says where to go on. */
+  #appliedBelow(number: number, journal: Journal | undefined): JournalPosition {
+    if (journal !== undefined) this.#applied.set(number, journal.appliedBelow())
+    return this.#applied.get(number) ?? 0
   }
 
   #issueOne(write: IndexWrite): void {
@@ -344,10 +366,12 @@ export class RecordIndex {
     for (const { key, value } of meta.getRange({})) {
       const [kind, id] = key.split(':')
       if (!Array.isArray(value)) continue
-      const [objects, bytes] = value
+      const [objects, bytes, applied] = value
       if (typeof objects !== 'number' || typeof bytes !== 'number') continue
       if (kind === 'bucket') this.#buckets.set(Number(id), { objects, bytes })
-      if (kind === 'mountpath') this.#mountpaths.set(Number(id), { objects, bytes })
+      if (kind !== 'mountpath') continue
+      this.#mountpaths.set(Number(id), { objects, bytes })
+      if (typeof applied === 'number') this.#applied.set(Number(id), applied)
     }
     for (const key of unsettled.getKeys({ start: ALL as never })) {
       this.#unsettled.add(entryId(cursor.bucketId, key))

@@ -31,7 +31,16 @@ const SWEEP_MAX = 500
  */
 export async function recover(
   context: StoreContext,
-  { rebuild, clusterId }: { readonly rebuild: boolean; readonly clusterId: string },
+  {
+    rebuild,
+    clusterId,
+    away = false,
+  }: {
+    readonly rebuild: boolean
+    readonly clusterId: string
+    /** A mountpath is not there whose journal may know a later counter. */
+    readonly away?: boolean | undefined
+  },
 ): Promise<void> {
   const { databases } = context.index
   const starts = context.drives.map((drive) => ({
@@ -47,8 +56,8 @@ export async function recover(
     await replayJournal(context, { drive, from }, replay)
   }
   if (rebuild) replay.refuseCopy()
-  context.sequence.startAt(nextSequence(context, replay.lastSequence))
-  const torn = await dropTorn(context)
+  context.sequence.startAt(nextSequence(context, replay.lastSequence, away))
+  const torn = await dropTorn(context, context.driveByNumber)
   torn.push(...(await replay.resolve(context.index)))
   for (const bucketId of replay.droppedBuckets) await finishDrop(context, bucketId)
   await noteTorn(context, torn)
@@ -88,7 +97,8 @@ export async function sweepPartialFiles(context: StoreContext): Promise<void> {
   }
 }
 
-async function replayJournal(
+/** Hands a journal from a position on to the replay; damage is set apart. */
+export async function replayJournal(
   context: StoreContext,
   { drive, from }: { readonly drive: Drive; readonly from: JournalPosition },
   replay: Replay,
@@ -118,22 +128,26 @@ function checkFormat(format: number, path: string): void {
   )
 }
 
-function nextSequence(context: StoreContext, last: number): number {
+function nextSequence(context: StoreContext, last: number, away: boolean): number {
   const stored = context.index.databases.meta.get('sequence')
   const states = context.drives.map(({ state }) => Math.max(state.syncedBelow, state.suspectBelow))
   const next = Math.max(1, typeof stored === 'number' ? stored : 1, last + 1, ...states)
-  return context.drives.some(({ uncleanBoot }) => uncleanBoot) ? next + UNCLEAN_GAP : next
+  const gap = away || context.drives.some(({ uncleanBoot }) => uncleanBoot)
+  return gap ? next + UNCLEAN_GAP : next
 }
 
 /** After an unclean boot: removes the index's records whose bytes may be torn (rule 7). */
-async function dropTorn(context: StoreContext): Promise<TornRecord[]> {
+export async function dropTorn(
+  context: StoreContext,
+  drives: ReadonlyMap<number, Drive>,
+): Promise<TornRecord[]> {
   const torn: TornRecord[] = []
-  if (!context.drives.some(({ uncleanBoot }) => uncleanBoot)) return torn
+  if (![...drives.values()].some(({ uncleanBoot }) => uncleanBoot)) return torn
   let start: Uint8Array | undefined = encodeName(0, '')
   while (start !== undefined) {
     const page = sweepPage(context.index.databases, start, SWEEP_MAX)
     for (const { bucketId, key, header } of page.entries) {
-      const drive = context.driveByNumber.get(header.mountpath)
+      const drive = drives.get(header.mountpath)
       if (drive === undefined || !isTorn(header, drive)) continue
       torn.push({ bucketId, key, drive, path: header.path, inode: header.inode })
       context.index
@@ -149,7 +163,7 @@ async function dropTorn(context: StoreContext): Promise<TornRecord[]> {
 }
 
 /** Tombstones for what was dropped, on disk: a later rebuild must not find the records again. */
-async function noteTorn(context: StoreContext, torn: readonly TornRecord[]): Promise<void> {
+export async function noteTorn(context: StoreContext, torn: readonly TornRecord[]): Promise<void> {
   const notes = torn.map(({ bucketId, key, drive, path, inode }) =>
     drive.journal.note(
       {
@@ -170,7 +184,7 @@ async function noteTorn(context: StoreContext, torn: readonly TornRecord[]): Pro
 }
 
 /** From here on this boot is the one whose memory counts. */
-async function beginState(context: StoreContext, drive: Drive): Promise<void> {
+export async function beginState(context: StoreContext, drive: Drive): Promise<void> {
   const { identity, root } = drive.mountpath
   const next = context.sequence.next
   const now = { identity, clean: false, ...markerFacts(root) }

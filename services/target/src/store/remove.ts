@@ -31,8 +31,8 @@ export async function removeEntry(
 ): Promise<boolean> {
   const { bucketId, key } = name
   const record = context.index.current(bucketId, key)
-  const drive =
-    (record && context.driveByNumber.get(record.location.mountpath)) ?? context.drives[0]
+  const home = record && context.driveByNumber.get(record.location.mountpath)
+  const drive = home ?? context.drives[0]
   if (drive === undefined) return false
   const unreadable = record === undefined && context.index.has(bucketId, key)
   if (record === undefined && !unreadable) {
@@ -54,7 +54,8 @@ export async function removeEntry(
     await failpoint('remove:journalled')
     if (record !== undefined) {
       context.policies.removed(placeOf(record), why === 'evict')
-      await removeFile(context, drive, record)
+      if (home === undefined) context.missed.removed(record, sequence)
+      else await removeFile(context, home, record)
     }
     await failpoint('remove:unlinked')
   } catch (error) {

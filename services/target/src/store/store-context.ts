@@ -9,6 +9,7 @@ import type { BucketGate } from './bucket-gate.ts'
 import type { DirectorySync } from './directory-sync.ts'
 import type { FdCache } from './fd-cache.ts'
 import type { Journal } from './journal.ts'
+import type { Missed } from './missed.ts'
 import type { Mountpath } from './mountpath.ts'
 import type { MountpathState } from './mountpath-state.ts'
 import type { RecordIndex } from './record-index.ts'
@@ -34,6 +35,13 @@ export type StoreEvent =
   | 'compaction-failed'
   | 'evicted'
   | 'eviction-short'
+  | 'mountpath-attached'
+  | 'mountpath-detached'
+  | 'mountpath-disabled'
+  | 'mountpath-enabled'
+  | 'mountpath-faulted'
+  | 'mountpath-draining'
+  | 'drain-failed'
 
 /** A mountpath at work. */
 export interface Drive {
@@ -45,6 +53,8 @@ export interface Drive {
   readonly trash: Trash
   /** Sequences of commits that are not finished, oldest first: a sync mark stops before them. */
   readonly inFlight: Set<number>
+  /** Files open for writing, so that a mountpath that leaves can wait for them. */
+  readonly openWork: Set<object>
   state: MountpathState
   /** This start came after a stop of the machine, not of a process: what was not synced may be torn. */
   readonly uncleanBoot: boolean
@@ -54,8 +64,13 @@ export interface Drive {
 
 /** Everything that the flows of the store stand on. */
 export interface StoreContext {
+  /** The mountpaths in service now: they come and go. */
   readonly drives: readonly Drive[]
+  /** Those of them on which new versions go. */
+  readonly placed: readonly Drive[]
   readonly driveByNumber: ReadonlyMap<number, Drive>
+  /** Told of the versions that lost their place on a mountpath which is away. */
+  readonly missed: Missed
   readonly index: RecordIndex
   readonly buckets: BucketGate
   readonly files: FdCache
@@ -100,7 +115,7 @@ export class Sequence {
 
 /** The mountpath on which a new version of the key goes. */
 export function driveOf(context: StoreContext, bucket: BucketRecord, key: string): Drive {
-  const chosen = chooseByWeight(context.drives, hrwDigest(uniqueName(bucket.ref, key)))
+  const chosen = chooseByWeight(context.placed, hrwDigest(uniqueName(bucket.ref, key)))
   if (chosen === undefined) throw new Failure('unavailable', 'this target has no mountpath')
   return chosen
 }

@@ -38,6 +38,7 @@ export class LocalWorkFile implements WorkFile {
     this.#reservedBytes = file.reservedBytes
     this.#unlinkable = options.unlinkable
     this.#onClose = options.onClose
+    place.drive.openWork.add(this)
   }
 
   get path(): string {
@@ -88,6 +89,7 @@ export class LocalWorkFile implements WorkFile {
     if (this.#closed) return
     this.unlink()
     this.#closed = true
+    this.drive.openWork.delete(this)
     this.releaseReservation()
     this.#onClose()
     close(this.fd, () => undefined)

@@ -1,0 +1,68 @@
+import { join } from 'node:path'
+import type { Clock } from '@forebay/base/clock'
+import type { Evictor } from '../space/evictor.ts'
+import { DriveSpace, WATERMARKS_DEFAULT, type Watermarks } from '../space/space.ts'
+import { Journal } from './journal.ts'
+import { listSegments } from './journal-read.ts'
+import { type Mountpath, OWN } from './mountpath.ts'
+import { isUncleanBoot, readState } from './mountpath-state.ts'
+import type { RecordIndex } from './record-index.ts'
+import type { Drive, StoreObserver } from './store-context.ts'
+import { Trash } from './trash.ts'
+
+/** What a mountpath's own parts are made with. */
+export interface DriveOptions {
+  readonly clock: Clock
+  readonly observer: StoreObserver
+  readonly watermarks?: Watermarks | undefined
+  readonly capacityBytes?: number | undefined
+}
+
+/** Parts that need the drives, and that the drives need. */
+export interface LateParts {
+  index?: RecordIndex
+  evictor?: Evictor
+}
+
+/** Makes a mountpath ready for work, with a fresh segment of its journal; earlier ones are unread. */
+export async function openDrive(
+  mountpath: Mountpath,
+  options: DriveOptions,
+  late: Readonly<LateParts>,
+): Promise<Drive> {
+  const { root, number } = mountpath
+  const directory = join(root, OWN.journal)
+  const last = listSegments(directory).at(-1)?.number ?? 0
+  const space = new DriveSpace({
+    root,
+    capacityBytes: options.capacityBytes,
+    watermarks: options.watermarks ?? WATERMARKS_DEFAULT,
+    usedBytes: () => late.index?.mountpathTally(number).bytes ?? 0,
+    monotonic: () => options.clock.monotonic(),
+    sleep: (ms) => options.clock.sleep(ms),
+    makeRoom: () => late.evictor?.makeRoom(number) ?? Promise.resolve(false),
+  })
+  const trash = new Trash(root, (path, code) =>
+    options.observer.event('file-left-behind', { path, code }),
+  )
+  const state = readState(root) ?? {
+    identity: mountpath.identity,
+    syncedBelow: 0,
+    suspectBelow: 0,
+    // A mountpath without a journal is new: there is nothing to doubt.
+    clean: last === 0,
+  }
+  return {
+    mountpath,
+    digest: mountpath.digest,
+    // One number is left free for the snapshot that may follow.
+    journal: await Journal.open(directory, last + 1),
+    space,
+    trash,
+    inFlight: new Set(),
+    openWork: new Set(),
+    state,
+    uncleanBoot: last > 0 && isUncleanBoot(readState(root), mountpath.identity),
+    unsyncedCommits: 0,
+  }
+}
