@@ -211,6 +211,7 @@ describe('a store in trouble', () => {
       attemptsMax: 4,
       baseMs: 1,
       waitMaxMs: 5,
+      elapsedMaxMs: 10_000,
       budgetRatio: 0.1,
       budgetMax: 10,
       clock: systemClock,
