@@ -13,6 +13,8 @@ import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findNode26, NODE_MAJOR_MIN } from './services/cli/bin/node26.mjs'
+// biome-ignore lint/correctness/useImportExtensions: the module is .mjs, only its types are .mts
+import { isConsoleBuilt } from './services/console/bin/console-state.mjs'
 
 const ROOT = dirname(fileURLToPath(import.meta.url))
 const STAMP = join(ROOT, 'node_modules', '.forebay-setup')
@@ -30,14 +32,18 @@ const COMMANDS = {
   lock: ['shared/testkit/tidy/complete-lock.ts'],
 }
 
+/** Those after which somebody may look at the console; no command is the set-up itself. */
+const NEEDS_CONSOLE = new Set([undefined, 'start', 'test'])
+
 function main(command, args) {
   if (command !== undefined && !Object.hasOwn(COMMANDS, command)) {
     fail(`unknown command "${command}"; there are: ${Object.keys(COMMANDS).join(', ')}`)
   }
   installPackages()
+  const node = findNode26()
+  if (node !== undefined && NEEDS_CONSOLE.has(command)) buildConsole(node)
   if (command === undefined) return
 
-  const node = findNode26()
   if (node === undefined) {
     fail(
       `Node ${NODE_MAJOR_MIN} is needed and npm has none for ${process.platform}-${process.arch}; ` +
@@ -63,6 +69,16 @@ function installPackages() {
   writeFileSync(STAMP, wanted)
   rmSync(NODE_FOLDER, { recursive: true, force: true })
   say(`packages installed in ${Math.round((Date.now() - startedMs) / 1000)} s`)
+}
+
+/** Half a second after a change of its sources; a node serves without its console too. */
+function buildConsole(node) {
+  if (isConsoleBuilt()) return
+  const script = join(ROOT, 'services/console/src/build.ts')
+  const { status } = spawnSync(node, [...NODE_FLAGS, script], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  if (status !== 0) say('the console could not be built; /ui will say so')
 }
 
 /** A Node 26 to install with: one at hand, else the pinned one, fetched alone and ahead of the rest. */

@@ -50,7 +50,9 @@ async function main(command: string | undefined): Promise<void> {
 
 async function runChecks(): Promise<readonly Tally[]> {
   const lint = await runPart('biome', ['check', '--error-on-warnings', '.'])
-  const types = await runPart('tsc', ['-p', '.'])
+  // What runs in browsers has other globals.
+  const types =
+    (await runPart('tsc', ['-p', '.'])) && (await runPart('tsc', ['-p', 'services/console']))
   return [
     { name: 'lint', passed: lint ? 1 : 0, failed: lint ? 0 : 1, failures: [] },
     { name: 'types', passed: types ? 1 : 0, failed: types ? 0 : 1, failures: [] },

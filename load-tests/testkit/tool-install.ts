@@ -163,6 +163,16 @@ export async function unpackDebianProgram(options: {
   }
 }
 
+/** Installs a Debian package with all the libraries that it needs; only root can. */
+export async function installDebianPackage(packageName: string): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('only root can install packages')
+  const install = () => aptGet(['install', '-y', '--no-install-recommends', packageName])
+  await install().catch(async () => {
+    await aptGet(['update'])
+    await install()
+  })
+}
+
 /** apt takes one process at a time. */
 let apt: Promise<unknown> = Promise.resolve()
 

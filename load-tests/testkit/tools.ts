@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import {
   findInVenv,
   findOnPath,
+  installDebianPackage,
   installGoProgram,
   installNpmProgram,
   installVenv,
@@ -113,6 +114,11 @@ const TOOLS = {
         folder: join(TOOLS_FOLDER, 'promtool'),
       }),
     byHand: 'apt-get install prometheus',
+  },
+  chromium: {
+    find: () => findOnPath('chromium-headless-shell') ?? findOnPath('chromium'),
+    install: () => installDebianPackage('chromium-headless-shell'),
+    byHand: 'apt-get install chromium-headless-shell',
   },
   // Not a program to get but a right to have: the power of a loop-mounted disk is cut.
   'power-loss': {

@@ -5,8 +5,10 @@ import { newRequestId } from '@forebay/base/ids'
 import { renderError } from '@forebay/s3/error-document'
 import type { Arrival } from './api/s3/exchange.ts'
 import type { S3Door } from './api/s3/s3-door.ts'
+import type { UiDoor } from './api/ui/ui-door.ts'
 import type { Authenticator } from './authentication/authenticator.ts'
 import { rememberIdentity } from './authentication/identity.ts'
+import type { PageGuard } from './authentication/page-guard.ts'
 
 /** The response under way on a connection. A property: an entry of a map per request costs the collector. */
 const ANSWERING = Symbol('answering')
@@ -16,10 +18,23 @@ type Carrier = Duplex & { [ANSWERING]?: ServerResponse }
 /** First path segments that do not belong to the S3 door; compared as written, undecoded. */
 const NATIVE_PATH = /^\/(?:v1|metrics|ui)(?:[/?]|$)/
 
+/** The console: files that are the same for everybody. */
+const CONSOLE_PATH = /^\/ui(?:[/?]|$)/
+
+/**
+ * What a browser lets an object do that somebody opens as a page: it may run, as a page of no origin
+ * at all. Otherwise an uploaded page would have the console's origin, and with it its session.
+ */
+const SANDBOX = 'sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads'
+
 export interface FrontDoorOptions {
   readonly authenticator: Authenticator
   readonly s3: S3Door
-  /** Router of `/v1`, `/metrics` and `/ui`; asked only for requests that were authenticated. */
+  /** The console; without one its paths are the router's. */
+  readonly ui?: UiDoor | undefined
+  /** Keeps pages of others away from a node that asks for no signature. */
+  readonly pages?: PageGuard | undefined
+  /** Router of `/v1` and `/metrics`; asked only for requests that were authenticated. */
   readonly native: (request: IncomingMessage, response: ServerResponse) => void
   /** Answers for a native request that was refused before its router. */
   readonly refuseNative: (
@@ -117,9 +132,16 @@ export class FrontDoor {
   }
 
   #enterS3(arrival: Arrival): void {
-    const { authenticator, s3 } = this.#options
+    const { authenticator, s3, pages } = this.#options
     if (arrival.request.method === 'OPTIONS') {
       s3.preflight(arrival)
+      return
+    }
+    sandboxPage(arrival)
+    try {
+      pages?.checkS3(arrival.request, () => s3.allowsOrigin(arrival.request))
+    } catch (error) {
+      s3.refuse(error, arrival)
       return
     }
     if (s3.isForm(arrival.request)) {
@@ -138,8 +160,17 @@ export class FrontDoor {
   }
 
   #enterNative(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
-    const { authenticator, native, refuseNative } = this.#options
+    const { authenticator, native, refuseNative, pages, ui } = this.#options
+    const isConsole = ui !== undefined && CONSOLE_PATH.test(request.url ?? '')
+    if (!isConsole) sandboxPage({ request, response })
     try {
+      if (isConsole) {
+        pages?.checkConsole(request)
+        // Never rejects.
+        void ui.serve(request, response)
+        return
+      }
+      pages?.checkNative(request)
       const { identity, payload } = authenticator.authenticateNative(request)
       if (payload.kind !== 'unsigned' && payload.kind !== 'hash') {
         throw new Failure('not-implemented', 'aws-chunked bodies are for the S3 door only')
@@ -165,6 +196,13 @@ export class FrontDoor {
       () => socket.destroy(),
     )
   }
+}
+
+/** An object that a browser opens as a page of its own gets no origin. */
+function sandboxPage({ request, response }: Pick<Arrival, 'request' | 'response'>): void {
+  const destination = request.headers['sec-fetch-dest']
+  if (destination === undefined || destination === 'empty') return
+  response.setHeader('Content-Security-Policy', SANDBOX)
 }
 
 /** What Node's parser lets through although it is no request for a server (RFC 9112 §3). */

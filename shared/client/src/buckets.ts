@@ -28,6 +28,15 @@ export interface BucketSummary {
   readonly properties: Readonly<Record<string, unknown>>
 }
 
+/** A property that a bucket can have. */
+export interface DescribedProperty {
+  readonly name: string
+  readonly allowed: string
+  /** In words: it may depend on the bucket. */
+  readonly default: string
+  readonly doc: string
+}
+
 /** Operations on buckets. */
 export class Buckets {
   readonly #transport: Transport
@@ -44,6 +53,21 @@ export class Buckets {
       signal: call.signal,
     })
     return answersOf(answer).map(summaryOf)
+  }
+
+  /** What properties a bucket can have. */
+  async describeProperties(call: Call = {}): Promise<readonly DescribedProperty[]> {
+    const answer = await this.#transport.json({
+      method: 'GET',
+      path: ['v1', 'forebay', 'properties'],
+      signal: call.signal,
+    })
+    return answersOf(answer).map((property) => ({
+      name: required(property.text('name'), 'name of a property'),
+      allowed: property.text('allowed') ?? '',
+      default: property.text('default') ?? '',
+      doc: property.text('doc') ?? '',
+    }))
   }
 
   /** Makes a native bucket. */

@@ -33,6 +33,8 @@ export interface ReportedSetting {
   readonly key: string
   readonly value: unknown
   readonly origin: string
+  /** What it is for; older nodes do not say it. */
+  readonly doc: string | undefined
 }
 
 /**
@@ -133,6 +135,7 @@ export class ForebayClient {
       key: required(setting.text('key'), 'key of a setting'),
       value: setting.value('value'),
       origin: setting.text('origin') ?? '',
+      doc: setting.text('doc'),
     }))
   }
 }

@@ -105,6 +105,15 @@ export class Objects {
     return new Uint8Array(await new Response(body).arrayBuffer())
   }
 
+  /**
+   * An address under which a browser or another program gets the bytes, without a key of its own.
+   *
+   * @param expiresSeconds how long a signed one works, 1..604,800
+   */
+  async link(object: ObjectAddress, expiresSeconds: number): Promise<string> {
+    return (await this.#transport.link(target(object), expiresSeconds)).href
+  }
+
   /** Stores the body; resolves when it is as durable as the bucket promises. */
   async put(object: ObjectAddress, body: RequestBody, call: Call = {}): Promise<void> {
     await this.#transport.empty({ method: 'PUT', ...target(object), body, signal: call.signal })

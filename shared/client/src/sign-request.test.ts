@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { encodeStrict, sha256Hex, signRequest } from './sign-request.ts'
+import { encodeStrict, presignUrl, sha256Hex, signRequest } from './sign-request.ts'
 
 /** Keys and requests of the examples in the S3 API reference, "Authenticating Requests". */
 const CREDENTIALS = {
@@ -25,6 +25,18 @@ test.each([
   expect(headers['authorization']).toBe(
     `AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=${signature}`,
   )
+})
+
+test('an address signed for a day has the signature of the reference', async () => {
+  const url = new URL('https://examplebucket.s3.amazonaws.com/test.txt')
+  const request = { method: 'GET', url, date: DATE, expiresSeconds: 86_400 }
+  const signed = await presignUrl(request, CREDENTIALS)
+  expect(signed.searchParams.get('X-Amz-Signature')).toBe(
+    'aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404',
+  )
+  expect(signed.searchParams.get('X-Amz-Expires')).toBe('86400')
+  expect(signed.href).not.toContain(CREDENTIALS.secretKey)
+  expect(url.search).toBe('')
 })
 
 test('everything but letters, digits and -_.~ is escaped', () => {

@@ -29,29 +29,83 @@ export async function signRequest(
   credentials: Credentials,
 ): Promise<Readonly<Record<string, string>>> {
   const { url, payloadHash } = request
-  const time = request.date.toISOString().replace(/[-:]|\.\d{3}/g, '')
-  const day = time.slice(0, 8)
-  const scope = `${day}/${credentials.region ?? 'us-east-1'}/${SERVICE}/aws4_request`
+  const { time, scope } = scopeOf(request.date, credentials)
   const headers = { host: url.host, 'x-amz-content-sha256': payloadHash, 'x-amz-date': time }
-  const signedHeaders = Object.keys(headers).join(';')
+  const signature = await signatureOf({ ...request, headers }, { time, scope }, credentials)
+  return {
+    'x-amz-content-sha256': payloadHash,
+    'x-amz-date': time,
+    authorization: `${ALGORITHM} Credential=${credentials.accessKey}/${scope}, SignedHeaders=${namesOf(headers)}, Signature=${signature}`,
+  }
+}
+
+/**
+ * An address that makes one request by whoever has it, until it expires. The secret key is not in
+ * it, and cannot be found from it.
+ *
+ * @param request.expiresSeconds 1..604,800
+ */
+export async function presignUrl(
+  request: Pick<SignableRequest, 'method' | 'url' | 'date'> & { readonly expiresSeconds: number },
+  credentials: Credentials,
+): Promise<URL> {
+  const { time, scope } = scopeOf(request.date, credentials)
+  const url = new URL(request.url)
+  const headers = { host: url.host }
+  const added = {
+    'X-Amz-Algorithm': ALGORITHM,
+    'X-Amz-Credential': `${credentials.accessKey}/${scope}`,
+    'X-Amz-Date': time,
+    'X-Amz-Expires': String(request.expiresSeconds),
+    'X-Amz-SignedHeaders': namesOf(headers),
+  }
+  const pairs = [...url.searchParams, ...Object.entries(added)]
+  url.search = pairs
+    .map(([name, value]) => `${encodeStrict(name)}=${encodeStrict(value)}`)
+    .join('&')
+  const signed = { method: request.method, url, headers, payloadHash: UNSIGNED_PAYLOAD }
+  const signature = await signatureOf(signed, { time, scope }, credentials)
+  url.search = `${url.search}&X-Amz-Signature=${signature}`
+  return url
+}
+
+interface Scope {
+  /** As S3 writes it: `20261121T140500Z`. */
+  readonly time: string
+  readonly scope: string
+}
+
+function scopeOf(date: Date, credentials: Credentials): Scope {
+  const time = date.toISOString().replace(/[-:]|\.\d{3}/g, '')
+  const region = credentials.region ?? 'us-east-1'
+  return { time, scope: `${time.slice(0, 8)}/${region}/${SERVICE}/aws4_request` }
+}
+
+function namesOf(headers: Readonly<Record<string, string>>): string {
+  return Object.keys(headers).join(';')
+}
+
+async function signatureOf(
+  request: Pick<SignableRequest, 'method' | 'url' | 'payloadHash'> & {
+    /** By name, lower case and sorted. */
+    readonly headers: Readonly<Record<string, string>>
+  },
+  { time, scope }: Scope,
+  credentials: Credentials,
+): Promise<string> {
   const canonical = [
     request.method,
-    url.pathname,
-    canonicalQuery(url),
-    ...Object.entries(headers).map(([name, value]) => `${name}:${value}`),
+    request.url.pathname,
+    canonicalQuery(request.url),
+    ...Object.entries(request.headers).map(([name, value]) => `${name}:${value}`),
     '',
-    signedHeaders,
-    payloadHash,
+    namesOf(request.headers),
+    request.payloadHash,
   ].join('\n')
   const toSign = [ALGORITHM, time, scope, await sha256Hex(canonical)].join('\n')
   let key: Uint8Array<ArrayBuffer> = encode(`AWS4${credentials.secretKey}`)
   for (const part of scope.split('/')) key = await hmac(key, part)
-  const signature = toHex(await hmac(key, toSign))
-  return {
-    'x-amz-content-sha256': payloadHash,
-    'x-amz-date': time,
-    authorization: `${ALGORITHM} Credential=${credentials.accessKey}/${scope}, SignedHeaders=${signedHeaders}, Signature=${signature}`,
-  }
+  return toHex(await hmac(key, toSign))
 }
 
 /** Lower-case hexadecimal SHA-256. */

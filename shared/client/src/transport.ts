@@ -2,6 +2,7 @@ import { errorOfConnection, errorOfResponse, ForebayError } from './forebay-erro
 import {
   type Credentials,
   encodeStrict,
+  presignUrl,
   sha256Hex,
   signRequest,
   UNSIGNED_PAYLOAD,
@@ -97,13 +98,30 @@ export class Transport {
     return response.headers
   }
 
+  /**
+   * The address of a GET for whoever has it. With credentials it is signed and expires; without, it
+   * is the plain one.
+   *
+   * @param expiresSeconds 1..604,800
+   */
+  async link(
+    request: Pick<TransportRequest, 'path' | 'query'>,
+    expiresSeconds: number,
+  ): Promise<URL> {
+    const url = this.#urlOf(request)
+    const { credentials } = this.#options
+    if (credentials === undefined) return url
+    return presignUrl({ method: 'GET', url, date: new Date(), expiresSeconds }, credentials)
+  }
+
   async #sendOnce(request: TransportRequest, url: URL): Promise<Response> {
     const { method, body, signal } = request
     const headers = new Headers(request.headers)
     for (const [name, value] of Object.entries(await this.#authenticate(request, url))) {
       headers.set(name, value)
     }
-    const init: RequestInit = { method, headers, redirect: 'manual' }
+    // Browsers' types do not know `duplex` yet.
+    const init: RequestInit & { duplex?: 'half' } = { method, headers, redirect: 'manual' }
     if (signal !== undefined) init.signal = signal
     if (isStreamBody(body)) {
       init.body = body.open()
@@ -135,7 +153,7 @@ export class Transport {
     return signRequest({ method, url, payloadHash, date: new Date() }, credentials)
   }
 
-  #urlOf({ path, query = {} }: TransportRequest): URL {
+  #urlOf({ path, query = {} }: Pick<TransportRequest, 'path' | 'query'>): URL {
     const encoded = path.map((segment) => segment.split('/').map(encodeStrict).join('/'))
     const url = new URL(`${this.endpoint}/${encoded.join('/')}`)
     const pairs = Object.entries(query).flatMap(([name, value]) =>

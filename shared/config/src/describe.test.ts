@@ -22,10 +22,11 @@ const loaded = await loadSettings({
 test('every setting is shown with its value as a file would have it and its origin', () => {
   const shown = new Map(describeSettings(loaded).map((each) => [each.key, each]))
   expect([...shown.keys()]).toEqual(SETTING_KEYS.map(({ key }) => key))
-  expect(shown.get('http.idleTimeout')).toEqual({
+  expect(shown.get('http.idleTimeout')).toMatchObject({
     key: 'http.idleTimeout',
     value: '1m30s',
     origin: 'environment FOREBAY_HTTP__IDLE_TIMEOUT',
+    doc: expect.stringMatching(/\.$/),
   })
   expect(shown.get('space.capacity')).toMatchObject({ value: '10GiB', origin: 'flag --set' })
   expect(shown.get('backends.aws.endpoint')).toMatchObject({ value: undefined, origin: 'default' })

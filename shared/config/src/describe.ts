@@ -8,6 +8,8 @@ export interface ShownSetting {
   /** As a file would have it; secrets redacted; undefined when it is not set. */
   readonly value: unknown
   readonly origin: string
+  /** What it is for, as the reference says it. */
+  readonly doc: string
 }
 
 /** Every setting with its value and where that came from. Secrets are not in it. */
@@ -18,6 +20,7 @@ export function describeSettings(loaded: LoadedSettings): readonly ShownSetting[
       key,
       value: setting.format(valueAt(loaded.settings, key, setting)),
       origin: origin === undefined ? 'default' : formatOrigin(origin),
+      doc: setting.doc,
     }
   })
 }

@@ -24,6 +24,7 @@ const ORDER = [
   'target',
   'gateway',
   'cli',
+  'console',
   'forebay',
   'load-tests',
 ].map((name) => `@forebay/${name}`)
@@ -76,6 +77,9 @@ const RESTRICTED: Readonly<Record<string, readonly RegExp[]>> = {
   'prom-client': [/^shared\/observe\//],
   'fast-xml-parser': [/^shared\/s3\//],
   commander: [/^services\/cli\//],
+  vite: [/^services\/console\/src\/build\.ts$/],
+  preact: [/^services\/console\/src\/page\//],
+  uplot: [/^services\/console\/src\/page\//],
 }
 
 test('a library is imported only where it has its place', () => {

@@ -33,20 +33,29 @@ export function setCorsHeaders(
   context: Pick<S3Context, 'table'>,
   hostBucket: string | undefined,
 ): void {
+  const flat = originHeaders(request, context, hostBucket)
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    response.setHeader(flat[at] ?? '', flat[at + 1] ?? '')
+  }
+}
+
+/** Names and values that let the page behind a request see the answer; none where no rule does. */
+export function originHeaders(
+  request: Arrival['request'],
+  context: Pick<S3Context, 'table'>,
+  hostBucket: string | undefined,
+): readonly string[] {
   const { origin } = request.headers
   let bucket: string | undefined
   try {
     ;({ bucket } = parseRequestTarget(request.url ?? '', hostBucket))
   } catch {
     // What is no proper target is refused by those who answer the request.
-    return
+    return []
   }
-  if (origin === undefined || bucket === undefined) return
+  if (origin === undefined || bucket === undefined) return []
   const rules = bucketOf(context, bucket)?.s3?.cors
-  const flat = corsHeaders(rules, { origin, method: request.method ?? '' })
-  for (let at = 0; at + 1 < flat.length; at += 2) {
-    response.setHeader(flat[at] ?? '', flat[at + 1] ?? '')
-  }
+  return corsHeaders(rules, { origin, method: request.method ?? '' })
 }
 
 /** The bucket that a name means without asking anybody; none where it could mean several. */

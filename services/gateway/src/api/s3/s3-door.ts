@@ -12,7 +12,7 @@ import { checkExpectedOwner, refuseUnsupportedHeaders } from '@forebay/s3/unsupp
 import type { Authenticated } from '../../authentication/authenticator.ts'
 import { requirePermission } from '../../authentication/authorise.ts'
 import type { S3Context } from './context.ts'
-import { answerPreflight, setCorsHeaders } from './cross-origin.ts'
+import { answerPreflight, originHeaders, setCorsHeaders } from './cross-origin.ts'
 import { type Arrival, Exchange, ownerOf } from './exchange.ts'
 import { FormUpload } from './form-upload.ts'
 import { OPERATIONS } from './operations.ts'
@@ -62,6 +62,11 @@ export class S3Door {
       failure = this.#fail(error, arrival, undefined)
     }
     this.#tell({ arrival, authenticated: undefined, exchange: undefined, failure, startedMs })
+  }
+
+  /** True when a rule of the bucket lets the page that sends a request do so (CORS). */
+  allowsOrigin(request: IncomingMessage): boolean {
+    return originHeaders(request, this.#context, this.hostBucketOf(request)).length > 0
   }
 
   /** True for an upload by an HTML form: its signature, if any, stands in its fields. */

@@ -78,6 +78,8 @@ export interface V1Context {
     readonly key: string
     readonly value: unknown
     readonly origin: string
+    /** What the setting is for. */
+    readonly doc?: string | undefined
   }[]
   /** True when the request may read the metrics whoever makes it: open mode, or a metrics token. */
   mayReadMetrics(request: IncomingMessage): boolean

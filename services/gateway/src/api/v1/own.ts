@@ -1,7 +1,7 @@
 import { Failure } from '@forebay/base/failure'
 import { resolveProperties } from '@forebay/model/bucket-properties'
 import { checkKey } from '@forebay/model/key'
-import { formatProperties } from '@forebay/model/property-list'
+import { formatProperties, PROPERTY_LIST } from '@forebay/model/property-list'
 import { encodeBucket } from '@forebay/wire/bucket'
 import { openKnownBucket } from './address.ts'
 import type { Exchange } from './exchange.ts'
@@ -31,10 +31,11 @@ export async function answerStatus(exchange: Exchange): Promise<void> {
 export function answerConfig(exchange: Exchange): void {
   exchange.authorise('admin')
   exchange.sendJson(
-    exchange.context.config().map(({ key, value, origin }) => ({
+    exchange.context.config().map(({ key, value, origin, doc }) => ({
       key,
       value: value ?? null,
       origin,
+      doc,
     })),
   )
 }
@@ -66,6 +67,19 @@ export function answerBuckets(exchange: Exchange): void {
       aliases: record.aliases,
       backend: record.backend ?? null,
       properties: formatProperties(resolveProperties(record.backend, record.properties)),
+    })),
+  )
+}
+
+/** `GET /v1/forebay/properties`: what properties a bucket can have, and what each is for. */
+export function answerProperties(exchange: Exchange): void {
+  exchange.authorise('list')
+  exchange.sendJson(
+    Object.values(PROPERTY_LIST).map(({ name, allowed, default: fallback, doc }) => ({
+      name,
+      allowed,
+      default: fallback,
+      doc,
     })),
   )
 }

@@ -19,6 +19,7 @@ import {
   answerExplain,
   answerLog,
   answerMetrics,
+  answerProperties,
   answerStatus,
 } from './own.ts'
 import { getObject, headObject } from './read-object.ts'
@@ -70,6 +71,8 @@ async function routeOwn(exchange: Exchange, what: string): Promise<void> {
       return answerExplain(exchange)
     case 'buckets':
       return answerBuckets(exchange)
+    case 'properties':
+      return answerProperties(exchange)
     case 'log':
       return answerLog(exchange)
     default:

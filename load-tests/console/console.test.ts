@@ -1,0 +1,243 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CONSOLE_FOLDER } from '@forebay/console/folder'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { findBarriers, launchBrowser, openPage, type Watched } from './browser.ts'
+import { ADMIN, type ConsoleWorld, HOSTILE_KEYS, openWorld, send } from './console-world.ts'
+
+/** Everything that a browser gets when it opens the console for the first time, compressed. */
+const TRANSFER_BYTES_MAX = 60_000
+
+/** Each page, and a text on it that is there once its data is. */
+const PAGES: readonly { readonly hash: string; readonly shows: string }[] = [
+  { hash: '#/overview', shows: 'Objects here' },
+  { hash: '#/buckets', shows: 'aws://photos' },
+  { hash: '#/buckets/aws/photos?prefix=2026-11-21%2F', shows: 'image-5.jpg' },
+  { hash: '#/space', shows: 'Eviction begins at 90 %' },
+  { hash: '#/origins', shows: 'answers' },
+  { hash: '#/settings', shows: 'space.highWatermark' },
+]
+
+let world: ConsoleWorld
+let browser: Browser
+
+beforeAll(async () => {
+  world = await openWorld()
+  browser = await launchBrowser()
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await world?.close()
+})
+
+async function goTo(page: Page, hash: string, shows: string): Promise<void> {
+  await page.goto(`${world.node.url}/ui/${hash}`)
+  await page.getByText(shows, { exact: false }).first().waitFor()
+}
+
+/** Opens a page of the console in a profile of its own, and closes that again. */
+async function visit(
+  hash: string,
+  work: (watched: Watched) => Promise<void>,
+  options: Parameters<typeof openPage>[2] = {},
+): Promise<void> {
+  const watched = await openPage(browser, world.node.url, options)
+  try {
+    await watched.page.goto(`${world.node.url}/ui/${hash}`)
+    await work(watched)
+    expect(watched.errors).toEqual([])
+    expect(watched.strangers).toEqual([])
+  } finally {
+    await watched.close()
+  }
+}
+
+describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
+  test('no page has a barrier, an error or a request to another host', async () => {
+    const watched = await openPage(browser, world.node.url, { colorScheme })
+    const { page } = watched
+    for (const { hash, shows } of PAGES) {
+      await goTo(page, hash, shows)
+      expect([hash, await findBarriers(page)]).toEqual([hash, []])
+    }
+    await goTo(page, '#/buckets', 'aws://photos')
+    await page.getByRole('button', { name: 'Properties of photos' }).click()
+    await page.getByLabel('staleIfError', { exact: true }).waitFor()
+    expect(await findBarriers(page)).toEqual([])
+    await goTo(page, '#/buckets/aws/photos', 'index.csv')
+    await page.getByRole('button', { name: 'index.csv' }).click()
+    await page.getByText('The copy is fresh').waitFor()
+    expect(await findBarriers(page)).toEqual([])
+    expect(watched.errors).toEqual([])
+    expect(watched.strangers).toEqual([])
+    await watched.close()
+  })
+})
+
+test('a browser gets at most 60 kB, compressed', async () => {
+  const files = await readdir(CONSOLE_FOLDER, { recursive: true })
+  const packed = files.filter((name) => name.endsWith('.gz'))
+  const sizes = await Promise.all(
+    packed.map(async (name) => (await readFile(join(CONSOLE_FOLDER, name))).length),
+  )
+  const totalBytes = sizes.reduce((sum, size) => sum + size, 0)
+  console.log(`the console has ${totalBytes} bytes, compressed`)
+  expect(packed.length).toBeGreaterThan(2)
+  expect(totalBytes).toBeLessThanOrEqual(TRANSFER_BYTES_MAX)
+})
+
+test('the overview follows the traffic', () =>
+  visit('#/overview', async ({ page }) => {
+    await page.getByRole('heading', { name: 'Throughput' }).waitFor()
+    const row = page.getByRole('row', { name: /GetObject/ })
+    const stop = new AbortController()
+    const readers = (async () => {
+      while (!stop.signal.aborted) await send(`${world.node.url}/photos/2026-11-21/image-1.jpg`)
+    })()
+    try {
+      await row.waitFor()
+      expect(await row.textContent()).toMatch(/\d\/s/)
+    } finally {
+      stop.abort()
+      await readers
+    }
+  }))
+
+test('no page is wider than a screen of 360 pixels', () =>
+  visit(
+    '#/overview',
+    async ({ page }) => {
+      for (const { hash, shows } of PAGES) {
+        await goTo(page, hash, shows)
+        const width = await page.evaluate('document.documentElement.scrollWidth')
+        expect([hash, width]).toEqual([hash, 360])
+      }
+    },
+    { width: 360, height: 700 },
+  ))
+
+test('the whole console can be used by keyboard', () =>
+  visit('#/overview', async ({ page }) => {
+    const focused = (): Promise<unknown> =>
+      page.evaluate('document.activeElement?.textContent?.trim() ?? ""')
+    await page.getByRole('link', { name: 'Overview' }).waitFor()
+    const passed: unknown[] = []
+    for (let count = 0; count < 7; count++) {
+      await page.keyboard.press('Tab')
+      passed.push(await focused())
+    }
+    expect(passed).toEqual(
+      expect.arrayContaining([
+        'Skip to the content',
+        'Overview',
+        'Buckets',
+        'Space',
+        'Origins',
+        'Settings',
+      ]),
+    )
+    await page.keyboard.press('g')
+    await page.keyboard.press('b')
+    await page.getByRole('heading', { level: 1, name: 'Buckets' }).waitFor()
+    await page.keyboard.press('?')
+    await page.getByRole('dialog', { name: 'Help' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog', { name: 'Help' }).waitFor({ state: 'detached' })
+    await page.keyboard.press('g')
+    await page.keyboard.press('t')
+    await page.getByText('space.highWatermark').waitFor()
+    await page.keyboard.press('/')
+    await page.keyboard.type('eviction begins')
+    await page.getByText('space.lowWatermark').waitFor({ state: 'detached' })
+    expect(await page.getByText('space.highWatermark').count()).toBe(1)
+  }))
+
+test('names of strangers are text, and show what is hidden in them', () =>
+  visit('#/buckets/ais/uploads', async ({ page }) => {
+    await page.getByText('line\\u{a}break').waitFor()
+    const rows = await page.getByRole('row').allTextContents()
+    // What stands before a slash is a level of its own.
+    const shown = HOSTILE_KEYS.map((key) =>
+      key.replace(/\/.*/, '/').replace('\u202e', '\\u{202e}').replace('\n', '\\u{a}'),
+    )
+    for (const name of shown) expect(rows.some((row) => row.includes(name))).toBe(true)
+    await page.getByRole('link', { name: '<script>' }).click()
+    await page.getByRole('button', { name: 'script>' }).click()
+    await page.getByText('The bucket is native').waitFor()
+    expect(await page.evaluate('window.hit')).toBeUndefined()
+  }))
+
+test('copies are dropped one by one and below a prefix, and the origin keeps its objects', () =>
+  visit('#/buckets/aws/photos?prefix=2026-11-21%2F', async ({ page }) => {
+    await send(`${world.node.url}/photos/2026-11-21/image-0.jpg`)
+    await page.getByRole('button', { name: 'image-0.jpg' }).click()
+    await page.getByRole('button', { name: 'Drop the copy here' }).click()
+    await page.getByText('Nothing of the object is stored here').waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Drop copies' }).click()
+    await page.getByRole('button', { name: 'Drop them' }).click()
+    await page.getByText('that is all').waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByText('not here').nth(5).waitFor()
+    expect(await send(`${world.node.url}/photos/2026-11-21/image-0.jpg`)).toHaveLength(70_000)
+  }))
+
+test('a property is saved, and a bad value is refused with what is allowed', () =>
+  visit('#/buckets', async ({ page }) => {
+    await page.getByRole('button', { name: 'Properties of photos' }).click()
+    await page.getByLabel('staleIfError', { exact: true }).fill('10m')
+    await page.getByRole('button', { name: 'Save staleIfError' }).click()
+    await page.getByText('Saved.').waitFor()
+    expect(await send(`${world.node.url}/v1/forebay/buckets`)).toContain('"staleIfError":"10m"')
+  }))
+
+describe('where users have keys', () => {
+  const signIn = async (page: Page, secretKey: string): Promise<void> => {
+    await page.getByLabel('Access key').fill(ADMIN.accessKey)
+    await page.getByLabel('Secret key').fill(secretKey)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+  }
+
+  test('a wrong secret is refused, the right one opens the console and is found nowhere', async () => {
+    const { url } = world.users
+    const watched = await openPage(browser, url)
+    const { page, urls } = watched
+    await page.goto(`${url}/ui/`)
+    await page.getByLabel('Access key').waitFor()
+    expect(await findBarriers(page)).toEqual([])
+    await signIn(page, `${ADMIN.secretKey}-not`)
+    await page.getByRole('alert').waitFor()
+    await signIn(page, ADMIN.secretKey)
+    await page.getByText('Objects here').waitFor()
+    await page.goto(`${url}/ui/#/settings`)
+    await page.getByText('auth.users').waitFor()
+    const kept = await page.evaluate(
+      'JSON.stringify([localStorage, sessionStorage, document.cookie, document.documentElement.outerHTML])',
+    )
+    const told = [kept, ...urls, world.users.logs()].join('\n')
+    expect(told).toContain(ADMIN.accessKey)
+    expect(told).not.toContain(ADMIN.secretKey)
+    expect(watched.strangers).toEqual([])
+    await watched.close()
+  })
+
+  test('an object is saved by a link that is signed and expires', async () => {
+    const { url } = world.users
+    const watched = await openPage(browser, url)
+    const { page } = watched
+    await page.goto(`${url}/ui/#/buckets/aws/photos`)
+    await page.getByLabel('Access key').waitFor()
+    await signIn(page, ADMIN.secretKey)
+    await page.getByRole('button', { name: 'index.csv' }).click()
+    const saved = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'Download' }).click()
+    const download = await saved
+    expect(await readFile(await download.path(), 'utf8')).toBe('name,size\n')
+    const link = new URL(download.url())
+    expect(link.searchParams.get('X-Amz-Expires')).toBe('60')
+    expect(link.href).not.toContain(ADMIN.secretKey)
+    await watched.close()
+  })
+})
