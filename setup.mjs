@@ -28,6 +28,7 @@ const COMMANDS = {
   check: ['load-tests/testkit/run-tests.ts', 'check'],
   tools: ['load-tests/testkit/install-tools.ts'],
   bench: ['load-tests/bench/main.ts'],
+  faults: ['load-tests/faults/main.ts'],
   load: ['load-tests/loader/main.ts'],
   lock: ['shared/testkit/tidy/complete-lock.ts'],
 }

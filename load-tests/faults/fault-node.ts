@@ -22,6 +22,7 @@ export class FaultNode {
   readonly #originUrl: string
   readonly #credentials: { readonly accessKey: string; readonly secretKey: string }
   readonly #args: readonly string[]
+  readonly #env: Readonly<Record<string, string>>
   #running: Running | undefined
 
   constructor(options: {
@@ -30,19 +31,24 @@ export class FaultNode {
     readonly credentials?: { readonly accessKey: string; readonly secretKey: string }
     /** `--set` arguments and the like. */
     readonly args?: readonly string[]
+    readonly env?: Readonly<Record<string, string>>
   }) {
     this.dataDir = options.dataDir
     this.#originUrl = options.originUrl
     this.#credentials = options.credentials ?? { accessKey: 'any-key', secretKey: 'any-secret' }
     this.#args = options.args ?? []
+    this.#env = options.env ?? {}
   }
 
   /** Starts it; the one before must have ended. @param failpoints a plan, as `armFailpoints` reads it */
-  async start(failpoints = ''): Promise<Running> {
+  async start(failpoints = '', changed: { readonly endpoint?: string } = {}): Promise<Running> {
     const { accessKey, secretKey } = this.#credentials
     const server = await startForebay({
       dataDir: this.dataDir,
-      config: { backends: { aws: { endpoint: this.#originUrl } }, cache: { revalidateTtl: '2h' } },
+      config: {
+        backends: { aws: { endpoint: changed.endpoint ?? this.#originUrl } },
+        cache: { revalidateTtl: '2h' },
+      },
       args: this.#args,
       env: {
         AWS_ACCESS_KEY_ID: accessKey,
@@ -51,6 +57,7 @@ export class FaultNode {
         // A start costs half as much; nothing else changes.
         NODE_COMPILE_CACHE: join(ROOT, '.cache', 'compile'),
         FOREBAY_FAILPOINTS: failpoints === '' ? undefined : failpoints,
+        ...this.#env,
       },
     })
     this.#running = { server, client: new S3Client(server.url) }

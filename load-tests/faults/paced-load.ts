@@ -268,7 +268,8 @@ function judgeStatus(answer: Answer | undefined, expected: readonly number[]): O
 
 function isWhole(answer: Answer, name: BodyName | undefined): boolean {
   if (name === undefined) return answer.status === 404
-  return answer.status === 200 && answer.body.equals(makeBody(name))
+  const { status, body } = answer
+  return status === 200 && body.length === name.sizeBytes && body.equals(makeBody(name))
 }
 
 /** Whether the answer to a range is that of the version (RFC 9110 §14). */

@@ -112,6 +112,13 @@ export class S3Origin {
     })
   }
 
+  /** Connections that are open. */
+  connectionCount(): Promise<number> {
+    return new Promise((resolve, reject) =>
+      this.#server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+    )
+  }
+
   /** What it has now, by `bucket/key`. */
   get(path: string): StoredObject | undefined {
     return this.#objects.get(path)
@@ -120,6 +127,11 @@ export class S3Origin {
   /** Stores behind everybody's back. */
   put(path: string, bytes: Buffer): void {
     this.#apply(path, { bytes, etag: md5(bytes), lastModified: new Date() })
+  }
+
+  /** Removes behind everybody's back. */
+  remove(path: string): void {
+    this.#apply(path, undefined)
   }
 
   /** Resolves when every request that came in whole has been applied. */

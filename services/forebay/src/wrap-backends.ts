@@ -53,6 +53,8 @@ export function wrapBackends(options: WrapOptions): WrappedBackends {
           ...RETRY_DEFAULTS,
           attemptsMax: limits.retryAttempts,
           budgetRatio: limits.retryBudget,
+          // Who has waited for nothing until the deadline is told so.
+          elapsedMaxMs: Math.min(RETRY_DEFAULTS.elapsedMaxMs, limits.progressTimeoutMs),
         },
         concurrency: { requestsMax: limits.concurrency, waitersMax: limits.queueMax },
         caps: {

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { outage } from './outage-rounds.ts'
+import { randomFaults } from './random-fault-rounds.ts'
+
+/** Another seed finds other faults; a seed that found something stays here. */
+const SEED = 20_262
+
+test('while the origin is away what is cached is served, and its return is no stampede', async () => {
+  const report = await outage({
+    ...{ seed: SEED, kind: 'refused', perSecond: 60, progressTimeout: '2s' },
+    ...{ calmMs: 2500, outageMs: 4000, noticeMs: 2000 },
+  })
+  expect(report.violations).toEqual([])
+  expect(report.warm.cache.get('stale')).toBeGreaterThan(20)
+  expect(report.cold.refusedCount, 'what is not cached is refused').toBe(report.cold.requestCount)
+  // Five requests open the circuit; each may have been tried again, and probes follow.
+  expect(report.backendRequests).toBeLessThan(100)
+  expect(report.afterPerKeyMax).toBeLessThanOrEqual(2)
+})
+
+test('an origin that spoils one answer in six is never believed', async () => {
+  const report = await randomFaults({
+    ...{ seed: SEED, share: 0.16, perSecond: 80, progressTimeout: '1s' },
+    ...{ cleanMs: 500, faultyMs: 5000 },
+  })
+  expect(report.violations).toEqual([])
+  expect(report.faults.size, 'several kinds of faults').toBeGreaterThan(4)
+})
