@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { Run } from './cli-context.ts'
 import { printCompletion } from './commands/completion.ts'
 import type { BundleOptions } from './commands/debug.ts'
+import { type ScrubOptions, showScrub, startScrub, stopScrub } from './commands/scrub.ts'
 import { runTop, type TopOptions } from './commands/top.ts'
 import { COMPLETION_HELP } from './completion/scripts.ts'
 import { DOCTOR_HELP } from './doctor/finding.ts'
@@ -31,6 +32,7 @@ export function addCareCommands(
     .option('--egress-price <number>', 'what a GiB out of the store costs: tells what was saved')
     .option('--request-price <number>', 'what a thousand reads cost there')
     .action((options: TopOptions) => runTop(run(), options))
+  addScrubCommands(program, run, setExitCode)
   program
     .command('completion')
     .description('print the completion script of a shell: bash, zsh or fish')
@@ -47,6 +49,31 @@ export function addCareCommands(
     const { writeBundle } = await import('./commands/debug.ts')
     await writeBundle(run(), options)
   })
+}
+
+function addScrubCommands(
+  program: Command,
+  run: () => Run,
+  setExitCode: (code: number) => void,
+): void {
+  const scrub = program
+    .command('scrub')
+    .description('read files again and compare checksums: all, or those of a bucket or prefix')
+    .argument('[url]')
+    .option('--wait', 'wait for the end, and show how far it is')
+    .option('--rate <size>', 'bytes a second, like 100MiB; 0 = no limit (default: scrub.rate)')
+    .action(async (url: string | undefined, options: ScrubOptions) =>
+      setExitCode(await startScrub(run(), url, options)),
+    )
+  scrub
+    .command('status')
+    .description('how far the pass is, or what the last one found')
+    .option('--failures', 'name what was found')
+    .action(async (options: { failures?: boolean }) => setExitCode(await showScrub(run(), options)))
+  scrub
+    .command('stop')
+    .description('end the pass that is under way')
+    .action(() => stopScrub(run()))
 }
 
 /** The flags that mean settings, as `forebay up` takes them. */

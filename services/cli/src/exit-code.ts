@@ -20,7 +20,7 @@ export const EXIT_CODES_TEXT = `Exit codes:
   3    the bucket or object does not exist, or is not cached
   4    no answer from the endpoint
   5    not allowed
-  6    fsck found damage
+  6    fsck or scrub found damage
   130  interrupted`
 
 /** The exit code for a failure. */

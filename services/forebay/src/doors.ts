@@ -24,6 +24,7 @@ import type { AccessLog } from '@forebay/observe/access-log'
 import type { Logger } from '@forebay/observe/logger'
 import { type Metrics, renderMetrics } from '@forebay/observe/metrics'
 import type { RecentLines } from '@forebay/observe/recent-lines'
+import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { TargetPort } from '@forebay/peer/target-port'
 import type { LocalObjectStore } from '@forebay/target/store/local-store'
 import type { BackendPool } from './backend-pool.ts'
@@ -41,6 +42,7 @@ export interface DoorParts {
   readonly table: BucketTable
   readonly pool: BackendPool
   readonly store: LocalObjectStore
+  readonly scrubber: ScrubPort
   readonly metrics: Metrics
   readonly accessLog: AccessLog | undefined
   readonly totals: CacheTotals
@@ -189,6 +191,7 @@ function v1Context(
       reasons: parts.isReady() ? parts.troubles() : ['the node is starting or stopping'],
     }),
     status: async () => statusOf(parts),
+    scrub: parts.scrubber,
     config: () => describeSettings(loaded),
     mayReadMetrics: (request) => doors.authenticator.mayReadMetrics(request),
     metrics: async () => (await renderMetrics(metrics)).text,

@@ -17,9 +17,9 @@ import type { Logger } from '@forebay/observe/logger'
 import { LoopMonitor } from '@forebay/observe/loop-monitor'
 import { Metrics } from '@forebay/observe/metrics'
 import type { RecentLines } from '@forebay/observe/recent-lines'
-import { createTarget } from '@forebay/target/objects/create-target'
+import { createObjectContext } from '@forebay/target/objects/create-target'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-bucket'
-import type { Target } from '@forebay/target/objects/target'
+import { Target } from '@forebay/target/objects/target'
 import { detectSendfile } from '@forebay/target/os/detect-sendfile'
 import { openFilesLimit, openFilesShare } from '@forebay/target/os/open-files'
 import type { LocalObjectStore } from '@forebay/target/store/local-store'
@@ -29,6 +29,7 @@ import { BackendPool } from './backend-pool.ts'
 import { openDoors } from './doors.ts'
 import { Listeners } from './listeners.ts'
 import { createObjectObserver, createStoreObserver } from './observers.ts'
+import { createScrubber } from './open-scrubber.ts'
 import { checkEndpoint } from './self-check.ts'
 import { VERSION } from './version.ts'
 import { wrapBackends } from './wrap-backends.ts'
@@ -94,13 +95,8 @@ async function open(opening: Opening): Promise<RunningNode> {
     () => closeHashWorkers(),
     () => store.close(),
   )
-  const table = await EmbeddedBucketTable.open({
-    dataDir: settings.dataDir,
-    clusterId: identity.clusterId,
-    clock,
-  })
+  const table = await openTable(settings, identity, logger)
   late.table = table
-  reportTableStart(table, logger)
 
   const wrap = wrapBackends({ settings, metrics, logger, clock })
   const listeners = new Listeners({
@@ -117,7 +113,7 @@ async function open(opening: Opening): Promise<RunningNode> {
   })
   closers.push(() => pool.close())
   await pool.open()
-  const target = createTarget({
+  const objects = createObjectContext({
     ...targetSettings(settings),
     store,
     locks,
@@ -126,6 +122,9 @@ async function open(opening: Opening): Promise<RunningNode> {
     observer,
     nodeId: identity.nodeId,
   })
+  const target = new Target(objects)
+  const scrubber = createScrubber(settings, { objects, store, metrics, logger })
+  closers.push(() => scrubber.close())
   const accessLog = await openAccessLog(settings, logger)
   if (accessLog !== undefined) closers.push(() => accessLog.close())
   const loop = watchLoop(settings, logger)
@@ -141,6 +140,7 @@ async function open(opening: Opening): Promise<RunningNode> {
     table,
     pool,
     store,
+    scrubber,
     metrics,
     accessLog,
     totals: observer.totals,
@@ -154,6 +154,7 @@ async function open(opening: Opening): Promise<RunningNode> {
   if (settings.datapath.sendfile === 'auto') await detectSendfile()
   await listeners.open(settings, doors.door)
   state.ready = true
+  scrubber.open()
   return { endpoint: listeners.endpoint, stop: () => stop(opening, { listeners, target, state }) }
 }
 
@@ -214,9 +215,17 @@ function openObjects(
   })
 }
 
-function reportTableStart({ start }: EmbeddedBucketTable, logger: Logger): void {
-  if (start.kind !== 'previous') return
-  logger.warn({ why: start.why }, 'the newest bucket table is damaged: the one before it is used')
+async function openTable(
+  { dataDir }: Settings,
+  { clusterId }: ClusterIdentity,
+  logger: Logger,
+): Promise<EmbeddedBucketTable> {
+  const table = await EmbeddedBucketTable.open({ dataDir, clusterId, clock: systemClock })
+  const { start } = table
+  if (start.kind === 'previous') {
+    logger.warn({ why: start.why }, 'the newest bucket table is damaged: the one before it is used')
+  }
+  return table
 }
 
 async function stop(

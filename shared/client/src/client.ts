@@ -2,6 +2,7 @@ import { Answer, answersOf, required } from './answer.ts'
 import { Buckets } from './buckets.ts'
 import { ForebayError } from './forebay-error.ts'
 import { Objects } from './objects.ts'
+import { Scrub } from './scrub.ts'
 import { Transport, type TransportOptions } from './transport.ts'
 
 interface Call {
@@ -44,6 +45,7 @@ export interface ReportedSetting {
 export class ForebayClient {
   readonly buckets: Buckets
   readonly objects: Objects
+  readonly scrub: Scrub
   readonly #transport: Transport
 
   /** @throws ForebayError `endpoint-invalid` */
@@ -51,6 +53,7 @@ export class ForebayClient {
     this.#transport = new Transport(options)
     this.buckets = new Buckets(this.#transport)
     this.objects = new Objects(this.#transport)
+    this.scrub = new Scrub(this.#transport)
   }
 
   get endpoint(): string {

@@ -1,3 +1,4 @@
+import { SCRUB_SCHEMA } from './schema-scrub.ts'
 import {
   boolean,
   byteRate,
@@ -335,6 +336,7 @@ export const SCHEMA = {
       doc: 'How often everything is brought to disk for buckets that do not sync each write.',
     }),
   },
+  scrub: SCRUB_SCHEMA,
   datapath: {
     sendfile: word({
       words: ['auto', 'off'],

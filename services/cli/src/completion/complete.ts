@@ -39,6 +39,7 @@ const ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>> = {
   ls: ['object'],
   put: ['file', 'object'],
   rm: ['object'],
+  scrub: ['object'],
 }
 
 /** Options whose value is a file or directory. */

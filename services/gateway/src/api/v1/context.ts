@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { BucketTable } from '@forebay/control/bucket-table'
 import type { BackendBinding, BucketRecord, BucketRef } from '@forebay/model/bucket'
+import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { TargetPort } from '@forebay/peer/target-port'
 import type { Answered } from '../s3/context.ts'
 
@@ -73,6 +74,8 @@ export interface V1Context {
 
   health(): { readonly ready: boolean; readonly reasons: readonly string[] }
   status(): Promise<NodeStatus>
+  /** The reader in the background that looks for damage. */
+  readonly scrub?: ScrubPort | undefined
   /** Every setting, secrets redacted. */
   config(): readonly {
     readonly key: string

@@ -24,6 +24,7 @@ import {
 } from './own.ts'
 import { getObject, headObject } from './read-object.ts'
 import { readAction } from './request-body.ts'
+import { answerScrub } from './scrub.ts'
 import { deleteObject, postObject, putObject, refuseAction } from './write-object.ts'
 
 /** Families of AIStore's paths that are not built here. */
@@ -51,6 +52,7 @@ export async function routeV1(exchange: Exchange): Promise<void> {
       if (method === 'GET' && second === '') return answerDaemon(exchange)
       return refuseFamily(exchange, family)
     case 'forebay':
+      if (second === 'scrub') return answerScrub(exchange)
       return only(exchange, ['GET'], () => routeOwn(exchange, second))
     case 'buckets':
       return routeBuckets(exchange, splitPath(rawPath, '/v1/buckets/'))

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { systemClock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
+import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { Answered } from '../../s3/context.ts'
 import type { V1Context, V1Need } from '../context.ts'
 import { openV1Router } from '../open-router.ts'
@@ -28,6 +29,7 @@ export interface TestDoor {
 export interface TestDoorOptions {
   readonly allows?: ((need: V1Need, bucket: string | undefined) => boolean) | undefined
   readonly ready?: (() => boolean) | undefined
+  readonly scrub?: ScrubPort | undefined
 }
 
 export async function openTestDoor(options: TestDoorOptions = {}): Promise<TestDoor> {
@@ -99,6 +101,7 @@ function contextOf(parts: {
     startedMs: Date.now() - 5000,
     target,
     buckets,
+    scrub: options.scrub,
     allows: (_request, need, bucket) => options.allows?.(need, bucket) ?? true,
     mayReadMetrics: () => options.allows === undefined,
     resolveBucket: async (wanted) => {
