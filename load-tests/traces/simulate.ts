@@ -59,7 +59,7 @@ class SimulatedCache {
     const usual = this.#cached.size === 0 ? 1 : this.#usedBytes / this.#cached.size
     for (const bytes of [usual, size]) {
       const hasRoom = this.#usedBytes + bytes <= this.#admitBytes
-      if (!this.#policies.admits(place, hasRoom)) return 0
+      if (!this.#policies.admits(place, { onDisk: hasRoom, inQuota: true })) return 0
     }
     if (this.#usedBytes + size > this.#highBytes) {
       this.#evict(this.#usedBytes + size - this.#lowBytes)
@@ -74,7 +74,7 @@ class SimulatedCache {
 
   #evict(bytes: number): void {
     for (let chosen = 0; chosen < bytes; ) {
-      const more = this.#policies.choose(MOUNTPATH, bytes - chosen)
+      const more = this.#policies.choose({ mountpath: MOUNTPATH }, bytes - chosen)
       if (more === 0) break
       chosen += more
     }

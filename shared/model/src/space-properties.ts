@@ -151,10 +151,12 @@ function pinsProperty(): Property<readonly PinnedPrefix[]> {
     format: (pins) =>
       pins.length === 0
         ? 'none'
-        : pins.map(({ prefix, untilMs }) =>
-            untilMs === undefined ? { prefix } : { prefix, until: writeTime(untilMs) },
-          ),
+        : pins.map(writePin),
   }
+}
+
+function writePin({ prefix, untilMs }: PinnedPrefix): Readonly<Record<string, string>> {
+  return untilMs === undefined ? { prefix } : { prefix, until: writeTime(untilMs) }
 }
 
 function ttlProperty(): Property<readonly PrefixTtl[]> {

@@ -44,7 +44,7 @@ export async function writeBackendPart(
 ): Promise<PartAnswer> {
   const { bucket, key, uploadId, partNumber, body, stated, contentMd5Hex } = request
   const mutations = mutationsOf(context, bucket)
-  const work = await context.store.createWork(
+  const work = await context.store.createPassing(
     bucket,
     key,
     body.lengthBytes ?? UNKNOWN_LENGTH_STEP_BYTES,

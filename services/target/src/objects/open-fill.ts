@@ -1,11 +1,13 @@
 import fs from 'node:fs'
 import type { BackendBody } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
+import type { ByteRange } from '@forebay/model/range'
 import { choosePin } from '@forebay/model/version'
 import type { ObjectAddress } from '@forebay/peer/target-port'
 import { diskFailure } from '../os/disk-gate.ts'
-import type { ObjectRecord, WorkFile } from '../store/contract.ts'
+import type { ObjectRecord, Wanted, WorkFile } from '../store/contract.ts'
 import type { Asked } from './ask-backend.ts'
+import { BlockMap } from './block-map.ts'
 import { changedMeanwhile } from './changed-meanwhile.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { Fill } from './fill.ts'
@@ -53,7 +55,7 @@ export async function openWhole(
     const { attributes, body } = result
     try {
       checkLength(key, result)
-      checkAdmission(context, address, attributes.sizeBytes)
+      checkAdmission(context, address, attributes)
       work = await context.store.createWork(bucket, key, attributes.sizeBytes)
       const pin = choosePin(attributes.validators ?? {})
       token.hear({ askedAt, pin })
@@ -80,9 +82,9 @@ export async function openWhole(
 export function checkAdmission(
   context: ObjectContext,
   { bucket, key }: ObjectAddress,
-  sizeBytes?: number,
+  wanted?: Wanted,
 ): void {
-  if (context.store.admits(bucket, key, sizeBytes)) return
+  if (context.store.admits(bucket, key, wanted)) return
   throw new Failure('slow-down', `${key}: there is no room that is worth giving to the object`)
 }
 
@@ -102,20 +104,22 @@ export function checkLength(key: string, result: { readonly sizeBytes: number | 
   throw new Failure('backend-corrupt', `${key}: the backend does not say how long the object is`)
 }
 
-/** Opens an object of which only blocks are fetched, as readers need them. */
+/** Opens an object of which only blocks are fetched, as readers need them; the first one needs `range`. */
 export async function openSparse(
   context: ObjectContext,
   address: ObjectAddress,
-  known: Known,
+  { known, range }: { readonly known: Known; readonly range: ByteRange },
 ): Promise<Opened> {
   const { bucket, key } = address
   const token = beginFill(context, address, known)
   let work: WorkFile | undefined
   try {
-    const { blockBytes } = context.propertiesOf(bucket)
-    checkAdmission(context, address, blockBytes)
-    work = await context.store.createWork(bucket, key, blockBytes)
-    setLength(work, known.attributes.sizeBytes)
+    const { sizeBytes } = known.attributes
+    const map = new BlockMap(sizeBytes, context.propertiesOf(bucket).blockBytes)
+    const storedBytes = map.absentBytes(range.offset, range.offset + range.lengthBytes)
+    checkAdmission(context, address, { sizeBytes, storedBytes })
+    work = await context.store.createWork(bucket, key, storedBytes)
+    setLength(work, sizeBytes)
     const { attributes, pin, askedMs, settles } = known
     const fill = register(context, { bucket, key, attributes, pin, askedMs, work, token, settles })
     return { kind: 'fill', fill }

@@ -19,6 +19,7 @@ import { abortable } from './abortable.ts'
 import { type Asked, askBackend } from './ask-backend.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { dropCorrupt } from './drop-corrupt.ts'
+import { dropExpired } from './drop-expired.ts'
 import type { Fill } from './fill.ts'
 import type { Opened } from './fill-table.ts'
 import { ageSeconds, freshForMs, mayServeStale } from './freshness.ts'
@@ -138,6 +139,9 @@ async function readCached(
 ): Promise<ReadAnswer | 'again'> {
   const { bucket, key } = request
   const record = context.store.get(bucket.id, key)
+  if (record === undefined && context.store.isExpired(bucket.id, key)) {
+    await dropExpired(context, request)
+  }
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
   const properties = context.propertiesOf(bucket)
   const current = !unsettled && request.latest !== true
@@ -331,7 +335,9 @@ async function open(
     known.pin.kind !== 'none' &&
     capabilities.rangedRead &&
     capabilities.pinnedRead
-  return sparse ? openSparse(context, request, known) : openWhole(context, request, known)
+  return sparse
+    ? openSparse(context, request, { known, range: wanted.range })
+    : openWhole(context, request, known)
 }
 
 /** What a version answers before any byte of it is needed. */

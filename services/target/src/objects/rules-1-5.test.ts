@@ -370,7 +370,8 @@ describe('rule 5: late fills publish nothing', () => {
     expect(pin.kind).toBe('version-id')
     const found = { ...head, pin, askedMs: rig.clock.now(), settles: false } as const
     await rig.target.evict({ ...address(), conditions: {} })
-    await expect(openSparse(context, address(), { ...found, token })).rejects.toMatchObject({
+    const wanted = { known: { ...found, token }, range: { offset: 0, lengthBytes: 1 } }
+    await expect(openSparse(context, address(), wanted)).rejects.toMatchObject({
       code: 'backend-changed',
     })
     token.end()

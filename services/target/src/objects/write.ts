@@ -29,11 +29,11 @@ export async function writeObject(
   checkWritable(context, request.bucket)
   const { bucket, key, body } = request
   checkKept(context, bucket, request)
-  const work = await context.store.createWork(
-    bucket,
-    key,
-    body.lengthBytes ?? UNKNOWN_LENGTH_STEP_BYTES,
-  )
+  const lengthBytes = body.lengthBytes ?? UNKNOWN_LENGTH_STEP_BYTES
+  const work =
+    bucket.backend === undefined
+      ? await context.store.createWork(bucket, key, lengthBytes)
+      : await context.store.createPassing(bucket, key, lengthBytes)
   try {
     const answer =
       bucket.backend === undefined
@@ -205,7 +205,11 @@ async function installWritten(
   const { bucket, key } = request
   const { work, attributes, received, settle } = written
   const pin = await pinWritten(context, request, written)
-  const cached = pin !== undefined && context.propertiesOf(bucket).cache === 'read-write'
+  const cached =
+    pin !== undefined &&
+    context.propertiesOf(bucket).cache === 'read-write' &&
+    work.isWithinQuota &&
+    context.store.keepsSize(bucket, attributes.sizeBytes)
   try {
     if (!cached) {
       await context.store.remove(bucket.id, key, { sync: false, settle, why: 'stale' })

@@ -5,6 +5,9 @@ import { BucketPolicies, CHOSEN_PER_CALL_MAX, printOf } from './bucket-policies.
 const UNIT = 4096
 const MOUNTPATH = 1
 
+const FREE = { onDisk: true, inQuota: true }
+const FULL = { onDisk: false, inQuota: true }
+
 type Kinds = Readonly<Record<number, PolicyKind | undefined>>
 
 /** Policies with a clock that the test moves. */
@@ -45,7 +48,7 @@ test('buckets of lru are one lru together', () => {
   setup.store(1, ['a'])
   setup.store(2, ['b', 'c'])
   setup.store(1, ['d', 'e'])
-  expect(setup.policies.choose(MOUNTPATH, 3 * UNIT)).toBe(3 * UNIT)
+  expect(setup.policies.choose({ mountpath: MOUNTPATH }, 3 * UNIT)).toBe(3 * UNIT)
   expect([setup.chosen(1, ['a', 'd', 'e']), setup.chosen(2, ['b', 'c'])]).toEqual([
     ['a'],
     ['b', 'c'],
@@ -57,9 +60,11 @@ test('one call chooses a bounded number, and the next ones the rest', () => {
   const keys = Array.from({ length: CHOSEN_PER_CALL_MAX + 5 }, (_, at) => `k${at}`)
   setup.store(1, keys)
   const everything = Number.MAX_SAFE_INTEGER
-  expect(setup.policies.choose(MOUNTPATH, everything)).toBe(CHOSEN_PER_CALL_MAX * UNIT)
-  expect(setup.policies.choose(MOUNTPATH, everything)).toBe(5 * UNIT)
-  expect(setup.policies.choose(MOUNTPATH, everything)).toBe(0)
+  expect(setup.policies.choose({ mountpath: MOUNTPATH }, everything)).toBe(
+    CHOSEN_PER_CALL_MAX * UNIT,
+  )
+  expect(setup.policies.choose({ mountpath: MOUNTPATH }, everything)).toBe(5 * UNIT)
+  expect(setup.policies.choose({ mountpath: MOUNTPATH }, everything)).toBe(0)
 })
 
 test('a bucket that is not evictable has no policy, and one that no longer is gives up nothing', () => {
@@ -68,7 +73,7 @@ test('a bucket that is not evictable has no policy, and one that no longer is gi
   setup.store(2, ['b'])
   expect(setup.policies.isUnknown(place(1, 'a'))).toBe(false)
   setup.kinds = {}
-  expect(setup.policies.choose(MOUNTPATH, UNIT)).toBe(0)
+  expect(setup.policies.choose({ mountpath: MOUNTPATH }, UNIT)).toBe(0)
 })
 
 test('another policy of a bucket takes over what the one before knew', () => {
@@ -76,7 +81,7 @@ test('another policy of a bucket takes over what the one before knew', () => {
   setup.store(1, ['a', 'b', 'c'])
   setup.kinds = { 1: 'epoch' }
   expect(setup.policies.isUnknown(place(1, 'a'))).toBe(false)
-  expect(setup.policies.choose(MOUNTPATH, UNIT)).toBe(UNIT)
+  expect(setup.policies.choose({ mountpath: MOUNTPATH }, UNIT)).toBe(UNIT)
   expect(setup.chosen(1, ['a', 'b', 'c'])).toEqual(['c'])
 })
 
@@ -85,41 +90,42 @@ test('an object without bytes on disk is never chosen', () => {
   setup.policies.stored(place(1, 'empty'), 0)
   setup.store(1, ['a'])
   setup.policies.stored(place(1, 'a'), 0)
-  expect(setup.policies.choose(MOUNTPATH, 1)).toBe(0)
+  expect(setup.policies.choose({ mountpath: MOUNTPATH }, 1)).toBe(0)
 })
 
 test('a policy that admits only into free room is overruled where another bucket is colder', () => {
   const setup = new Setup({ 1: 'epoch', 2: 'lru', 3: 'lru' })
   setup.store(1, ['a'])
   const absent = place(1, 'b')
-  expect([setup.policies.admits(absent, true), setup.policies.admits(absent, false)]).toEqual([
+  expect([setup.policies.admits(absent, FREE), setup.policies.admits(absent, FULL)]).toEqual([
     true,
     false,
   ])
   setup.store(2, ['newer'])
-  expect(setup.policies.admits(absent, false)).toBe(false)
-  expect(setup.policies.admits(place(2, 'any'), false)).toBe(true)
+  expect(setup.policies.admits(absent, FULL)).toBe(false)
+  expect(setup.policies.admits(place(2, 'any'), FULL)).toBe(true)
   setup.policies.touched(place(1, 'a'))
-  expect(setup.policies.admits(absent, false)).toBe(false)
+  expect(setup.policies.admits(absent, FULL)).toBe(false)
   setup.second += 10
   setup.policies.touched(place(1, 'a'))
-  expect(setup.policies.admits(absent, false)).toBe(true)
+  expect(setup.policies.admits(absent, FULL)).toBe(true)
 })
 
 test('a new version of an object that is there is admitted: it takes the room of the old one', () => {
   const setup = new Setup({ 1: 'epoch' })
   setup.store(1, ['a'])
-  expect(setup.policies.admits(place(1, 'a'), false)).toBe(true)
+  expect(setup.policies.admits(place(1, 'a'), FULL)).toBe(true)
 })
 
 test('only buckets with victims, or with objects that are not known, are worth a sweep', () => {
   const setup = new Setup({ 1: 'lru', 2: 'lru', 3: undefined })
   setup.store(1, ['a'])
   setup.store(2, ['b'])
-  setup.policies.choose(MOUNTPATH, UNIT)
-  const worth = (id: number, objects: number) => setup.policies.isWorthSweep(MOUNTPATH, id, objects)
+  setup.policies.choose({ mountpath: MOUNTPATH }, UNIT)
+  const worth = (id: number, objects: number) =>
+    setup.policies.isWorthSweep({ mountpath: MOUNTPATH }, id, objects)
   expect([worth(1, 1), worth(2, 1), worth(2, 2), worth(3, 9)]).toEqual([true, false, true, false])
-  setup.policies.forgetChosen(MOUNTPATH)
+  setup.policies.forgetChosen({ mountpath: MOUNTPATH })
   expect([worth(1, 0), setup.policies.isUnknown(place(1, 'a'))]).toEqual([false, true])
 })
 
@@ -143,7 +149,10 @@ test('a bucket that is dropped is forgotten', () => {
   const setup = new Setup({ 1: 'lru' })
   setup.store(1, ['a'])
   setup.policies.dropBucket(1)
-  expect([setup.policies.objectCount(1), setup.policies.choose(MOUNTPATH, 1)]).toEqual([0, 0])
+  expect([
+    setup.policies.objectCount(1),
+    setup.policies.choose({ mountpath: MOUNTPATH }, 1),
+  ]).toEqual([0, 0])
 })
 
 test('prints of keys that differ in one place are spread over all 32 bits', () => {

@@ -6,6 +6,18 @@ import type { EvictionPolicy } from './eviction-policy.ts'
 /** Victims chosen in one call: a call stays under a millisecond. */
 export const CHOSEN_PER_CALL_MAX = 1000
 
+/** Which objects are meant: all where nothing is stated. */
+export interface Selection {
+  readonly mountpath?: number | undefined
+  readonly bucketId?: number | undefined
+}
+
+/** Where there is room for one more object without anything being evicted. */
+export interface FreeRoom {
+  readonly onDisk: boolean
+  readonly inQuota: boolean
+}
+
 /** Where an object lies. */
 export interface PlacedName {
   readonly mountpath: number
@@ -16,6 +28,8 @@ export interface PlacedName {
 export interface BucketPoliciesOptions {
   /** How the bucket's objects are chosen; undefined: they stay, or there is no such bucket. */
   readonly kindOf: (bucketId: number) => PolicyKind | undefined
+  /** True for an object that is not to be evicted, whatever the policy. */
+  readonly isPinned?: ((bucketId: number, key: string) => boolean) | undefined
   /** Wall clock, seconds; only differences matter, across restarts too. */
   readonly nowSeconds: () => number
 }
@@ -35,10 +49,13 @@ export class BucketPolicies {
     this.#options = options
   }
 
-  /** The object is there with so many bytes on disk; one without any is never worth evicting. */
+  /**
+   * The object is there with so many bytes on disk; one without any is never worth evicting, and of
+   * one that is pinned no policy hears.
+   */
   stored(name: PlacedName, bytes: number): void {
     const policy = this.#policyOf(name.mountpath, name.bucketId)
-    if (bytes > 0) policy?.stored(printOf(name.key), bytes)
+    if (bytes > 0 && !this.#isPinned(name)) policy?.stored(printOf(name.key), bytes)
     else policy?.removed(printOf(name.key), false)
   }
 
@@ -56,42 +73,49 @@ export class BucketPolicies {
     this.#policyOf(name.mountpath, name.bucketId)?.missed(printOf(name.key))
   }
 
+  /** True for a victim; one that was pinned meanwhile is none any more. */
   isChosen(name: PlacedName): boolean {
-    return this.#policyOf(name.mountpath, name.bucketId)?.isChosen(printOf(name.key)) ?? false
+    const policy = this.#policyOf(name.mountpath, name.bucketId)
+    if (policy?.isChosen(printOf(name.key)) !== true) return false
+    if (!this.#isPinned(name)) return true
+    policy.removed(printOf(name.key), false)
+    return false
   }
 
   /** True for an object that can be evicted and that its policy has not heard of. */
   isUnknown(name: PlacedName): boolean {
     const policy = this.#policyOf(name.mountpath, name.bucketId)
-    return policy?.has(printOf(name.key)) === false
+    return policy?.has(printOf(name.key)) === false && !this.#isPinned(name)
   }
 
-  /**
-   * Whether an object that is read from the backend is to be kept.
-   *
-   * @param hasRoom nothing has to be evicted for it
-   */
-  admits(name: PlacedName, hasRoom: boolean): boolean {
-    const { mountpath, bucketId } = name
-    const policy = this.#policyOf(mountpath, bucketId)
-    if (policy === undefined || hasRoom || policy.replaces()) return true
+  /** Whether an object that is read from the backend is to be kept. */
+  admits(name: PlacedName, room: FreeRoom): boolean {
+    const policy = this.#policyOf(name.mountpath, name.bucketId)
     // Its older version holds the room that it takes.
-    if (policy.has(printOf(name.key))) return true
+    return policy?.has(printOf(name.key)) === true || this.admitsMore(name, room)
+  }
+
+  /** The same where no older version makes way: a part of an object that is there comes in. */
+  admitsMore({ mountpath, bucketId }: PlacedName, { onDisk, inQuota }: FreeRoom): boolean {
+    const policy = this.#policyOf(mountpath, bucketId)
+    if (policy === undefined || (onDisk && inQuota) || policy.replaces()) return true
+    // Nobody else makes room in the bucket's quota.
+    if (!inQuota) return false
     const own = policy.idleSince() ?? this.#options.nowSeconds()
-    return this.#evictable(mountpath).some(
-      ([id, other]) => id !== bucketId && (other.idleSince() ?? own) < own,
+    return this.#evictable({ mountpath }).some(
+      ({ bucketId: id, policy: other }) => id !== bucketId && (other.idleSince() ?? own) < own,
     )
   }
 
   /** Chooses victims of about `bytes`, `CHOSEN_PER_CALL_MAX` at most. @returns their bytes, 0: none is left */
-  choose(mountpath: number, bytes: number): number {
-    const policies = this.#evictable(mountpath)
+  choose(selection: Selection, bytes: number): number {
+    const policies = this.#evictable(selection)
     let chosen = 0
     let objects = 0
     while (chosen < bytes && objects < CHOSEN_PER_CALL_MAX) {
       const coldest = findColdest(policies)
       if (coldest === undefined) break
-      const { bucketId, policy, until } = coldest
+      const { mountpath, bucketId, policy, until } = coldest
       this.#noteChosen(mountpath, bucketId)
       do {
         chosen += policy.choose()
@@ -106,9 +130,11 @@ export class BucketPolicies {
   }
 
   /** True when a sweep may find victims of the bucket, or objects that its policy does not know. */
-  isWorthSweep(mountpath: number, bucketId: number, objectCount: number): boolean {
+  isWorthSweep({ mountpath }: Selection, bucketId: number, objectCount: number): boolean {
     if (this.#options.kindOf(bucketId) === undefined) return false
-    if (this.#chosenIn.get(mountpath)?.has(bucketId) === true) return true
+    for (const [number, buckets] of this.#chosenIn) {
+      if ((mountpath ?? number) === number && buckets.has(bucketId)) return true
+    }
     return this.objectCount(bucketId) < objectCount
   }
 
@@ -120,10 +146,20 @@ export class BucketPolicies {
     return count
   }
 
-  /** After a whole sweep: what is chosen and still there cannot be removed, or is not there at all. */
-  forgetChosen(mountpath: number): void {
-    for (const policy of this.#mountpaths.get(mountpath)?.values() ?? []) policy.forgetChosen()
-    this.#chosenIn.delete(mountpath)
+  /**
+   * After a whole sweep: what is chosen and still there cannot be removed, or is not there at all.
+   *
+   * @returns how many there were
+   */
+  forgetChosen(selection: Selection): number {
+    let forgotten = 0
+    for (const { mountpath, bucketId, policy } of this.#policies(selection)) {
+      const before = policy.objectCount
+      policy.forgetChosen()
+      forgotten += before - policy.objectCount
+      this.#chosenIn.get(mountpath)?.delete(bucketId)
+    }
+    return forgotten
   }
 
   dropBucket(bucketId: number): void {
@@ -168,11 +204,29 @@ export class BucketPolicies {
     return buckets
   }
 
-  #evictable(mountpath: number): readonly (readonly [number, EvictionPolicy])[] {
-    return [...this.#bucketsOf(mountpath).keys()].flatMap((bucketId) => {
+  /** What may give something up. */
+  #evictable(selection: Selection): readonly PlacedPolicy[] {
+    return this.#policies(selection).flatMap(({ mountpath, bucketId }) => {
       const policy = this.#policyOf(mountpath, bucketId)
-      return policy === undefined ? [] : [[bucketId, policy] as const]
+      return policy === undefined ? [] : [{ mountpath, bucketId, policy }]
     })
+  }
+
+  #policies({ mountpath, bucketId }: Selection): readonly PlacedPolicy[] {
+    const found: PlacedPolicy[] = []
+    for (const [number, buckets] of this.#mountpaths) {
+      if (mountpath !== undefined && mountpath !== number) continue
+      for (const [id, policy] of buckets) {
+        if (bucketId === undefined || bucketId === id) {
+          found.push({ mountpath: number, bucketId: id, policy })
+        }
+      }
+    }
+    return found
+  }
+
+  #isPinned({ bucketId, key }: PlacedName): boolean {
+    return this.#options.isPinned?.(bucketId, key) ?? false
   }
 
   #noteChosen(mountpath: number, bucketId: number): void {
@@ -182,18 +236,24 @@ export class BucketPolicies {
   }
 }
 
+interface PlacedPolicy {
+  readonly mountpath: number
+  readonly bucketId: number
+  readonly policy: EvictionPolicy
+}
+
 /** The policy whose next victim is idle for the longest time, and when the one after it was in use. */
-function findColdest(policies: readonly (readonly [number, EvictionPolicy])[]) {
-  let coldest: { readonly bucketId: number; readonly policy: EvictionPolicy } | undefined
+function findColdest(policies: readonly PlacedPolicy[]) {
+  let coldest: PlacedPolicy | undefined
   let since = Number.POSITIVE_INFINITY
   let until = Number.POSITIVE_INFINITY
-  for (const [bucketId, policy] of policies) {
-    const idle = policy.idleSince()
+  for (const placed of policies) {
+    const idle = placed.policy.idleSince()
     if (idle === undefined) continue
     if (idle < since) {
       until = since
       since = idle
-      coldest = { bucketId, policy }
+      coldest = placed
     } else if (idle < until) until = idle
   }
   return coldest === undefined ? undefined : { ...coldest, until }

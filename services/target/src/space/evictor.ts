@@ -1,16 +1,30 @@
 import { Buffer } from 'node:buffer'
 import { setImmediate as turn } from 'node:timers/promises'
-import { failpoint } from '@forebay/base/failpoint'
-import { encodeName } from '../store/index-db.ts'
-import { removeEntry } from '../store/remove.ts'
-import { type SweptEntry, sweepPage } from '../store/scan.ts'
-import type { Drive, StoreContext } from '../store/store-context.ts'
+import type { BucketRecord } from '@forebay/model/bucket'
+import { encodeName, nextAfterPrefix } from '../store/index-db.ts'
+import { type SweepPage, type SweptEntry, sweepPage } from '../store/scan.ts'
+import type { StoreContext } from '../store/store-context.ts'
+import type { Selection } from './bucket-policies.ts'
+import { pinOf, rulesOf } from './bucket-rules.ts'
+import { evictEntry } from './evict-entry.ts'
 
 /** Entries looked at between two turns of the event loop. */
 const PAGE_MAX = 500
 
 /** Objects that a sweep takes note of before the policies choose anew: after a crash they may know nothing. */
 const ADOPTED_MAX = 4096
+
+/** After a round in a bucket that freed nothing the next one waits so long, ms: it would find the same. */
+const FUTILE_MS = 1000
+
+/** What a round frees room on: a mountpath, or in a bucket's quota. */
+interface Scope {
+  readonly name: string
+  readonly selection: Selection
+  readonly facts: Readonly<Record<string, string | number>>
+  /** Bytes that are too many now. */
+  excessBytes(): number
+}
 
 /** What a way round the index came to. */
 interface Sweep {
@@ -23,35 +37,53 @@ interface Sweep {
 }
 
 /**
- * Brings mountpaths back to their low watermark. The policies choose what goes; a sweep finds it in
- * the index, which goes round like a clock hand, and removes it, each entry under its key's lock like
- * any other writer. One round at a time for a mountpath; between removals user traffic has its turn.
+ * Brings mountpaths back to their low watermark, and buckets below their quota. The policies choose
+ * what goes; a sweep finds it in the index, which goes round like a clock hand, and removes it, each
+ * entry under its key's lock like any other writer. One round at a time for a mountpath or a bucket;
+ * between removals user traffic has its turn.
  */
 export class Evictor {
   readonly #context: StoreContext
-  readonly #rounds = new Map<number, Promise<boolean>>()
-  /** Where the hand of each mountpath stands. */
-  readonly #hands = new Map<number, Uint8Array>()
+  readonly #rounds = new Map<string, Promise<boolean>>()
+  /** Where the hand of each scope stands. */
+  readonly #hands = new Map<string, Uint8Array>()
+  /** Rounds in buckets that freed nothing: with which rules, and until when that counts. */
+  readonly #futile = new Map<number, { readonly row: BucketRecord; readonly untilMs: number }>()
   #closed = false
 
   constructor(context: StoreContext) {
     this.#context = context
+    context.quotas.evictWith((bucketId) => this.makeRoomIn(bucketId))
   }
 
-  /** Runs a round unless one is under way. Resolves true when it freed anything. */
+  /** Runs a round on a mountpath unless one is under way. Resolves true when it freed anything. */
   makeRoom(mountpath: number): Promise<boolean> {
-    const running = this.#rounds.get(mountpath)
-    if (running !== undefined) return running
     const drive = this.#context.driveByNumber.get(mountpath)
-    if (drive === undefined || this.#closed) return Promise.resolve(false)
-    const round = this.#run(drive)
-      .catch(() => {
-        this.#context.observer.event('eviction-short', { mountpath: drive.mountpath.root })
-        return false
-      })
-      .finally(() => this.#rounds.delete(mountpath))
-    this.#rounds.set(mountpath, round)
-    return round
+    if (drive === undefined) return Promise.resolve(false)
+    return this.#start({
+      name: `mountpath ${mountpath}`,
+      selection: { mountpath },
+      facts: { mountpath: drive.mountpath.root },
+      excessBytes: () => drive.space.excessBytes,
+    })
+  }
+
+  /** The same among the objects of a bucket, wherever they lie. */
+  async makeRoomIn(bucketId: number): Promise<boolean> {
+    const { quotas, clock, bucketOf } = this.#context
+    const row = bucketOf(bucketId)
+    if (row === undefined || rulesOf(row).policy === undefined) return false
+    const futile = this.#futile.get(bucketId)
+    if (futile?.row === row && clock.monotonic() < futile.untilMs) return false
+    const freed = await this.#start({
+      name: `bucket ${bucketId}`,
+      selection: { bucketId },
+      facts: { bucketId },
+      excessBytes: () => quotas.excessBytes(bucketId),
+    })
+    if (freed) this.#futile.delete(bucketId)
+    else this.#futile.set(bucketId, { row, untilMs: clock.monotonic() + FUTILE_MS })
+    return freed
   }
 
   /** Ends the rounds under way. */
@@ -60,36 +92,53 @@ export class Evictor {
     await Promise.all(this.#rounds.values())
   }
 
-  async #run(drive: Drive): Promise<boolean> {
-    const { number, root } = drive.mountpath
+  #start(scope: Scope): Promise<boolean> {
+    const running = this.#rounds.get(scope.name)
+    if (running !== undefined) return running
+    if (this.#closed) return Promise.resolve(false)
+    const round = this.#run(scope)
+      .catch(() => {
+        this.#context.observer.event('eviction-short', scope.facts)
+        return false
+      })
+      .finally(() => this.#rounds.delete(scope.name))
+    this.#rounds.set(scope.name, round)
+    return round
+  }
+
+  async #run(scope: Scope): Promise<boolean> {
     // At least one victim even under the low mark: somebody waits for room.
-    const wanted = Math.max(1, drive.space.excessBytes)
+    const wanted = Math.max(1, scope.excessBytes())
     let freed = 0
     let objects = 0
     let adopting = false
     while (freed < wanted && !this.#closed) {
-      await this.#choose(number, wanted - freed)
-      const sweep = await this.#sweep(number, wanted - freed)
+      await this.#choose(scope, wanted - freed)
+      const sweep = await this.#sweep(scope, wanted - freed)
       freed += sweep.freedBytes
       objects += sweep.objects
       if (freed >= wanted) break
       if (!sweep.whole) continue
-      // All the way round: what is still chosen is in use, or was never there.
-      this.#context.policies.forgetChosen(number)
+      // All the way round: what is still chosen is in use, is pinned by now, or was never there.
+      const forgotten = this.#context.policies.forgetChosen(scope.selection)
+      if (sweep.freedBytes > 0) {
+        adopting = false
+        continue
+      }
       // Once more with what is known now; who is adopted again and again is in use.
-      if (sweep.freedBytes === 0 && (sweep.adopted === 0 || adopting)) break
-      adopting = sweep.freedBytes === 0
+      if (adopting || (sweep.adopted === 0 && forgotten === 0)) break
+      adopting = sweep.adopted > 0
     }
     if (objects > 0) {
-      this.#context.observer.event('evicted', { mountpath: root, objects, bytes: freed })
+      this.#context.observer.event('evicted', { ...scope.facts, objects, bytes: freed })
     }
     return freed > 0
   }
 
   /** Lets the policies choose, a part between two turns. */
-  async #choose(mountpath: number, bytes: number): Promise<void> {
+  async #choose({ selection }: Scope, bytes: number): Promise<void> {
     for (let chosen = 0; chosen < bytes && !this.#closed; ) {
-      const more = this.#context.policies.choose(mountpath, bytes - chosen)
+      const more = this.#context.policies.choose(selection, bytes - chosen)
       if (more === 0) return
       chosen += more
       await turn()
@@ -97,26 +146,26 @@ export class Evictor {
   }
 
   /** Goes on from the hand until so much is freed, at most once round. */
-  async #sweep(mountpath: number, bytes: number): Promise<Sweep> {
+  async #sweep(scope: Scope, bytes: number): Promise<Sweep> {
     const { index } = this.#context
     // The sweep reads the file: what was just stored may be the only thing that can go.
     await index.settled()
-    const start = encodeName(0, '')
-    const from = this.#hands.get(mountpath) ?? start
+    const start = encodeName(scope.selection.bucketId ?? 0, '')
+    const from = this.#hands.get(scope.name) ?? start
     let hand = from
     let wrapped = false
     let whole = false
     let total: Sweep = { freedBytes: 0, objects: 0, adopted: 0, whole }
     while (!this.#closed) {
-      const page = sweepPage(index.databases, hand, PAGE_MAX)
-      total = await this.#take(page.entries, mountpath, { ...total, wantedBytes: bytes })
+      const page = this.#page(scope, hand)
+      total = await this.#take(page.entries, scope, { ...total, wantedBytes: bytes })
       if (total.freedBytes >= bytes) break
       // It goes on behind this page when the policies have chosen of what they know now.
       if (total.adopted >= ADOPTED_MAX && page.next !== undefined) {
         hand = page.next
         break
       }
-      const next = this.#skip(page, mountpath)
+      const next = this.#skip(scope, page)
       whole = next === undefined && wrapped
       wrapped ||= next === undefined
       hand = next ?? start
@@ -124,41 +173,57 @@ export class Evictor {
       if (whole) break
       await turn()
     }
-    this.#hands.set(mountpath, hand)
+    this.#hands.set(scope.name, hand)
     return { ...total, whole }
   }
 
-  /** Where to go on behind a page: at the next bucket when this one has nothing for the sweep. */
-  #skip(
-    { entries, next }: ReturnType<typeof sweepPage>,
-    mountpath: number,
-  ): Uint8Array | undefined {
+  #page({ selection }: Scope, hand: Uint8Array): SweepPage {
+    const page = sweepPage(this.#context.index.databases, hand, PAGE_MAX)
+    const { bucketId } = selection
+    if (bucketId === undefined || page.entries.at(-1)?.bucketId === bucketId) return page
+    return { entries: page.entries.filter((entry) => entry.bucketId === bucketId), next: undefined }
+  }
+
+  /** Where to go on behind a page: behind a prefix that is pinned, at the next bucket when this one has nothing for the sweep. */
+  #skip({ selection }: Scope, { entries, next }: SweepPage): Uint8Array | undefined {
     const last = entries.at(-1)
     if (next === undefined || last === undefined) return next
-    const { index, policies } = this.#context
+    const { index, policies, bucketOf, clock } = this.#context
     const { objects } = index.bucketTally(last.bucketId)
-    const worth = policies.isWorthSweep(mountpath, last.bucketId, objects)
-    return worth ? next : encodeName(last.bucketId + 1, '')
+    const behind = encodeName(last.bucketId + 1, '')
+    if (!policies.isWorthSweep(selection, last.bucketId, objects)) {
+      return selection.bucketId === undefined ? behind : undefined
+    }
+    const pinned = pinOf(rulesOf(bucketOf(last.bucketId)), last.key, clock.now())
+    if (pinned === undefined) return next
+    const behindPin = nextAfterPrefix(encodeName(last.bucketId, pinned)) ?? behind
+    const isLast = selection.bucketId !== undefined && Buffer.compare(behindPin, behind) >= 0
+    return isLast ? undefined : behindPin
   }
 
   async #take(
     entries: readonly SweptEntry[],
-    mountpath: number,
+    { selection }: Scope,
     sofar: Sweep & { readonly wantedBytes: number },
   ): Promise<Sweep> {
+    const { policies, driveByNumber } = this.#context
     let { freedBytes, objects, adopted } = sofar
     for (const entry of entries) {
       if (freedBytes >= sofar.wantedBytes || this.#closed) break
       const { bucketId, key, header } = entry
-      if (header.mountpath !== mountpath || header.allocatedBytes === 0) continue
+      const { mountpath, allocatedBytes } = header
+      if (mountpath !== (selection.mountpath ?? mountpath) || allocatedBytes === 0) continue
+      if (!driveByNumber.has(mountpath)) continue
       const name = { mountpath, bucketId, key }
-      if (this.#context.policies.isChosen(name)) {
-        if (!(await this.#evict(entry))) continue
-        freedBytes += header.allocatedBytes
+      if (policies.isChosen(name)) {
+        const isDue = (now: number) => policies.isChosen({ mountpath: now, bucketId, key })
+        // Used since it was chosen: it is worth keeping after all.
+        if (!(await evictEntry(this.#context, entry, { why: 'evict', isDue }))) continue
+        freedBytes += allocatedBytes
         objects += 1
         await turn()
       } else if (this.#isForgotten(entry)) {
-        this.#context.policies.stored(name, header.allocatedBytes)
+        policies.stored(name, allocatedBytes)
         adopted += 1
       }
     }
@@ -170,29 +235,5 @@ export class Evictor {
     const { index, policies } = this.#context
     if (!policies.isUnknown({ mountpath: header.mountpath, bucketId, key })) return false
     return index.current(bucketId, key)?.stamp.counter === header.counter
-  }
-
-  /** @returns false when the entry is another one by now, in use, or could not be removed */
-  async #evict({ bucketId, key, header }: SweptEntry): Promise<boolean> {
-    const { index, filling, policies } = this.#context
-    if (filling.has(header.inode) || index.isUnsettled(bucketId, key)) return false
-    await failpoint('evict:chosen')
-    const release = await this.#context.lockKey(bucketId, key)
-    try {
-      await failpoint('evict:locked')
-      const record = index.current(bucketId, key)
-      if (record === undefined || record.stamp.counter !== header.counter) return false
-      if (filling.has(record.location.inode) || index.isUnsettled(bucketId, key)) return false
-      // Used since it was chosen: it is worth keeping after all.
-      const { mountpath } = record.location
-      if (!policies.isChosen({ mountpath, bucketId, key })) return false
-      return await removeEntry(
-        this.#context,
-        { bucketId, key },
-        { sync: false, settle: false, why: 'evict' },
-      )
-    } finally {
-      release()
-    }
   }
 }

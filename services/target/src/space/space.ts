@@ -1,14 +1,12 @@
 import { type StatsFs, statfs, statfsSync } from 'node:fs'
 import { Failure } from '@forebay/base/failure'
+import { waitForRoom } from './wait-for-room.ts'
 
 /** Unit in which space of unknown length is reserved, bytes. */
 export const RESERVE_STEP_BYTES = 16 * 1024 ** 2
 
 /** How old a look at the file system may be, ms. */
 const FREE_AGE_MAX_MS = 1000
-
-/** How long a reservation waits for an eviction under way, ms. */
-export const RESERVE_WAIT_MAX_MS = 2000
 
 /** Shares of the capacity, 0..1, low < high < full. */
 export interface Watermarks {
@@ -107,18 +105,16 @@ export class DriveSpace {
    * @throws Failure `slow-down` while eviction can still help, `out-of-space` when not
    */
   async reserve(bytes: number): Promise<void> {
-    if (this.#take(bytes)) return
-    const deadline = this.#options.monotonic() + RESERVE_WAIT_MAX_MS
-    let helped = true
-    while (helped && this.#options.monotonic() < deadline) {
-      // Not longer: who waits may hold the lock of a key that the eviction wants.
-      const late = this.#options.sleep(RESERVE_WAIT_MAX_MS).then(() => 'late' as const)
-      const outcome = await Promise.race([this.#options.makeRoom(), late])
-      helped = outcome !== false
-      this.#freeAtMs = Number.NEGATIVE_INFINITY
-      if (this.#take(bytes)) return
-    }
-    if (helped) {
+    const outcome = await waitForRoom({
+      ...this.#options,
+      take: () => this.#take(bytes),
+      makeRoom: () =>
+        this.#options.makeRoom().finally(() => {
+          this.#freeAtMs = Number.NEGATIVE_INFINITY
+        }),
+    })
+    if (outcome === 'taken') return
+    if (outcome === 'late') {
       throw new Failure('slow-down', `${this.#options.root} is full; space is being made`, {
         retryAfterSeconds: 1,
       })

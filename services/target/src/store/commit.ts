@@ -31,6 +31,8 @@ interface Publication {
   readonly settle: boolean
   /** Runs in the moment in which the file has its final name. */
   readonly onNamed: () => void
+  /** Runs in the moment in which the bytes count as used. */
+  readonly onCounted?: (() => void) | undefined
 }
 
 /**
@@ -89,6 +91,7 @@ async function publishWork(
         contentXxh64: record.contentXxh64,
         pin: record.pin,
         validatedMs: record.validatedMs,
+        storedMs: Math.floor(context.clock.now() / 1000) * 1000,
         blocks: record.blocks,
       },
       {
@@ -99,6 +102,7 @@ async function publishWork(
         sync: options.sync,
         settle: options.settle,
         onNamed: () => work.committed(),
+        onCounted: () => work.releaseReservation(),
       },
     )
     if (published !== undefined) return published
@@ -207,13 +211,16 @@ async function install(
     failure = error
   }
   if (previous !== undefined) await dropPrevious(context, previous, { record, sequence })
-  await context.index.write({
+  const written = context.index.write({
     bucketId: record.bucketId,
     key: record.key,
     entry: { record, bytes },
     unsettled: settle ? 'settle' : undefined,
     applies: [{ journal: drive.journal, position }],
   })
+  // In the same turn: nobody sees the bytes counted twice.
+  publication.onCounted?.()
+  await written
   context.policies.stored(placeOf(record), allocatedBytes(record, drive.mountpath.unitBytes))
   await failpoint('commit:indexed')
   if (failure !== undefined) throw failure

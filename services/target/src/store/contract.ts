@@ -33,6 +33,8 @@ export interface ObjectRecord {
   readonly pin: Pin
   /** Wall clock when the backend last confirmed this version; 0 = ask before the next use. */
   readonly validatedMs: number
+  /** Wall clock when the version came in, whole seconds in ms; absent where nobody noted it. */
+  readonly storedMs?: number | undefined
   /** Present while blocks are missing. */
   readonly blocks?: BlockTable | undefined
   /** The bytes were found to be others than the checksum says: they are kept, and never served. */
@@ -61,6 +63,8 @@ export interface WorkFile {
   readonly path: string
   readonly mountpath: number
   readonly inode: number
+  /** False when the bucket's quota has no room for the file: it is not to be committed. */
+  readonly isWithinQuota: boolean
   /**
    * Makes room up to `bytes` in all; call before writing beyond what was reserved.
    *
@@ -73,6 +77,14 @@ export interface WorkFile {
   unlink(): void
   /** Closes the descriptor (and unlinks, unless committed). Idempotent. */
   discard(): void
+}
+
+/** What would come in. */
+export interface Wanted {
+  /** Of the whole object. */
+  readonly sizeBytes: number
+  /** Of it at first; absent: all. */
+  readonly storedBytes?: number | undefined
 }
 
 export interface CommitOptions {
@@ -122,8 +134,13 @@ export interface StoreTotals {
  * last commit that resolved, or of a later one that was under way, whole; never a mixture, never none.
  */
 export interface ObjectStore {
-  /** The current record, decoded; from memory or the index, without waiting. Frozen. */
+  /**
+   * The current record, decoded; from memory or the index, without waiting. Frozen. One whose time to
+   * live is over is there no more.
+   */
   get(bucketId: number, key: string): ObjectRecord | undefined
+  /** True for a key whose entry is there and whose time to live is over. */
+  isExpired(bucketId: number, key: string): boolean
   /** Marks the record as used now, for eviction. Cheap; never writes. */
   touch(record: ObjectRecord): void
   /**
@@ -140,9 +157,16 @@ export interface ObjectStore {
    * through. Asked without a size before the backend is, it counts as a miss of the bucket's policy;
    * asked with one, the answer holds for a `createWork` in the same turn.
    */
-  admits(bucket: BucketRecord, key: string, sizeBytes?: number): boolean
+  admits(bucket: BucketRecord, key: string, wanted?: Wanted): boolean
+  /** Whether the bucket keeps objects of this size at all. */
+  keepsSize(bucket: BucketRecord, sizeBytes: number): boolean
   /** A new work file on the mountpath that owns the key, with `reserveBytes` reserved. */
   createWork(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile>
+  /**
+   * The same for a body on its way to a backend: where the bucket's quota has no room, it goes on
+   * without, and `isWithinQuota` says so.
+   */
+  createPassing(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile>
   /**
    * Publishes a work file as the key's only version: rule 2. The work file is spent, also on failure:
    * it has no name of its own any more, but `fd` stays open for its readers until `discard`. A record

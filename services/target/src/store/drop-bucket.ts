@@ -57,6 +57,7 @@ function directoriesIn(root: string, path: string): readonly string[] {
 export async function removeBucketRecords(context: StoreContext, bucketId: number): Promise<void> {
   const { databases } = context.index
   context.policies.dropBucket(bucketId)
+  context.seenOnce.dropBucket(bucketId)
   for (const mark of context.index.unsettledMarks()) {
     if (mark.bucketId !== bucketId) continue
     await context.index.write({ ...mark, entry: 'keep', unsettled: 'settle', applies: [] })

@@ -3,7 +3,8 @@ import type { BucketRecord } from '@forebay/model/bucket'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
 import type { Mountpaths } from '../mountpaths/mountpaths.ts'
-import { admitsObject } from '../space/admission.ts'
+import { admitsObject, keepsSize } from '../space/admission.ts'
+import { expiryOf, rulesOf } from '../space/bucket-rules.ts'
 import { amendRecord } from './amend.ts'
 import { recordWrittenBlocks } from './blocks.ts'
 import { commitWork, placeOf } from './commit.ts'
@@ -17,6 +18,7 @@ import type {
   ScanOptions,
   ScanPage,
   StoreTotals,
+  Wanted,
   WorkFile,
 } from './contract.ts'
 import { dropWholeBucket } from './drop-bucket.ts'
@@ -42,11 +44,17 @@ export class LocalObjectStore implements ObjectStore {
 
   get(bucketId: number, key: string): ObjectRecord | undefined {
     const record = this.context.index.current(bucketId, key)
+    if (record !== undefined && this.#hasExpired(record)) return undefined
     if (record === undefined || this.context.driveByNumber.has(record.location.mountpath)) {
       return record
     }
     // Its mountpath is away. A backend has the object too; a native one exists nowhere else.
     return this.context.bucketOf(bucketId)?.backend === undefined ? record : undefined
+  }
+
+  isExpired(bucketId: number, key: string): boolean {
+    const record = this.context.index.current(bucketId, key)
+    return record !== undefined && this.#hasExpired(record)
   }
 
   touch(record: ObjectRecord): void {
@@ -64,11 +72,19 @@ export class LocalObjectStore implements ObjectStore {
     return undefined
   }
 
-  admits(bucket: BucketRecord, key: string, sizeBytes?: number): boolean {
-    return admitsObject(this.context, { bucket, key }, sizeBytes)
+  admits(bucket: BucketRecord, key: string, wanted?: Wanted): boolean {
+    return admitsObject(this.context, { bucket, key }, wanted)
+  }
+
+  keepsSize(bucket: BucketRecord, sizeBytes: number): boolean {
+    return keepsSize(bucket, sizeBytes)
   }
 
   createWork(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile> {
+    return createWorkFile(this.context, { bucket, key, withinQuota: true }, reserveBytes)
+  }
+
+  createPassing(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile> {
     return createWorkFile(this.context, { bucket, key }, reserveBytes)
   }
 
@@ -209,6 +225,13 @@ export class LocalObjectStore implements ObjectStore {
     const isMoved =
       current?.stamp.counter === stamp.counter && current.location.mountpath !== location.mountpath
     return isMoved ? this.context.files.lease(current) : undefined
+  }
+
+  #hasExpired({ bucketId, key, storedMs, validatedMs }: ObjectRecord): boolean {
+    const rules = rulesOf(this.context.bucketOf(bucketId))
+    if (rules.ttls.isEmpty) return false
+    const expiryMs = expiryOf(rules, key, storedMs ?? validatedMs)
+    return expiryMs !== undefined && expiryMs <= this.context.clock.now()
   }
 
   #reportCorrupt(record: ObjectRecord): void {

@@ -6,8 +6,11 @@ import type { BucketRecord } from '@forebay/model/bucket'
 import { Mountpaths } from '../mountpaths/mountpaths.ts'
 import { type Listed, openListed } from '../mountpaths/open-listed.ts'
 import { BucketPolicies } from '../space/bucket-policies.ts'
-import { policyKindOf } from '../space/evictable.ts'
+import { pinOf, rulesOf } from '../space/bucket-rules.ts'
 import { Evictor } from '../space/evictor.ts'
+import { Quotas } from '../space/quotas.ts'
+import { SeenOnce } from '../space/seen-once.ts'
+import { keepTtl } from '../space/ttl-sweeper.ts'
 import type { Watermarks } from '../space/space.ts'
 import { BucketGate } from './bucket-gate.ts'
 import { keepCompact } from './compaction.ts'
@@ -187,9 +190,18 @@ function makeContext(
     buckets: new BucketGate(),
     directories: new DirectorySync(),
     policies: new BucketPolicies({
-      kindOf: (bucketId) => policyKindOf(bucketOf(bucketId)),
+      kindOf: (bucketId) => rulesOf(bucketOf(bucketId)).policy,
+      isPinned: (bucketId, key) =>
+        pinOf(rulesOf(bucketOf(bucketId)), key, clock.now()) !== undefined,
       nowSeconds: () => Math.floor(clock.now() / 1000),
     }),
+    quotas: new Quotas({
+      bucketOf,
+      usedBytes: (bucketId) => parts.index.bucketTally(bucketId).bytes,
+      monotonic: () => clock.monotonic(),
+      sleep: (ms) => clock.sleep(ms),
+    }),
+    seenOnce: new SeenOnce(),
     mapVersion: options.mapVersion ?? (() => 0),
     processTag: crypto.randomUUID().slice(0, 8),
     filling: new Map(),
@@ -225,6 +237,7 @@ function start(
     keepSyncMarks(context, syncIntervalMs, stop.signal),
     keepCompact(context, stop.signal),
     keepRecency(context, recencyPath, stop.signal),
+    keepTtl(context, stop.signal),
   ]
   return new LocalObjectStore(context, mountpaths, async () => {
     stop.abort(new Failure('unavailable', 'the store is closing'))

@@ -35,6 +35,7 @@ const FULL: ObjectRecord = {
   contentXxh64: '00ff00ff00ff00ff',
   pin: { kind: 'version-id', versionId: 'v1', etag: 'x' },
   validatedMs: 1_700_000_000_456,
+  storedMs: 1_600_000_000_000,
   blocks: { blockBytes: 4096, crcs: Float64Array.of(-1, 0, 2 ** 32 - 1, -1) },
   damaged: true,
 }
@@ -51,6 +52,7 @@ test('a record comes back from its bytes as it was', () => {
     mountpath: 2 ** 32 - 1,
     partial: true,
     path: 'ais/@/b.1/a',
+    storedMs: 1_600_000_000_000,
   })
   expect(decodeListed('k', bytes)).toEqual({
     key: 'k',
@@ -61,6 +63,12 @@ test('a record comes back from its bytes as it was', () => {
     checksumAlgorithm: 'sha256',
     checksumKind: 'composite',
   })
+})
+
+test('a record that nobody noted the time of counts as stored when it was confirmed', () => {
+  const bytes = encodeRecord({ ...FULL, storedMs: undefined }, FACTS)
+  expect(decodeRecord(FULL, bytes)?.storedMs).toBeUndefined()
+  expect(decodeHeader(bytes)?.storedMs).toBe(FULL.validatedMs)
 })
 
 test('bytes that are cut, empty or of another format are no record', () => {

@@ -41,6 +41,7 @@ const AT = {
   inode: 72,
   allocatedBytes: 80,
   mountpath: 88,
+  storedSeconds: 92,
   xxh64: 96,
   texts: 104,
 } as const
@@ -66,6 +67,8 @@ export interface RecordHeader extends RecordFacts {
   readonly mountpath: number
   readonly partial: boolean
   readonly path: string
+  /** Wall clock, ms; of an entry without a time of its own when it was last confirmed. */
+  readonly storedMs: number
 }
 
 type Tail = readonly [
@@ -121,6 +124,7 @@ export function encodeRecord(record: ObjectRecord, facts: RecordFacts): Buffer {
   bytes.writeDoubleLE(record.location.inode, AT.inode)
   bytes.writeDoubleLE(facts.allocatedBytes, AT.allocatedBytes)
   bytes.writeUInt32LE(record.location.mountpath, AT.mountpath)
+  bytes.writeUInt32LE((record.storedMs ?? 0) / 1000, AT.storedSeconds)
   if (record.contentXxh64 !== undefined) bytes.write(record.contentXxh64, AT.xxh64, 'hex')
   bytes.set(etag, AT.texts)
   bytes.set(storageClass, AT.texts + etag.length)
@@ -173,6 +177,7 @@ export function decodeRecord(
       (flags & FLAG_XXH64) === 0 ? undefined : bytes.toString('hex', AT.xxh64, AT.xxh64 + 8),
     pin: Object.freeze(tail[6]),
     validatedMs: bytes.readDoubleLE(AT.validatedMs),
+    storedMs: bytes.readUInt32LE(AT.storedSeconds) * 1000 || undefined,
     blocks: tail[7] === undefined ? undefined : decodeBlocks(tail[7]),
     damaged: tail[8]?.damaged,
   })
@@ -189,6 +194,7 @@ export function decodeHeader(bytes: Buffer): RecordHeader | undefined {
     counter: bytes.readDoubleLE(AT.counter),
     inode: bytes.readDoubleLE(AT.inode),
     mountpath: bytes.readUInt32LE(AT.mountpath),
+    storedMs: bytes.readUInt32LE(AT.storedSeconds) * 1000 || bytes.readDoubleLE(AT.validatedMs),
     partial: (flags & FLAG_PARTIAL) !== 0,
     path: bytes.toString('utf8', classEnd, classEnd + bytes.readUInt16LE(AT.pathBytes)),
     sequence: bytes.readDoubleLE(AT.sequence),

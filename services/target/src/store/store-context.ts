@@ -4,6 +4,8 @@ import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import { chooseByWeight, hrwDigest, uniqueName } from '@forebay/model/hrw'
 import type { BucketPolicies } from '../space/bucket-policies.ts'
+import type { Quotas } from '../space/quotas.ts'
+import type { SeenOnce } from '../space/seen-once.ts'
 import type { DriveSpace } from '../space/space.ts'
 import type { BucketGate } from './bucket-gate.ts'
 import type { DirectorySync } from './directory-sync.ts'
@@ -35,6 +37,7 @@ export type StoreEvent =
   | 'compaction-failed'
   | 'evicted'
   | 'eviction-short'
+  | 'expired'
   | 'mountpath-attached'
   | 'mountpath-detached'
   | 'mountpath-disabled'
@@ -76,6 +79,9 @@ export interface StoreContext {
   readonly files: FdCache
   readonly directories: DirectorySync
   readonly policies: BucketPolicies
+  readonly quotas: Quotas
+  /** Objects that were asked for once, where a bucket keeps them from the second time on. */
+  readonly seenOnce: SeenOnce
   readonly clock: Clock
   readonly observer: StoreObserver
   readonly sequence: Sequence

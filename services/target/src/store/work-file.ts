@@ -1,9 +1,13 @@
 import { close, constants, fstatSync, open, unlink } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import { diskFailure, isExhausted } from '../os/disk-gate.ts'
+import { admitsPart } from '../space/admission.ts'
+import { QuotaHold } from '../space/quotas.ts'
 import { RESERVE_STEP_BYTES } from '../space/space.ts'
+import { placeOf } from './commit.ts'
 import type { ObjectRecord, WorkFile } from './contract.ts'
 import { openChecked } from './fd-cache.ts'
 import { OWN } from './mountpath.ts'
@@ -20,6 +24,9 @@ export class LocalWorkFile implements WorkFile {
   readonly inode: number
   readonly #unlinkable: boolean
   readonly #onClose: () => void
+  readonly #quota: QuotaHold
+  /** Whether so many bytes more are worth room that others may hold. */
+  readonly #admits: (bytes: number) => boolean
   #reservedBytes: number
   /** Asked for and not granted yet. */
   #askedBytes = 0
@@ -29,7 +36,12 @@ export class LocalWorkFile implements WorkFile {
   constructor(
     place: { readonly drive: Drive; readonly relativePath: string },
     file: { readonly fd: number; readonly inode: number; readonly reservedBytes: number },
-    options: { readonly unlinkable: boolean; readonly onClose: () => void },
+    options: {
+      readonly unlinkable: boolean
+      readonly onClose: () => void
+      readonly quota: QuotaHold
+      readonly admits: (bytes: number) => boolean
+    },
   ) {
     this.drive = place.drive
     this.relativePath = place.relativePath
@@ -38,6 +50,8 @@ export class LocalWorkFile implements WorkFile {
     this.#reservedBytes = file.reservedBytes
     this.#unlinkable = options.unlinkable
     this.#onClose = options.onClose
+    this.#quota = options.quota
+    this.#admits = options.admits
     place.drive.openWork.add(this)
   }
 
@@ -54,9 +68,18 @@ export class LocalWorkFile implements WorkFile {
     return this.#named && !this.#closed
   }
 
+  get isWithinQuota(): boolean {
+    return this.#quota.isWithin
+  }
+
   async reserve(bytes: number): Promise<void> {
+    const { unitBytes } = this.drive.mountpath
+    await this.#quota.upTo(roundToUnit(bytes, unitBytes))
     const missing = bytes - this.#reservedBytes - this.#askedBytes
     if (missing <= 0) return
+    if (!this.#admits(missing)) {
+      throw new Failure('slow-down', 'there is no room that is worth giving to one more part')
+    }
     const step = Math.max(missing, RESERVE_STEP_BYTES)
     // Counted before the wait: a second call meanwhile must not reserve the same bytes again.
     this.#askedBytes += step
@@ -71,6 +94,7 @@ export class LocalWorkFile implements WorkFile {
   }
 
   reserveOnly(bytes: number): void {
+    this.#quota.only(roundToUnit(bytes, this.drive.mountpath.unitBytes))
     const spare = this.#reservedBytes + this.#askedBytes - bytes
     const given = Math.max(0, Math.min(this.#reservedBytes, spare))
     this.drive.space.release(given)
@@ -102,6 +126,7 @@ export class LocalWorkFile implements WorkFile {
 
   /** The bytes count as used, or are not needed. */
   releaseReservation(): void {
+    this.#quota.release()
     this.drive.space.release(this.#reservedBytes)
     this.#reservedBytes = 0
   }
@@ -112,13 +137,25 @@ let workCount = 0
 /** A new, empty work file on the key's mountpath. */
 export async function createWorkFile(
   context: StoreContext,
-  name: { readonly bucket: BucketRecord; readonly key: string },
+  name: {
+    readonly bucket: BucketRecord
+    readonly key: string
+    /** Refused where the bucket's quota has no room. */
+    readonly withinQuota?: boolean
+  },
   reserveBytes: number,
 ): Promise<LocalWorkFile> {
   const drive = driveOf(context, name.bucket, name.key)
   // As it will count once it is stored: many small objects would pass the limit otherwise.
   const reservedBytes = roundToUnit(reserveBytes, drive.mountpath.unitBytes)
-  await drive.space.reserve(reservedBytes)
+  const quota = new QuotaHold(context.quotas, name.bucket.id, name.withinQuota !== true)
+  await quota.upTo(reservedBytes)
+  try {
+    await drive.space.reserve(reservedBytes)
+  } catch (error) {
+    quota.release()
+    throw error
+  }
   workCount += 1
   const relativePath = `${OWN.work}/${context.processTag}-${workCount}`
   try {
@@ -126,9 +163,10 @@ export async function createWorkFile(
     return new LocalWorkFile(
       { drive, relativePath },
       { fd, inode: fstatSync(fd).ino, reservedBytes },
-      { unlinkable: true, onClose: () => undefined },
+      { unlinkable: true, onClose: () => undefined, quota, admits: () => true },
     )
   } catch (cause) {
+    quota.release()
     drive.space.release(reservedBytes)
     throw diskFailure(cause, `${drive.mountpath.root}: no work file`)
   }
@@ -160,7 +198,12 @@ export function openPartialFile(
   return new LocalWorkFile(
     { drive, relativePath: path },
     { fd, inode, reservedBytes: 0 },
-    { unlinkable: false, onClose: () => endFilling(context, inode) },
+    {
+      unlinkable: false,
+      onClose: () => endFilling(context, inode),
+      quota: new QuotaHold(context.quotas, record.bucketId, false),
+      admits: (bytes) => admitsPart(context, placeOf(record), bytes),
+    },
   )
 }
 
