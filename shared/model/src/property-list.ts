@@ -3,6 +3,7 @@ import { DURATION_MAX_MS, formatDuration, parseDuration } from '@forebay/base/du
 import { Failure } from '@forebay/base/failure'
 import {
   type BucketProperties,
+  EVENT_TTL_DEFAULT_MS,
   FILL_WHOLE_NEVER,
   POLICY_KINDS,
   REVALIDATE_TTL_DEFAULT_MS,
@@ -126,7 +127,8 @@ export function checkProperties(properties: Partial<BucketProperties>): void {
 }
 
 function revalidateProperty(): Property<Revalidate> {
-  const allowed = 'always, never, or "after" and a duration, such as "after 5m"'
+  const allowed =
+    'always, never, "after" and a duration, such as "after 5m", or "event", also with a duration, such as "event 24h"'
   return {
     name: 'revalidate',
     field: 'revalidate',
@@ -137,15 +139,17 @@ function revalidateProperty(): Property<Revalidate> {
     doc: 'When an object of a bucket with a backend is checked against the backend again.',
     parse: (written) => {
       if (written === 'always' || written === 'never') return Object.freeze({ kind: written })
-      const match = typeof written === 'string' ? /^after\s+(\S+)$/.exec(written) : null
+      if (written === 'event') return Object.freeze({ kind: 'event', ttlMs: EVENT_TTL_DEFAULT_MS })
+      const match = typeof written === 'string' ? /^(after|event)\s+(\S+)$/.exec(written) : null
       if (match === null) throw bad('revalidate', written, allowed)
-      const ttlMs = translate(allowed, 'revalidate', () => parseDuration(match[1] ?? ''))
-      return Object.freeze({ kind: 'after', ttlMs })
+      const ttlMs = translate(allowed, 'revalidate', () => parseDuration(match[2] ?? ''))
+      return Object.freeze({ kind: match[1] === 'event' ? 'event' : 'after', ttlMs })
     },
-    format: (value) =>
-      value.kind === 'after'
-        ? `after ${writeNumber(value.ttlMs, formatDuration, DURATION_MAX_MS)}`
-        : value.kind,
+    format: (value) => {
+      if (value.kind === 'always' || value.kind === 'never') return value.kind
+      if (value.kind === 'event' && value.ttlMs === EVENT_TTL_DEFAULT_MS) return 'event'
+      return `${value.kind} ${writeNumber(value.ttlMs, formatDuration, DURATION_MAX_MS)}`
+    },
   }
 }
 

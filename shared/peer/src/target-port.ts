@@ -9,6 +9,7 @@ import type {
   UserMetadata,
 } from '@forebay/model/object'
 import type { ByteRange, RangeRequest } from '@forebay/model/range'
+import type { Validators } from '@forebay/model/version'
 import type { BodyVerdict, IncomingBody, ObjectBody } from './bodies.ts'
 
 /** A question to the backend of a bucket about the bucket itself. */
@@ -297,6 +298,29 @@ export interface Explanation {
  * Every mutation is durable as its bucket promises and visible to every later read when its promise
  * resolves. Failures are `Failure`s of the catalogue.
  */
+/** What the store says a key has now. */
+export type ToldState =
+  /** `copied`: by a copy, which may be of the object onto itself, with other metadata. */
+  | { readonly kind: 'version'; readonly validators: Validators; readonly copied: boolean }
+  | { readonly kind: 'gone' }
+  /** The same bytes and version with other metadata. */
+  | { readonly kind: 'metadata' }
+  /** Something else; the store did not say what. */
+  | { readonly kind: 'unknown' }
+
+/** News of a change at the backend, as an event of the store tells it. */
+export interface ChangeNotice {
+  /** With a backend. */
+  readonly bucket: BucketRecord
+  /** Absent: anything in the bucket may have changed. */
+  readonly key: string | undefined
+  readonly now: ToldState
+  readonly signal: AbortSignal
+}
+
+/** `current`: what is cached is the version told of. `stale`: the backend is asked before the next answer. */
+export type Noticed = 'current' | 'stale'
+
 export interface TargetPort {
   read(request: ReadRequest): Promise<ReadAnswer>
   head(request: ReadRequest): Promise<HeadAnswer>
@@ -333,6 +357,13 @@ export interface TargetPort {
   /** Removes the local copy only. @returns false when there was none. Refused for native buckets. */
   evict(request: DeleteRequest): Promise<boolean>
   explain(request: ReadRequest): Promise<Explanation>
+  /**
+   * Takes note of a change at the backend. A read that begins after it resolved is never answered with
+   * a version older than the one told of.
+   *
+   * @throws Failure `object-busy`, or the signal's reason: the event must come again
+   */
+  noticeChange(notice: ChangeNotice): Promise<Noticed>
   /**
    * Closes a native bucket to writes if it holds no object; false leaves it as it is. What is written
    * meanwhile waits for the caller, who destroys the bucket and drops it, or unseals it.

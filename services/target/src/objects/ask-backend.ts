@@ -45,6 +45,11 @@ export class Questions {
     return asked
   }
 
+  /** The keys that are asked about now. */
+  keyIds(): Iterable<string> {
+    return this.#running.keys()
+  }
+
   /** Answers to questions of before are not shared any more. */
   forget(keyId: string): void {
     this.#running.delete(keyId)

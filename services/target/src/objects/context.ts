@@ -8,9 +8,11 @@ import type { CacheStatus } from '@forebay/peer/target-port'
 import type { ObjectStore } from '../store/contract.ts'
 import type { Questions } from './ask-backend.ts'
 import type { FillTable } from './fill-table.ts'
+import type { Moment } from './freshness.ts'
 import type { Generations } from './generations.ts'
 import type { Mending } from './mending.ts'
 import type { OverlapWatch } from './overlap.ts'
+import type { ToldSince } from './told-since.ts'
 import type { UnsettledKeys } from './unsettled.ts'
 
 /** Counts where the acts happen; the composition turns them into metrics. */
@@ -41,6 +43,10 @@ export interface ObjectContext {
   /** The bucket's properties with the node's and the kind's defaults. */
   propertiesOf(bucket: BucketRecord): BucketProperties
   readonly clock: Clock
+  /** By what the freshness of the bucket's entries is judged now. */
+  momentOf(bucket: BucketRecord): Moment
+  /** Since when the node is told of changes at backends. */
+  readonly told: ToldSince
   readonly observer: ObjectObserver
   readonly sendfile: 'auto' | 'off'
   /** What becomes of the fetch of a large object when its last reader leaves. */
@@ -69,6 +75,17 @@ export function raiseKey(context: ObjectContext, keyId: string): void {
   context.generations.raise(keyId)
   context.fills.forget(keyId)
   context.questions.forget(keyId)
+}
+
+/** The same for every key of a bucket that somebody works on. */
+export function raiseBucket(context: ObjectContext, bucket: { readonly id: number }): void {
+  const ofBucket = keyIdOf(bucket, '')
+  const busy = [
+    ...context.generations.keyIds(),
+    ...context.fills.keyIds(),
+    ...context.questions.keyIds(),
+  ]
+  for (const keyId of busy) if (keyId.startsWith(ofBucket)) raiseKey(context, keyId)
 }
 
 /**

@@ -12,6 +12,7 @@ import { Generations } from './generations.ts'
 import { Mending } from './mending.ts'
 import { OverlapWatch } from './overlap.ts'
 import { Target } from './target.ts'
+import { ToldSince } from './told-since.ts'
 import { UnsettledKeys } from './unsettled.ts'
 
 /** Sixteen connections of 25 MiB a second are as much as one event loop moves. */
@@ -44,8 +45,11 @@ export function createTarget(options: TargetOptions): Target {
 
 /** The context that the flows of objects share; for tests that look inside. */
 export function createObjectContext(options: TargetOptions): ObjectContext {
+  const told = new ToldSince(options.clock)
   return {
     ...options,
+    told,
+    momentOf: (bucket) => ({ nowMs: options.clock.now(), toldSinceMs: told.of(bucket) }),
     connectionsPerObjectMax: options.connectionsPerObjectMax ?? CONNECTIONS_PER_OBJECT_DEFAULT,
     loopBusyShare: options.loopBusyShare ?? watchLoop(),
     propertiesOf: rememberProperties(options.cacheDefaults),

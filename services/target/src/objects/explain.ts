@@ -18,7 +18,7 @@ export function explainObject(context: ObjectContext, request: ReadRequest): Exp
       ? 0
       : native
         ? Number.POSITIVE_INFINITY
-        : freshForMs(record, context.propertiesOf(bucket), now)
+        : freshForMs(record, context.propertiesOf(bucket), context.momentOf(bucket))
   const base = {
     unsettled,
     fresh: record !== undefined && !unsettled && freshMs > 0,
@@ -73,7 +73,7 @@ function reasonsOf(facts: {
   if (native) reasons.push('The bucket is native: this is the object itself, not a copy.')
   else if (record.validatedMs === 0) {
     reasons.push(
-      'The copy must be confirmed: after an unclean stop, or because a listing showed another version.',
+      'The copy must be confirmed: after an unclean stop, or because an event or a listing of the backend told of another version.',
     )
   } else if (freshMs > 0)
     reasons.push('The copy is fresh: reads are served from here without asking the backend.')

@@ -64,6 +64,11 @@ export class FillTable {
     if (this.#fills.get(keyId) === fill) this.#fills.delete(keyId)
   }
 
+  /** The keys that have a fill or an opening which may be joined. */
+  keyIds(): Iterable<string> {
+    return [...this.#fills.keys(), ...this.#openings.keys()]
+  }
+
   get activeCount(): number {
     return this.#active.size
   }

@@ -66,6 +66,11 @@ export class Generations {
     entry.latest = undefined
   }
 
+  /** The keys that somebody works on. */
+  keyIds(): Iterable<string> {
+    return this.#keys.keys()
+  }
+
   get openCount(): number {
     return this.#keys.size
   }

@@ -30,7 +30,11 @@ export async function headObject(
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
   const properties = context.propertiesOf(bucket)
   const current = !unsettled && request.latest !== true && properties.cache !== 'bypass'
-  if (record !== undefined && current && freshForMs(record, properties, context.clock.now()) > 0) {
+  if (
+    record !== undefined &&
+    current &&
+    freshForMs(record, properties, context.momentOf(bucket)) > 0
+  ) {
     const status = record.blocks === undefined ? 'hit' : 'partial'
     return answer(context, request, fromRecord(record, status))
   }
@@ -39,7 +43,7 @@ export async function headObject(
   } catch (error) {
     if (isFailure(error, 'out-of-space', 'disk-error')) return headPast(context, request)
     if (!isUnreachable(error) || !current || record === undefined) throw error
-    if (!mayServeStale(record, properties, context.clock.now())) throw error
+    if (!mayServeStale(record, properties, context.momentOf(bucket))) throw error
     return answer(context, request, fromRecord(record, 'stale'))
   }
 }

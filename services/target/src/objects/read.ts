@@ -145,7 +145,11 @@ async function readCached(
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
   const properties = context.propertiesOf(bucket)
   const current = !unsettled && request.latest !== true
-  if (record !== undefined && current && freshForMs(record, properties, context.clock.now()) > 0) {
+  if (
+    record !== undefined &&
+    current &&
+    freshForMs(record, properties, context.momentOf(bucket)) > 0
+  ) {
     return serveRecord(context, request, { record, status: 'hit' })
   }
   const mustAsk = record !== undefined || !current || properties.revalidate.kind === 'always'
@@ -153,7 +157,7 @@ async function readCached(
     const fill = context.fills.get(keyIdOf(bucket, key))
     if (
       fill !== undefined &&
-      freshForMs({ validatedMs: fill.askedMs }, properties, context.clock.now()) > 0
+      freshForMs({ validatedMs: fill.askedMs }, properties, context.momentOf(bucket)) > 0
     ) {
       return answerFromFill(context, request, { fill, status: 'miss' })
     }
@@ -225,6 +229,7 @@ async function askOrStale(
     return await abortable(asking, signal)
   } catch (error) {
     const { record, unsettled } = entry
+    const { bucket } = request
     if (
       !isUnreachable(error) ||
       unsettled ||
@@ -233,8 +238,7 @@ async function askOrStale(
     )
       throw error
     if (record === undefined) throw error
-    if (!mayServeStale(record, context.propertiesOf(request.bucket), context.clock.now()))
-      throw error
+    if (!mayServeStale(record, context.propertiesOf(bucket), context.momentOf(bucket))) throw error
     return { kind: 'stale', record }
   }
 }

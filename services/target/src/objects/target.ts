@@ -4,6 +4,7 @@ import type { ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { Tags } from '@forebay/model/object'
 import type {
   BucketCall,
+  ChangeNotice,
   CompleteRequest,
   CopyPartRequest,
   CopyRequest,
@@ -18,6 +19,7 @@ import type {
   ListUploadsRequest,
   ListVersionsAnswer,
   ListVersionsRequest,
+  Noticed,
   PartAnswer,
   ReadAnswer,
   ReadRequest,
@@ -52,6 +54,7 @@ import {
   writeNativePart,
 } from './multipart-native.ts'
 import { completeStagedUpload } from './multipart-staged.ts'
+import { noticeChange } from './notice-change.ts'
 import { readObject } from './read.ts'
 import { incomingFrom } from './source-body.ts'
 import { getTags, putTags, taggingOf } from './tags.ts'
@@ -186,6 +189,10 @@ export class Target implements TargetPort {
 
   async explain(request: ReadRequest): Promise<Explanation> {
     return explainObject(this.#context, request)
+  }
+
+  noticeChange(notice: ChangeNotice): Promise<Noticed> {
+    return noticeChange(this.#context, notice)
   }
 
   async sealIfEmpty(bucket: BucketRecord): Promise<boolean> {

@@ -8,11 +8,13 @@ import type { ObjectAttributes } from '@forebay/model/object'
 import { resolveRange } from '@forebay/model/range'
 import type { ObjectBody } from '@forebay/peer/bodies'
 import type {
+  ChangeNotice,
   DeleteRequest,
   Explanation,
   HeadAnswer,
   ListAnswer,
   ListRequest,
+  Noticed,
   ReadAnswer,
   ReadRequest,
   TargetPort,
@@ -30,6 +32,7 @@ export class MemoryTarget implements TargetPort {
   readonly objects = new Map<string, Stored>()
   /** Every request that came, newest last. */
   readonly requests: unknown[] = []
+  readonly notices: ChangeNotice[] = []
 
   async read(request: ReadRequest): Promise<ReadAnswer> {
     this.requests.push(request)
@@ -122,6 +125,12 @@ export class MemoryTarget implements TargetPort {
 
   async sealIfEmpty(): Promise<boolean> {
     return this.objects.size === 0
+  }
+
+  /** What it was told of is gone: a memory has nothing to ask. */
+  async noticeChange(notice: ChangeNotice): Promise<Noticed> {
+    this.notices.push(notice)
+    return 'stale'
   }
 
   unseal = refuse

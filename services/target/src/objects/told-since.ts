@@ -1,0 +1,31 @@
+import type { Clock } from '@forebay/base/clock'
+import type { BucketRecord } from '@forebay/model/bucket'
+
+/**
+ * Since when the node is told of every change in a bucket, for buckets that are fresh until an event
+ * says otherwise.
+ *
+ * Events that were sent while the node was down, or before the bucket was set to believe them, are
+ * missed: what was confirmed earlier is asked about once more. Each row of the bucket table begins
+ * anew, when it is first looked at.
+ */
+export class ToldSince {
+  readonly #clock: Clock
+  readonly #sinceMs = new WeakMap<BucketRecord, number>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Wall clock, ms: what was confirmed later than this, and was not named since, is current. */
+  of(bucket: BucketRecord): number {
+    return this.#sinceMs.get(bucket) ?? this.beginAnew(bucket)
+  }
+
+  /** Makes everything that was confirmed until now count for nothing. */
+  beginAnew(bucket: BucketRecord): number {
+    const nowMs = this.#clock.now()
+    this.#sinceMs.set(bucket, nowMs)
+    return nowMs
+  }
+}
