@@ -8,6 +8,7 @@ import type { LoadedSettings } from '@forebay/config/load'
 import { CONSOLE_FOLDER } from '@forebay/console/folder'
 import type { BucketTable } from '@forebay/control/bucket-table'
 import type { ClusterIdentity } from '@forebay/control/cluster-identity'
+import { EventDesk } from '@forebay/gateway/api/events/event-desk'
 import type { Answered, S3Context } from '@forebay/gateway/api/s3/context'
 import { S3Door } from '@forebay/gateway/api/s3/s3-door'
 import { UiDoor } from '@forebay/gateway/api/ui/ui-door'
@@ -21,6 +22,7 @@ import { PageGuard } from '@forebay/gateway/authentication/page-guard'
 import { BucketResolver, type LookupProvider } from '@forebay/gateway/buckets/resolve-bucket'
 import { FrontDoor } from '@forebay/gateway/front-door'
 import type { AccessLog } from '@forebay/observe/access-log'
+import { EventMetrics } from '@forebay/observe/event-metrics'
 import type { Logger } from '@forebay/observe/logger'
 import { type Metrics, renderMetrics } from '@forebay/observe/metrics'
 import type { RecentLines } from '@forebay/observe/recent-lines'
@@ -64,6 +66,7 @@ export async function openDoors(
     clock: systemClock,
     allowUnsignedPayload: settings.s3.allowUnsignedPayload,
     metricsToken: settings.metrics.token,
+    eventTokens: settings.events.tokens,
   })
   const resolver = new BucketResolver({
     table: parts.table,
@@ -194,6 +197,17 @@ function v1Context(
     scrub: parts.scrubber,
     config: () => describeSettings(loaded),
     mayReadMetrics: (request) => doors.authenticator.mayReadMetrics(request),
+    events: new EventDesk({
+      buckets: table,
+      target,
+      clock: systemClock,
+      observer: new EventMetrics(metrics.registry),
+    }),
+    maySendEvents: (request) => {
+      const caller = identityOf(request)
+      if (caller.kind === 'user') return mayDo(caller, 'admin')
+      return doors.authenticator.maySendEvents(request)
+    },
     metrics: async () => (await renderMetrics(metrics)).text,
     recentLog: () => parts.recent?.list() ?? [],
     readStallTimeoutMs: loaded.settings.http.readStallTimeoutMs,

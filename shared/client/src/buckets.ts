@@ -26,6 +26,8 @@ export interface BucketSummary {
   /** The bucket at the store behind it, where there is one. */
   readonly backend?: Readonly<Record<string, unknown>> | undefined
   readonly properties: Readonly<Record<string, unknown>>
+  /** When the last event of the store came, since the node started. */
+  readonly lastEvent?: string | undefined
 }
 
 /** A property that a bucket can have. */
@@ -191,6 +193,7 @@ function summaryOf(answer: Answer): BucketSummary {
     aliases: answer.texts('aliases'),
     backend: backend.length === 0 ? undefined : Object.fromEntries(backend),
     properties: Object.fromEntries(answer.nested('properties').entries()),
+    lastEvent: answer.text('lastEvent'),
   }
 }
 

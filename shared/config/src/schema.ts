@@ -1,3 +1,4 @@
+import { EVENTS_SCHEMA } from './schema-events.ts'
 import { SCRUB_SCHEMA } from './schema-scrub.ts'
 import {
   boolean,
@@ -303,6 +304,7 @@ export const SCHEMA = {
       doc: 'How long after that it may be served while the backend cannot be asked, where the bucket does not say.',
     }),
   },
+  events: EVENTS_SCHEMA,
   space: {
     lowWatermark: percent({
       min: 1,

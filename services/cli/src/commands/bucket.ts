@@ -176,7 +176,15 @@ export async function showBucket(run: Run, url: string): Promise<void> {
     ['created', timeText(found.created)],
     ...Object.entries(properties).map(([name, value]) => [name, valueText(value)] as const),
   ]
+  if (backend !== undefined) pairs.push(['last event', eventText(found)])
   for (const line of formatPairs(pairs)) print(run, line)
+}
+
+/** A bucket that believes events which never come is stale for as long as its longest ttl. */
+function eventText({ lastEvent, properties }: BucketSummary): string {
+  if (lastEvent !== undefined) return timeText(lastEvent)
+  const waits = valueText(properties['revalidate']).startsWith('event')
+  return waits ? 'none since the start: see docs/freshness.md' : '-'
 }
 
 /** `forebay bucket set URL name=value...`; `name=` takes one back to its default. */

@@ -34,6 +34,8 @@ export interface AuthenticatorOptions {
   readonly allowUnsignedPayload?: boolean | undefined
   /** Opens `/metrics` as a bearer token. */
   readonly metricsToken?: string | undefined
+  /** Open the path of events; without any, events come from this host or from admins. */
+  readonly eventTokens?: readonly string[] | undefined
 }
 
 /**
@@ -46,6 +48,7 @@ export class Authenticator {
   readonly #verifier: SignatureVerifier
   readonly #region: string
   readonly #metricsDigest: Buffer | undefined
+  readonly #eventDigests: readonly Buffer[]
 
   constructor(options: AuthenticatorOptions) {
     this.#open = options.mode === 'open'
@@ -59,6 +62,7 @@ export class Authenticator {
     })
     this.#metricsDigest =
       options.metricsToken === undefined ? undefined : digestOf(options.metricsToken)
+    this.#eventDigests = (options.eventTokens ?? []).map(digestOf)
   }
 
   /**
@@ -100,7 +104,7 @@ export class Authenticator {
    */
   authenticateNative(message: IncomingMessage): Authenticated {
     if (this.#open) return OPEN_UNSIGNED
-    if (isHealth(message) || this.#showsMetricsToken(message)) {
+    if (isHealth(message) || isUnsignedEvent(message) || this.#showsMetricsToken(message)) {
       return { identity: NOBODY, payload: UNSIGNED }
     }
     return this.authenticate(message)
@@ -109,6 +113,19 @@ export class Authenticator {
   /** True when a request may read `/metrics`: everybody in open mode, else by token. */
   mayReadMetrics(message: IncomingMessage): boolean {
     return this.#open || this.#showsMetricsToken(message)
+  }
+
+  /**
+   * True when a request may send events by what it shows: a token where there are any; without, in
+   * open mode, that it comes from this host.
+   */
+  maySendEvents(message: IncomingMessage): boolean {
+    if (this.#eventDigests.length === 0) return this.#open && isFromHere(message)
+    const shown = eventTokenOf(message)
+    if (shown === undefined) return false
+    const digest = digestOf(shown)
+    // All are compared, so that the time does not tell which one came close.
+    return this.#eventDigests.map((known) => timingSafeEqual(known, digest)).includes(true)
   }
 
   #identityOf(verified: Extract<Authentication, { kind: 'signed' }>): Identity {
@@ -143,6 +160,25 @@ function statesNoPayload(message: IncomingMessage): boolean {
 function isHealth(message: IncomingMessage): boolean {
   const { method } = message
   return (method === 'GET' || method === 'HEAD') && isPath(message, '/v1/health')
+}
+
+/** Events are let in to where their token is looked at, unless somebody signed for them. */
+function isUnsignedEvent(message: IncomingMessage): boolean {
+  const { method, url = '', headers } = message
+  if ((method !== 'POST' && method !== 'OPTIONS') || !isPath(message, '/v1/forebay/events')) {
+    return false
+  }
+  return !/^AWS4-/.test(headers.authorization ?? '') && !/[?&]X-Amz-/i.test(url)
+}
+
+/** In a header, or in the query for services that are given an address and nothing else. */
+function eventTokenOf({ headers, url = '' }: IncomingMessage): string | undefined {
+  const ofHeader = /^Bearer ([\x21-\x7e]{1,256})$/i.exec(headers.authorization ?? '')?.[1]
+  return ofHeader ?? new URLSearchParams(url.split('?', 2)[1] ?? '').get('token') ?? undefined
+}
+
+function isFromHere({ socket }: IncomingMessage): boolean {
+  return /^(?:127\.|::1$|::ffff:127\.)/.test(socket.remoteAddress ?? '')
 }
 
 function isPath(message: IncomingMessage, path: string): boolean {

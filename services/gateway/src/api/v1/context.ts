@@ -3,6 +3,7 @@ import type { BucketTable } from '@forebay/control/bucket-table'
 import type { BackendBinding, BucketRecord, BucketRef } from '@forebay/model/bucket'
 import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { TargetPort } from '@forebay/peer/target-port'
+import type { EventDesk } from '../events/event-desk.ts'
 import type { Answered } from '../s3/context.ts'
 
 /** What a caller must be allowed: `admin` manages buckets and the node. */
@@ -86,6 +87,10 @@ export interface V1Context {
   }[]
   /** True when the request may read the metrics whoever makes it: open mode, or a metrics token. */
   mayReadMetrics(request: IncomingMessage): boolean
+  /** Takes the events of stores; absent where none are taken. */
+  readonly events?: EventDesk | undefined
+  /** True when the request may send events: by a token, from this host, or as an admin. */
+  maySendEvents(request: IncomingMessage): boolean
   /** Prometheus text. */
   metrics(): Promise<string>
   /** The last lines of the log, oldest first, as they were written. */

@@ -4,6 +4,7 @@ import { checkKey } from '@forebay/model/key'
 import { formatProperties, PROPERTY_LIST } from '@forebay/model/property-list'
 import { encodeBucket } from '@forebay/wire/bucket'
 import { openKnownBucket } from './address.ts'
+import type { V1Context } from './context.ts'
 import type { Exchange } from './exchange.ts'
 
 /** `GET /v1/forebay/status`: what the node holds and how its cache does. */
@@ -67,6 +68,7 @@ export function answerBuckets(exchange: Exchange): void {
       aliases: record.aliases,
       backend: record.backend ?? null,
       properties: formatProperties(resolveProperties(record.backend, record.properties)),
+      ...lastEventOf(context, record.id),
     })),
   )
 }
@@ -82,6 +84,12 @@ export function answerProperties(exchange: Exchange): void {
       doc,
     })),
   )
+}
+
+/** When the last event about the bucket came, where one came since the start. */
+function lastEventOf(context: V1Context, bucketId: number): { readonly lastEvent?: string } {
+  const lastMs = context.events?.lastEventMs(bucketId)
+  return lastMs === undefined ? {} : { lastEvent: new Date(lastMs).toISOString() }
 }
 
 /** `GET /v1/forebay/log`: the last lines of the log, oldest first; secrets never were in it. */

@@ -1,11 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Failure } from '@forebay/base/failure'
 import type { FastifyInstance } from 'fastify'
+import { EVENTS_PATH } from '../events/answer-events.ts'
 import type { V1Context } from './context.ts'
 import { Exchange } from './exchange.ts'
 import { routeV1 } from './routes.ts'
 
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'] as const
+
+/** Where requests may come in, and how. */
+const ROUTES = [
+  { url: '/v1', method: METHODS },
+  { url: '/v1/*', method: METHODS },
+  { url: '/metrics', method: METHODS },
+  { url: EVENTS_PATH, method: [...METHODS, 'OPTIONS'] },
+] as const
 
 /**
  * Puts the native door on a Fastify instance: `/v1/...` and `/metrics`.
@@ -22,9 +31,9 @@ export function registerV1(app: FastifyInstance, context: V1Context): void {
       // The framework refuses odd content types before any route sees them; none of them matters here.
       delete request.raw.headers['content-type']
     })
-    for (const url of ['/v1', '/v1/*', '/metrics']) {
+    for (const { url, method } of ROUTES) {
       scope.route({
-        method: [...METHODS],
+        method: [...method],
         url,
         handler: async (request, reply) => {
           reply.hijack()

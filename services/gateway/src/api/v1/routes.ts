@@ -1,4 +1,5 @@
 import { Failure } from '@forebay/base/failure'
+import { answerEvents } from '../events/answer-events.ts'
 import { type RawAddress, splitPath } from './address.ts'
 import {
   createBucket,
@@ -53,6 +54,7 @@ export async function routeV1(exchange: Exchange): Promise<void> {
       return refuseFamily(exchange, family)
     case 'forebay':
       if (second === 'scrub') return answerScrub(exchange)
+      if (second === 'events') return answerEvents(exchange)
       return only(exchange, ['GET'], () => routeOwn(exchange, second))
     case 'buckets':
       return routeBuckets(exchange, splitPath(rawPath, '/v1/buckets/'))

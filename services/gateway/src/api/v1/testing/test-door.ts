@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { systemClock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
 import type { ScrubPort } from '@forebay/peer/scrub-port'
+import { EventDesk } from '../../events/event-desk.ts'
 import type { Answered } from '../../s3/context.ts'
 import type { V1Context, V1Need } from '../context.ts'
 import { openV1Router } from '../open-router.ts'
@@ -30,6 +31,7 @@ export interface TestDoorOptions {
   readonly allows?: ((need: V1Need, bucket: string | undefined) => boolean) | undefined
   readonly ready?: (() => boolean) | undefined
   readonly scrub?: ScrubPort | undefined
+  readonly maySendEvents?: ((request: IncomingMessage) => boolean) | undefined
 }
 
 export async function openTestDoor(options: TestDoorOptions = {}): Promise<TestDoor> {
@@ -104,6 +106,8 @@ function contextOf(parts: {
     scrub: options.scrub,
     allows: (_request, need, bucket) => options.allows?.(need, bucket) ?? true,
     mayReadMetrics: () => options.allows === undefined,
+    events: new EventDesk({ buckets, target, clock: systemClock }),
+    maySendEvents: (request) => options.maySendEvents?.(request) ?? true,
     resolveBucket: async (wanted) => {
       if (options.allows?.(wanted.need, wanted.name) === false) {
         throw new Failure('access-denied', 'access denied')
