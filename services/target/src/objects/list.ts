@@ -1,6 +1,9 @@
+import type { ListResult } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
 import { KEY_BYTES_MAX, LIST_PAGE_MAX } from '@forebay/base/limits'
+import { compareKeys } from '@forebay/model/key'
 import type { ListAnswer, ListRequest } from '@forebay/peer/target-port'
+import { compareListing } from './compare-listing.ts'
 import type { ObjectContext } from './context.ts'
 
 /** Begins every token of ours; another text is no token. */
@@ -25,9 +28,11 @@ export async function listObjects(
     return listIndex(context, { ...request, pageMax })
   }
   const { bucket, prefix, delimiter, after, signal } = request
-  const continuationToken = request.token === undefined ? undefined : readToken(request.token)
+  const position = request.token === undefined ? undefined : readPosition(request.token)
+  const continuationToken = position?.token
   if (pageMax === 0) return { objects: [], commonPrefixes: [], nextToken: undefined }
   const backend = context.backendOf(bucket)
+  const askedMs = context.clock.now()
   const page = await backend.list({
     prefix,
     delimiter,
@@ -36,16 +41,16 @@ export async function listObjects(
     pageMax: Math.min(pageMax, backend.capabilities.listPageMax),
     signal,
   })
-  for (const { key, etag } of page.objects) {
-    const record = context.store.get(bucket.id, key)
-    if (record !== undefined && record.attributes.etag !== etag)
-      context.store.expire(bucket.id, key)
-  }
   const { objects, commonPrefixes, nextToken } = page
+  compareListing(context, {
+    ...{ bucket, prefix, delimiter, objects, commonPrefixes, askedMs },
+    after: position === undefined ? (after ?? '') : position.after,
+    isLast: nextToken === undefined,
+  })
   return {
     objects,
     commonPrefixes,
-    nextToken: nextToken === undefined ? undefined : makeToken(nextToken),
+    nextToken: nextToken === undefined ? undefined : makePosition(nextToken, page),
   }
 }
 
@@ -77,14 +82,39 @@ function makeToken(position: string): string {
   return TOKEN_MARK + Buffer.from(position, 'utf8').toString('base64url')
 }
 
+/** Where a backend's listing goes on, and the last name before: the next page is known from there. */
+function makePosition(token: string, page: ListResult): string {
+  const names = [page.objects.at(-1)?.key, page.commonPrefixes.at(-1)]
+  const known = names.filter((name) => name !== undefined)
+  const after = known.reduce((a, b) => (compareKeys(a, b) < 0 ? b : a), known[0] ?? '')
+  return makeToken(JSON.stringify([after, token]))
+}
+
+function readPosition(text: string): { readonly after: string; readonly token: string } {
+  try {
+    const position: unknown = JSON.parse(readToken(text))
+    if (Array.isArray(position) && position.length === 2) {
+      const [after, token]: readonly unknown[] = position
+      if (typeof after === 'string' && typeof token === 'string') return { after, token }
+    }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  throw notOurs()
+}
+
 function readToken(token: string): string {
   const encoded = token.slice(TOKEN_MARK.length)
   const position = Buffer.from(encoded, 'base64url').toString('utf8')
   if (!token.startsWith(TOKEN_MARK) || position === '' || makeToken(position) !== token) {
-    throw new Failure(
-      'argument-invalid',
-      'the continuation token is not one that a listing of this bucket gave',
-    )
+    throw notOurs()
   }
   return position
+}
+
+function notOurs(): Failure {
+  return new Failure(
+    'argument-invalid',
+    'the continuation token is not one that a listing of this bucket gave',
+  )
 }
