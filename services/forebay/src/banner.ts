@@ -20,6 +20,7 @@ export function renderBanner(facts: BannerFacts): string {
   return [
     '',
     `${heading('Forebay is ready')} at ${endpoint}/  (S3 here and under /s3, AIStore's API under /v1)`,
+    `${heading('Console')} at ${endpoint}/ui/`,
     `data in ${dataDir}; started in ${(facts.startedInMs / 1000).toFixed(2)} s; Ctrl-C stops it`,
     '',
     heading('aws cli'),

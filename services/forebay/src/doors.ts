@@ -90,7 +90,9 @@ export async function openDoors(
     }),
     pages: new PageGuard({
       open: settings.auth.mode === 'open',
-      domains: settings.s3.baseDomains.map((domain) => domain.toLowerCase()),
+      domains: settings.auth.insecure
+        ? 'any'
+        : settings.s3.baseDomains.map((domain) => domain.toLowerCase()),
     }),
     hostId: parts.identity.nodeId,
     native: router.handle,

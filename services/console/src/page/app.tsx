@@ -135,7 +135,7 @@ function ThemeChoice(): ComponentChildren {
       >
         {THEMES.map((known) => (
           <option key={known} value={known}>
-            {known}
+            {known} colours
           </option>
         ))}
       </select>

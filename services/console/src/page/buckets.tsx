@@ -86,10 +86,16 @@ function originText({ backend }: BucketSummary): string {
   const provider = String(backend['provider'] ?? '')
   const endpoint = backend['endpoint']
   const place = typeof endpoint === 'string' ? ` at ${endpoint}` : ''
-  return provider === 'http'
-    ? String(backend['bucket'] ?? '')
-    : `${provider} ${String(backend['bucket'] ?? '')}${place}`
+  const bucket = String(backend['bucket'] ?? '')
+  return provider === 'http' ? bucket : `${STORES.get(provider) ?? provider} ${bucket}${place}`
 }
+
+/** What people call the stores. */
+const STORES: ReadonlyMap<string, string> = new Map([
+  ['aws', 'S3'],
+  ['gcp', 'Google Cloud Storage'],
+  ['azure', 'Azure'],
+])
 
 function freshnessText({ backend, properties }: BucketSummary): string {
   return backend === undefined ? 'always current' : String(properties['revalidate'] ?? '')

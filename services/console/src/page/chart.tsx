@@ -104,7 +104,13 @@ function makePlot(box: HTMLDivElement, { lines, format, top }: ChartProps): UPlo
       y: { range: (_plot, _min, max) => [0, top ?? niceTop(max)] },
     },
     axes: [
-      { ...axis, size: 24, space: 70 },
+      {
+        ...axis,
+        size: 24,
+        space: 90,
+        values: (_plot, splits) =>
+          splits.map((at) => new Date(at * 1000).toTimeString().slice(0, 8)),
+      },
       {
         ...axis,
         size: 74,

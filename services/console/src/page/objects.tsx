@@ -79,7 +79,7 @@ function addressOf({ bucket, provider }: ObjectsProps['route']): BucketAddress {
 /** The way from the bucket down to the prefix. */
 function Trail({ route }: { readonly route: ObjectsProps['route'] }): ComponentChildren {
   const levels = [
-    { name: `${route.provider}://${route.bucket}`, prefix: '' },
+    { name: `${route.provider}://${route.bucket}/`, prefix: '' },
     ...levelsOf(route.prefix),
   ]
   return (

@@ -96,9 +96,9 @@ function Figures(): ComponentChildren {
         detail={`of bytes; ${percentText(frame?.objectHitRatio)} of objects`}
       />
       <Figure
-        name="Saved since the start"
+        name="Saved"
         value={bytesText(frame?.savedBytes)}
-        detail={`${countText(frame?.savedRequests)} requests to origins`}
+        detail={`and ${countText(frame?.savedRequests)} requests, since the start`}
       />
       <Figure
         name="Objects here"

@@ -112,6 +112,13 @@ export function Await<T>(props: {
   }
 }
 
+/** A sentence of the reference: what stands between backticks is code. */
+export function Doc(props: { readonly text: string }): ComponentChildren {
+  return props.text
+    .split('`')
+    .map((part, index) => (index % 2 === 1 ? <code key={`${index}${part}`}>{part}</code> : part))
+}
+
 /** Something that the user should know. */
 export function Notice(props: { readonly children: ComponentChildren }): ComponentChildren {
   return (

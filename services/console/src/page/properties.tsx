@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks'
 import { Dialog } from './dialog.tsx'
 import { nameText } from './format.ts'
 import { messageOf, useLoad } from './load.ts'
-import { Await, Notice } from './parts.tsx'
+import { Await, Doc, Notice } from './parts.tsx'
 import type { Session } from './session.ts'
 
 interface PropertiesProps {
@@ -87,7 +87,8 @@ function PropertyField(props: {
         Save
       </button>
       <small id={`${id}-doc`} class="muted">
-        {property.doc} Allowed: {property.allowed}. Default: {property.default}.
+        <Doc text={property.doc} /> Allowed: <Doc text={property.allowed} />. Default:{' '}
+        <Doc text={property.default} />.
       </small>
       <span role="status">{saving.kind === 'saved' ? 'Saved.' : ''}</span>
       {saving.kind === 'failed' ? <Notice>{saving.message}</Notice> : null}

@@ -2,7 +2,7 @@ import type { ReportedSetting } from '@forebay/client/client'
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { useLoad } from './load.ts'
-import { Await, Card, Table } from './parts.tsx'
+import { Await, Card, Doc, Table } from './parts.tsx'
 import type { Session } from './session.ts'
 
 /** Every setting that the node runs with, and where its value comes from. */
@@ -62,7 +62,7 @@ function SettingTable({ rows }: { readonly rows: readonly ReportedSetting[] }): 
         { head: 'Setting', cell: ({ key }) => <code>{key}</code> },
         { head: 'Value', cell: ({ value }) => <code>{valueText(value)}</code> },
         { head: 'Comes from', cell: ({ origin }) => origin },
-        { head: 'What it is for', cell: ({ doc }) => doc ?? '' },
+        { head: 'What it is for', cell: ({ doc }) => <Doc text={doc ?? ''} /> },
       ]}
     />
   )

@@ -59,15 +59,20 @@ function Mountpaths({ marks }: { readonly marks: Marks }): ComponentChildren {
             <h3>
               {nameText(path)} <small>{state}</small>
             </h3>
-            <meter
-              aria-label={`Used of ${path}`}
-              min={0}
-              max={1}
-              low={(low ?? 75) / 100}
-              high={(high ?? 90) / 100}
-              optimum={0}
-              value={share}
-            />
+            <div class="bar">
+              <meter
+                aria-label={`Used of ${path}`}
+                min={0}
+                max={1}
+                low={(low ?? 75) / 100}
+                high={(high ?? 90) / 100}
+                optimum={0}
+                value={share}
+              />
+              <Mark percent={low} />
+              <Mark percent={high} />
+              <Mark percent={full} />
+            </div>
             <p>
               {bytesText(usedBytes)} of {bytesText(capacityBytes)} ({percentText(share)})
             </p>
@@ -76,6 +81,12 @@ function Mountpaths({ marks }: { readonly marks: Marks }): ComponentChildren {
       })}
     </>
   )
+}
+
+/** A line across the bar; what it stands for is said above the bars. */
+function Mark({ percent }: { readonly percent: number | undefined }): ComponentChildren {
+  if (percent === undefined) return null
+  return <i aria-hidden="true" style={{ left: `${percent}%` }} />
 }
 
 function BucketSpace({ rows }: { readonly rows: readonly BucketSummary[] }): ComponentChildren {

@@ -84,6 +84,14 @@ test('the console is not shown under a name that may be of somebody else', () =>
   expect(() => open.checkConsole(message('GET', { host: 'localhost' }))).not.toThrow()
 })
 
+test('a node that other machines reach without keys has any name, and still no foreign pages', () => {
+  const insecure = new PageGuard({ open: true, domains: 'any' })
+  const named = { host: 'cache:8080', origin: 'http://cache:8080' }
+  expect(() => insecure.checkConsole(message('GET', named))).not.toThrow()
+  expect(() => insecure.checkNative(message('POST', named))).not.toThrow()
+  expect(() => insecure.checkNative(message('POST', { ...named, ...foreign }))).toThrow('origin')
+})
+
 test('with users a signature is what counts', () => {
   const users = new PageGuard({ open: false, domains: [] })
   expect(() => users.checkNative(message('POST', foreign))).not.toThrow()

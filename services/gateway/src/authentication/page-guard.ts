@@ -4,8 +4,11 @@ import { Failure } from '@forebay/base/failure'
 export interface PageGuardOptions {
   /** True where nobody has to sign: only then can a page act without a secret. */
   readonly open: boolean
-  /** Names of this node besides addresses and `localhost` (setting `s3.baseDomains`), lower case. */
-  readonly domains: readonly string[]
+  /**
+   * Names of this node besides addresses and `localhost` (setting `s3.baseDomains`), lower case.
+   * `any` where other machines reach it (`auth.insecure`): nobody knows then what they call it.
+   */
+  readonly domains: readonly string[] | 'any'
 }
 
 /**
@@ -56,10 +59,12 @@ export class PageGuard {
   }
 
   #isOurName(host: string): boolean {
+    const { domains } = this.#options
+    if (domains === 'any') return true
     const name = host.toLowerCase().replace(/:\d*$/, '')
     const isAddress = /^\d{1,3}(?:\.\d{1,3}){3}$|^\[[0-9a-f:.]+\]$/.test(name)
     if (isAddress || name === 'localhost' || name.endsWith('.localhost')) return true
-    return this.#options.domains.some((domain) => name === domain || name.endsWith(`.${domain}`))
+    return domains.some((domain) => name === domain || name.endsWith(`.${domain}`))
   }
 }
 
