@@ -16,40 +16,51 @@ const DEATH_WAIT_MS = 20_000
 /** A running node and a client of it. */
 export type Running = { readonly server: Server; readonly client: S3Client }
 
+/** How a node differs from the plain one of these tests. */
+export type NodeChanges = {
+  /** `--set` arguments and the like. */
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** Settings in place of those of the same name. */
+  readonly config?: Readonly<Record<string, unknown>>
+  /** A free one by default. */
+  readonly port?: number
+}
+
 /** One data directory whose node is started, killed and started again. */
 export class FaultNode {
   readonly dataDir: string
   readonly #originUrl: string
   readonly #credentials: { readonly accessKey: string; readonly secretKey: string }
-  readonly #args: readonly string[]
-  readonly #env: Readonly<Record<string, string>>
+  readonly #changes: NodeChanges
   #running: Running | undefined
 
-  constructor(options: {
-    readonly dataDir: string
-    readonly originUrl: string
-    readonly credentials?: { readonly accessKey: string; readonly secretKey: string }
-    /** `--set` arguments and the like. */
-    readonly args?: readonly string[]
-    readonly env?: Readonly<Record<string, string>>
-  }) {
+  constructor(
+    options: {
+      readonly dataDir: string
+      readonly originUrl: string
+      readonly credentials?: { readonly accessKey: string; readonly secretKey: string }
+    } & NodeChanges,
+  ) {
     this.dataDir = options.dataDir
     this.#originUrl = options.originUrl
     this.#credentials = options.credentials ?? { accessKey: 'any-key', secretKey: 'any-secret' }
-    this.#args = options.args ?? []
-    this.#env = options.env ?? {}
+    this.#changes = options
   }
 
   /** Starts it; the one before must have ended. @param failpoints a plan, as `armFailpoints` reads it */
   async start(failpoints = '', changed: { readonly endpoint?: string } = {}): Promise<Running> {
     const { accessKey, secretKey } = this.#credentials
+    const { args, env, config, port } = this.#changes
     const server = await startForebay({
       dataDir: this.dataDir,
       config: {
         backends: { aws: { endpoint: changed.endpoint ?? this.#originUrl } },
         cache: { revalidateTtl: '2h' },
+        ...config,
       },
-      args: this.#args,
+      args: args ?? [],
+      ...(port === undefined ? {} : { port }),
       env: {
         AWS_ACCESS_KEY_ID: accessKey,
         AWS_SECRET_ACCESS_KEY: secretKey,
@@ -57,7 +68,7 @@ export class FaultNode {
         // A start costs half as much; nothing else changes.
         NODE_COMPILE_CACHE: join(ROOT, '.cache', 'compile'),
         FOREBAY_FAILPOINTS: failpoints === '' ? undefined : failpoints,
-        ...this.#env,
+        ...env,
       },
     })
     this.#running = { server, client: new S3Client(server.url) }

@@ -1,17 +1,31 @@
 import { bursts, names, silence, spoiltBodies } from './backend-answers.ts'
+import { certificates } from './certificates.ts'
 import { behindTheCache, betweenRanges, evictReadWrite, herd } from './changing-objects.ts'
+import { badClients } from './clients.ts'
+import { clockJumps } from './clock.ts'
+import { documents } from './documents.ts'
+import { SHOWN_ELSEWHERE } from './elsewhere.ts'
+import { fullDisk } from './full-disk.ts'
 import { massDelete } from './mass-delete.ts'
+import { littleMemory } from './memory.ts'
 import type { FaultRow } from './row.ts'
 
-/** Rows of the table of faults that concern one node, as they can be played here. */
+/** Rows of the table of faults that concern one node, by their numbers. */
 export const ROWS: readonly FaultRow[] = [
+  ...SHOWN_ELSEWHERE,
+  fullDisk,
   bursts,
   silence,
   spoiltBodies,
   betweenRanges,
   behindTheCache,
+  clockJumps,
+  littleMemory,
+  badClients,
   herd,
+  documents,
   names,
+  certificates,
   evictReadWrite,
   massDelete,
-]
+].toSorted((one, other) => one.number - other.number)

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { temporaryFolder } from '../../testkit/servers.ts'
-import { FaultNode, type Running } from '../fault-node.ts'
+import { FaultNode, type NodeChanges, type Running } from '../fault-node.ts'
 import { S3Origin } from '../s3-origin.ts'
 
 export type RowContext = {
@@ -36,7 +36,7 @@ export type Scene = Running & {
 
 /** Plays with a node that runs, and clears everything away. @param args `--set` arguments and the like */
 export async function onNode<T>(
-  options: { readonly args?: readonly string[]; readonly env?: Readonly<Record<string, string>> },
+  options: NodeChanges,
   play: (scene: Scene) => Promise<T>,
 ): Promise<T> {
   const folder = await temporaryFolder('fault-row')
