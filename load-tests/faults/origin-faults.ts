@@ -52,6 +52,15 @@ const READ_FAULTS: readonly ((random: Random) => OriginFault)[] = [
   () => ({ kind: 'byte' }),
 ]
 
+/** A head alone that states a wrong length is nothing that anybody could see through. */
+const HEAD_FAULTS: readonly ((random: Random) => OriginFault)[] = [
+  (random) => ({ kind: 'status', status: random.pick([503, 429, 500]) }),
+  () => ({ kind: 'status', status: 503, retryAfter: 1 }),
+  () => ({ kind: 'reset' }),
+  () => ({ kind: 'stall' }),
+  () => ({ kind: 'etag' }),
+]
+
 const CHANGE_FAULTS: readonly ((random: Random) => OriginFault)[] = [
   (random) => ({ kind: 'status', status: random.pick([503, 429, 500]) }),
   () => ({ kind: 'reset' }),
@@ -78,8 +87,7 @@ export class FaultPlan {
     this.#counts.set(id, count + 1)
     const random = new Random(this.#seed, 'fault', id, count)
     if (random.next() >= this.#share) return undefined
-    const isRead = method === 'GET' || method === 'HEAD'
-    const kinds = isRead ? READ_FAULTS : CHANGE_FAULTS
+    const kinds = method === 'GET' ? READ_FAULTS : method === 'HEAD' ? HEAD_FAULTS : CHANGE_FAULTS
     const fault = kinds[random.below(kinds.length)]?.(random)
     if (fault !== undefined) this.chosen.set(fault.kind, (this.chosen.get(fault.kind) ?? 0) + 1)
     return fault

@@ -18,7 +18,7 @@ const faultyMs = Number(values.minutes ?? 30) * 60_000
 console.log(`seed ${seed}, ${faultyMs / 60_000} minutes`)
 const report = await randomFaults({
   seed,
-  cleanMs: faultyMs / 10,
+  cleanMs: Math.min(120_000, faultyMs / 4),
   faultyMs,
   share: Number(values.share ?? 0.05),
   perSecond: Number(values.rate ?? 50),
