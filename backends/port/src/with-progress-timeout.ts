@@ -70,6 +70,9 @@ export function withProgressTimeout(backend: Backend, timeouts: ProgressTimeouts
   }
 }
 
+/** One for every wait that is over: without a reason each would make an exception of its own. */
+const STOPPED = new Error('the wait is over')
+
 /** Aborts its signal when a wait lasts too long. One timer for many chunks: a later deadline is seen when it fires. */
 class Watchdog {
   readonly #timeouts: ProgressTimeouts
@@ -103,11 +106,11 @@ class Watchdog {
 
   stop(): void {
     this.#stopped = true
-    this.#timer?.cancel.abort()
+    this.#timer?.cancel.abort(STOPPED)
   }
 
   #arm(): void {
-    this.#timer?.cancel.abort()
+    this.#timer?.cancel.abort(STOPPED)
     this.#timer = undefined
     const deadlineMs = this.#deadlineMs
     // Paused: the next wait arms the timer anew.

@@ -22,6 +22,9 @@ const FETCH_ATTEMPTS = 3
  */
 export const SEGMENT_BYTES = 8 * 1024 ** 2
 
+/** Why connections end with their fill. One for all: making an error costs more than ending a fill. */
+export const FILL_OVER = new Failure('unavailable', 'the fill is over')
+
 /** What the connections of a fill need of it. */
 export interface FetchingHost extends FetchHost {
   readonly key: string

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import type { Backend, BackendBody } from '@forebay/backend-port/backend'
 import { failpoint } from '@forebay/base/failpoint'
-import { Failure, isFailure } from '@forebay/base/failure'
+import { isFailure } from '@forebay/base/failure'
 import { createDigester, type Digester } from '@forebay/base/hash/digester'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
@@ -14,7 +14,7 @@ import { keyIdOf, type ObjectContext } from './context.ts'
 import { dropCorrupt } from './drop-corrupt.ts'
 import { algorithmsInRow, checkDigest, expectedDigest } from './expected-digest.ts'
 import type { FetchPace } from './fetch-pace.ts'
-import { Fetching, type FetchingHost } from './fetching.ts'
+import { Fetching, type FetchingHost, FILL_OVER } from './fetching.ts'
 import { digestFile } from './file-digest.ts'
 import type { FillParts } from './fill-parts.ts'
 import { isUnreachable } from './is-unreachable.ts'
@@ -464,7 +464,7 @@ export class Fill implements FetchingHost {
     this.#work.discard()
     this.#parts.token.end()
     if (this.#inBackground) this.#context.fills.background.give()
-    this.#fetching.abort(new Failure('unavailable', 'the fill is over'))
+    this.#fetching.abort(FILL_OVER)
     this.#onEnd(this)
     this.#closeWhenIdle()
   }

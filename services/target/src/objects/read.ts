@@ -12,7 +12,7 @@ import type {
   ReadAnswer as DoorAnswer,
   ReadRequest,
 } from '@forebay/peer/target-port'
-import { STALL_BYTES_MIN } from '../bodies/send-limits.ts'
+import { SMALL_BODY_DIRECT_BYTES_MAX, STALL_BYTES_MIN } from '../bodies/send-limits.ts'
 import { createFileBody, createFollowingBody } from '../bodies/send-range.ts'
 import type { ObjectRecord } from '../store/contract.ts'
 import { abortable } from './abortable.ts'
@@ -423,42 +423,50 @@ async function answerFromFill(
   const end = offset + lengthBytes
   const whole = lengthBytes === attributes.sizeBytes
   const reader = fill.join(offset, end)
+  const wanted = (at: number, held: boolean) => {
+    reader.offset = at
+    return { offset: at, lengthBytes: end - at, held, whole }
+  }
+  // All of it is withheld until it was verified; then head and body leave together, as of a hit.
+  const atOnce = whole && lengthBytes <= SMALL_BODY_DIRECT_BYTES_MAX
   try {
     // What is there is sent at once: where the rest finds no room, it is too late to read past the cache.
     if (status === 'partial') await fill.findRoom(reader)
-    if (lengthBytes > 0)
-      await fill.waitFor({ offset, lengthBytes, held: true, whole }, request.signal)
-    else if (attributes.sizeBytes === 0) await fill.waitForAll(request.signal)
+    if (atOnce) {
+      for (let at = 0; at < end; ) at += await fill.waitFor(wanted(at, false), request.signal)
+    } else if (lengthBytes > 0) await fill.waitFor(wanted(offset, true), request.signal)
+    if (attributes.sizeBytes === 0) await fill.waitForAll(request.signal)
   } catch (error) {
     fill.leave(reader)
     throw error
   }
   const from = status === 'partial' ? 'cache' : 'backend'
   context.observer.served(formatBucket(request.bucket.ref), from, lengthBytes)
-  const wanted = (at: number, held: boolean) => {
-    reader.offset = at
-    return { offset: at, lengthBytes: end - at, held, whole }
-  }
   const source = {
     fd: fill.fd,
     waitFor: (at: number, signal: AbortSignal) => fill.waitFor(wanted(at, false), signal),
   }
-  const limits = stallLimits(context)
-  const sender = createFollowingBody({
-    source: {
-      fd: fill.fd,
-      waitFor: (at, signal) => fill.waitFor(wanted(at, true), signal),
-      copyHeld: (at, into) => {
-        reader.offset = at
-        return fill.copyHeld(at, into)
-      },
-    },
+  const options = {
     offset,
     lengthBytes,
     sendfile: context.sendfile,
-    limits,
-    onClose: () => fill.leave(reader),
-  })
+    limits: stallLimits(context),
+  }
+  const onClose = (): void => fill.leave(reader)
+  const sender = atOnce
+    ? createFileBody({ ...options, lease: { fd: fill.fd, release: onClose } })
+    : createFollowingBody({
+        ...options,
+        source: {
+          fd: fill.fd,
+          waitFor: (at, signal) => fill.waitFor(wanted(at, true), signal),
+          copyHeld: (at, into) => {
+            reader.offset = at
+            return fill.copyHeld(at, into)
+          },
+        },
+        onClose,
+      })
   const body = readable(sender, { ...source, offset })
   return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }
 }

@@ -121,7 +121,12 @@ export class Sequence {
 
 /** The mountpath on which a new version of the key goes. */
 export function driveOf(context: StoreContext, bucket: BucketRecord, key: string): Drive {
-  const chosen = chooseByWeight(context.placed, hrwDigest(uniqueName(bucket.ref, key)))
+  const [first] = context.placed
+  // Nothing is hashed for a target with one disk.
+  const chosen =
+    context.placed.length === 1
+      ? first
+      : chooseByWeight(context.placed, hrwDigest(uniqueName(bucket.ref, key)))
   if (chosen === undefined) throw new Failure('unavailable', 'this target has no mountpath')
   return chosen
 }
