@@ -8,6 +8,9 @@ const ORIGIN_KEYS = { accessKey: 'origin-key', secretKey: 'origin-secret' }
 /** Somebody who may do everything at the node that asks for keys. */
 export const ADMIN = { accessKey: 'console-admin', secretKey: 'a-secret-of-the-console-test' }
 
+/** Somebody who may read only. */
+export const READER = { accessKey: 'console-reader', secretKey: 'another-secret-of-the-test' }
+
 /** Names that have hurt other consoles. */
 export const HOSTILE_KEYS: readonly string[] = [
   '<script>window.hit=1</script>',
@@ -41,7 +44,14 @@ export async function openWorld(): Promise<ConsoleWorld> {
     startForebay({
       dataDir: join(folder.path, 'users'),
       ...store,
-      config: { auth: { users: [{ id: 'admin', policy: 'admin', buckets: ['*'], ...ADMIN }] } },
+      config: {
+        auth: {
+          users: [
+            { id: 'admin', policy: 'admin', buckets: ['*'], ...ADMIN },
+            { id: 'reader', policy: 'readonly', buckets: ['*'], ...READER },
+          ],
+        },
+      },
     }),
   ])
   await fillNode(node)

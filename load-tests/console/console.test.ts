@@ -4,7 +4,7 @@ import { CONSOLE_FOLDER } from '@forebay/console/folder'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findBarriers, launchBrowser, openPage, type Watched } from './browser.ts'
-import { ADMIN, type ConsoleWorld, HOSTILE_KEYS, openWorld, send } from './console-world.ts'
+import { ADMIN, type ConsoleWorld, HOSTILE_KEYS, openWorld, READER, send } from './console-world.ts'
 
 /** Everything that a browser gets when it opens the console for the first time, compressed. */
 const TRANSFER_BYTES_MAX = 60_000
@@ -194,9 +194,9 @@ test('a property is saved, and a bad value is refused with what is allowed', () 
   }))
 
 describe('where users have keys', () => {
-  const signIn = async (page: Page, secretKey: string): Promise<void> => {
-    await page.getByLabel('Access key').fill(ADMIN.accessKey)
-    await page.getByLabel('Secret key').fill(secretKey)
+  const signIn = async (page: Page, keys: typeof ADMIN): Promise<void> => {
+    await page.getByLabel('Access key').fill(keys.accessKey)
+    await page.getByLabel('Secret key').fill(keys.secretKey)
     await page.getByRole('button', { name: 'Sign in' }).click()
   }
 
@@ -207,9 +207,9 @@ describe('where users have keys', () => {
     await page.goto(`${url}/ui/`)
     await page.getByLabel('Access key').waitFor()
     expect(await findBarriers(page)).toEqual([])
-    await signIn(page, `${ADMIN.secretKey}-not`)
+    await signIn(page, { ...ADMIN, secretKey: `${ADMIN.secretKey}-not` })
     await page.getByRole('alert').waitFor()
-    await signIn(page, ADMIN.secretKey)
+    await signIn(page, ADMIN)
     await page.getByText('Objects here').waitFor()
     await page.goto(`${url}/ui/#/settings`)
     await page.getByText('auth.users').waitFor()
@@ -229,7 +229,7 @@ describe('where users have keys', () => {
     const { page } = watched
     await page.goto(`${url}/ui/#/buckets/aws/photos`)
     await page.getByLabel('Access key').waitFor()
-    await signIn(page, ADMIN.secretKey)
+    await signIn(page, ADMIN)
     await page.getByRole('button', { name: 'index.csv' }).click()
     const saved = page.waitForEvent('download')
     await page.getByRole('button', { name: 'Download' }).click()
@@ -240,4 +240,30 @@ describe('where users have keys', () => {
     expect(link.href).not.toContain(ADMIN.secretKey)
     await watched.close()
   })
+
+  test('who may only read sees buckets and objects, and is told what the rest needs', async () => {
+    const { url } = world.users
+    const watched = await openPage(browser, url)
+    const { page } = watched
+    await page.goto(`${url}/ui/`)
+    await signIn(page, READER)
+    await page.getByText('Charts need a user with the policy admin').waitFor()
+    await page.getByRole('link', { name: 'Settings' }).click()
+    await page.getByText('you may not manage').waitFor()
+    await page.goto(`${url}/ui/#/buckets/aws/photos`)
+    await page.getByRole('button', { name: 'index.csv' }).waitFor()
+    expect(await findBarriers(page)).toEqual([])
+    await watched.close()
+  })
+})
+
+test('a node that does not answer is said, and forgotten when it answers again', async () => {
+  const { page, close } = await openPage(browser, world.node.url)
+  await goTo(page, '#/overview', 'Objects here')
+  await page.route('**/v1/forebay/status', (route) => route.abort())
+  await page.getByRole('alert').getByText('The node cannot be asked').waitFor()
+  expect(await findBarriers(page)).toEqual([])
+  await page.unroute('**/v1/forebay/status')
+  await page.getByRole('alert').waitFor({ state: 'detached' })
+  await close()
 })

@@ -1,6 +1,6 @@
 import type { BucketAddress } from '@forebay/client/address'
 import type { Explanation, ListedObject } from '@forebay/client/objects'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { spanText } from './format.ts'
 import type { Session } from './session.ts'
 
@@ -27,29 +27,36 @@ interface Wanted {
 export function useCachedShares(wanted: Wanted): ReadonlyMap<string, CachedShare> {
   const { session, bucket, objects, version } = wanted
   const [shares, setShares] = useState<ReadonlyMap<string, CachedShare>>(new Map())
+  const known = useRef({ version, shares })
   useEffect(() => {
     const stop = new AbortController()
+    // A further page of the listing asks only about its own rows.
+    const before = known.current.version === version ? known.current.shares : undefined
     const found = new Map<string, CachedShare>()
-    const queue = objects.filter(({ directory }) => !directory).values()
+    const asked: string[] = []
+    for (const { key, directory } of objects) {
+      const share = before?.get(key)
+      if (share !== undefined) found.set(key, share)
+      else if (!directory) asked.push(key)
+    }
+    const queue = asked.values()
     const work = async (): Promise<void> => {
-      for (const { key } of queue) {
+      for (const key of queue) {
         if (stop.signal.aborted) return
         try {
-          const explained = await session.client.objects.explain(
-            { bucket, key },
-            { signal: stop.signal },
-          )
+          const object = { bucket, key }
+          const explained = await session.client.objects.explain(object, { signal: stop.signal })
           found.set(key, shareOf(explained))
         } catch {
           // The row keeps its dash; the dialog of the object says why.
         }
       }
     }
-    const workers = Array.from({ length: ASKED_MAX }, work)
-    const show = (): void => {
-      if (!stop.signal.aborted) setShares(new Map(found))
-    }
-    void Promise.all(workers).then(show)
+    void Promise.all(Array.from({ length: ASKED_MAX }, work)).then(() => {
+      if (stop.signal.aborted) return
+      known.current = { version, shares: found }
+      setShares(found)
+    })
     return () => stop.abort()
   }, [session, objects, version])
   return shares

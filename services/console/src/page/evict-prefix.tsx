@@ -28,8 +28,6 @@ type Progress =
 /** Drops every copy below a prefix, after a question. The origin keeps the objects. */
 export function EvictPrefix(props: EvictProps): ComponentChildren {
   const [asks, setAsks] = useState(false)
-  // A native bucket has no origin: there is nothing that could be dropped.
-  if (props.bucket.provider === 'ais') return null
   return (
     <>
       <button type="button" onClick={() => setAsks(true)}>

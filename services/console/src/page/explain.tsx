@@ -13,12 +13,15 @@ const LINK_SECONDS = 60
 interface ExplainProps {
   readonly session: Session
   readonly object: ObjectAddress
+  /** What is here is a copy and may be dropped. */
+  readonly hasOrigin: boolean
   /** `changed` is true when the copy was dropped. */
   readonly onClose: (changed: boolean) => void
 }
 
 /** What the cache knows about one object, and what can be done with it. */
-export function ExplainDialog({ session, object, onClose }: ExplainProps): ComponentChildren {
+export function ExplainDialog(props: ExplainProps): ComponentChildren {
+  const { session, object, hasOrigin, onClose } = props
   const [evicted, setEvicted] = useState(0)
   const [failure, setFailure] = useState<string | undefined>(undefined)
   const explained = useLoad(`${evicted} ${JSON.stringify(object)}`, (signal) =>
@@ -36,7 +39,7 @@ export function ExplainDialog({ session, object, onClose }: ExplainProps): Compo
         <button type="button" onClick={attempt(() => download(session, object))}>
           Download
         </button>
-        {object.bucket.provider === 'ais' ? null : (
+        {hasOrigin ? (
           <button
             type="button"
             onClick={attempt(async () => {
@@ -46,7 +49,7 @@ export function ExplainDialog({ session, object, onClose }: ExplainProps): Compo
           >
             Drop the copy here
           </button>
-        )}
+        ) : null}
         <span role="status">{evicted > 0 ? 'Dropped; the origin keeps the object.' : ''}</span>
       </div>
     </Dialog>

@@ -7,6 +7,7 @@ import { EvictPrefix } from './evict-prefix.tsx'
 import { ExplainDialog } from './explain.tsx'
 import { bytesText, nameText, UNKNOWN } from './format.ts'
 import { useListing } from './listing.ts'
+import { useLoad } from './load.ts'
 import { Card, Notice, Share, Table } from './parts.tsx'
 import { formatRoute, levelsOf, type Route } from './route.ts'
 import type { Session } from './session.ts'
@@ -25,6 +26,7 @@ export function Objects({ session, route }: ObjectsProps): ComponentChildren {
   const [explained, setExplained] = useState<string | undefined>(undefined)
   const listing = useListing({ session, bucket, prefix, cachedOnly, version })
   const shares = useCachedShares({ session, bucket, objects: listing.objects, version })
+  const hasOrigin = useHasOrigin(session, bucket)
   const again = (): void => setVersion((before) => before + 1)
   return (
     <>
@@ -41,7 +43,9 @@ export function Objects({ session, route }: ObjectsProps): ComponentChildren {
             />{' '}
             only what is here
           </label>
-          <EvictPrefix session={session} bucket={bucket} prefix={prefix} onDone={again} />
+          {hasOrigin ? (
+            <EvictPrefix session={session} bucket={bucket} prefix={prefix} onDone={again} />
+          ) : null}
         </div>
         {listing.failure === undefined ? null : <Notice>{listing.failure}</Notice>}
         <ObjectTable
@@ -61,6 +65,7 @@ export function Objects({ session, route }: ObjectsProps): ComponentChildren {
         <ExplainDialog
           session={session}
           object={{ bucket, key: explained }}
+          hasOrigin={hasOrigin}
           onClose={(changed) => {
             setExplained(undefined)
             if (changed) again()
@@ -74,6 +79,16 @@ export function Objects({ session, route }: ObjectsProps): ComponentChildren {
 function addressOf({ bucket, provider }: ObjectsProps['route']): BucketAddress {
   const known = (['ais', 'aws', 'gcp', 'azure'] as const).find((each) => each === provider)
   return { name: bucket, provider: known }
+}
+
+/** True where the objects are copies: those of a bucket without an origin cannot be dropped. */
+function useHasOrigin(session: Session, { name, provider }: BucketAddress): boolean {
+  const buckets = useLoad('buckets', (signal) => session.client.buckets.list({ signal }))
+  if (buckets.kind !== 'ready') return false
+  const found = buckets.value.find(
+    ({ address }) => address.name === name && address.provider === provider,
+  )
+  return found?.backend !== undefined
 }
 
 /** The way from the bucket down to the prefix. */

@@ -1,5 +1,6 @@
 import type { BucketSummary } from '@forebay/client/buckets'
 import type { ReportedSetting } from '@forebay/client/client'
+import type { MetricsText } from '@forebay/observe/metrics-text'
 import type { ComponentChildren } from 'preact'
 import { bytesText, countText, nameText, percentText, UNKNOWN } from './format.ts'
 import { useLive } from './live.ts'
@@ -91,11 +92,6 @@ function Mark({ percent }: { readonly percent: number | undefined }): ComponentC
 
 function BucketSpace({ rows }: { readonly rows: readonly BucketSummary[] }): ComponentChildren {
   const metrics = useLive().history.last?.metrics
-  const bytesOf = (name: string): number | undefined => {
-    const series = metrics?.series('forebay_bucket_bytes', { bucket: name }) ?? []
-    return series.length === 0 ? undefined : series.reduce((sum, { value }) => sum + value, 0)
-  }
-  const isTold = rows.some((bucket) => bytesOf(nameOf(bucket)) !== undefined)
   return (
     <Table
       caption="Buckets"
@@ -104,15 +100,16 @@ function BucketSpace({ rows }: { readonly rows: readonly BucketSummary[] }): Com
       empty="There are no buckets yet."
       columns={[
         { head: 'Bucket', cell: (bucket) => nameText(nameOf(bucket)) },
-        ...(isTold
-          ? [
-              {
-                head: 'Here',
-                number: true,
-                cell: (bucket: BucketSummary) => bytesText(bytesOf(nameOf(bucket))),
-              },
-            ]
-          : []),
+        {
+          head: 'Here',
+          number: true,
+          cell: (bucket) => bytesText(gaugeOf(metrics, 'forebay_bucket_used_bytes', bucket)),
+        },
+        {
+          head: 'Quota',
+          number: true,
+          cell: (bucket) => bytesText(gaugeOf(metrics, 'forebay_bucket_quota_bytes', bucket)),
+        },
         {
           head: 'Evictable',
           cell: ({ properties }) => (properties['evictable'] === true ? 'yes' : 'no'),
@@ -121,6 +118,15 @@ function BucketSpace({ rows }: { readonly rows: readonly BucketSummary[] }): Com
       ]}
     />
   )
+}
+
+/** What the node tells of one bucket; undefined where it does not. */
+function gaugeOf(
+  metrics: MetricsText | undefined,
+  name: string,
+  bucket: BucketSummary,
+): number | undefined {
+  return metrics?.series(name, { bucket: nameOf(bucket) })[0]?.value
 }
 
 function Evictions(): ComponentChildren {
