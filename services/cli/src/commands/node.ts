@@ -132,7 +132,10 @@ function statusLines(report: NodeReport, endpoint: string): readonly string[] {
   const pairs: (readonly [string, string])[] = [
     ['endpoint', endpoint],
     ['version', report.version],
-    ['state', report.ready ? 'ready' : `not ready: ${report.reasons.join('; ')}`],
+    [
+      'state',
+      [report.ready ? 'ready' : 'not ready', report.reasons.join('; ')].filter(Boolean).join(': '),
+    ],
     ['uptime', spanText(report.uptimeSeconds)],
     ['buckets', String(report.bucketCount)],
     ['objects', report.objectCount === undefined ? '-' : String(report.objectCount)],
