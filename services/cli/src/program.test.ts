@@ -216,3 +216,56 @@ test('config explain tells what a setting or a group means, and proposes for a m
     expect.stringContaining('Did you mean cache.revalidateTtl?'),
   ])
 })
+
+const PINNED = [{ prefix: 'val/', until: '2999-01-01T00:00:00.000Z' }]
+
+/** A node with one bucket; it takes whatever is set. */
+function answerBucket(properties: object): void {
+  const bucket = {
+    ...{ name: 'train', provider: 'aws', created: '2026-01-01T00:00:00Z', aliases: [] },
+    backend: { provider: 'aws', bucket: 'train' },
+    properties,
+    space: { objectCount: 3, usedBytes: 5 * 1024 ** 3, reservedBytes: 0 },
+  }
+  answer = (request, response) =>
+    void response.end(request.method === 'GET' ? JSON.stringify([bucket]) : '')
+}
+
+const pinsSet = (): unknown => JSON.parse(seen.at(-1)?.body ?? '').value.forebay.pins
+
+test('a bucket is shown with what it takes of its quota', async () => {
+  answerBucket({ quota: '10GiB' })
+  const { out } = await forebay('bucket', 'show', 's3://train')
+  expect(out).toMatch(/^used +5\.00 GiB in 3 objects, 50\.0 % of the quota$/m)
+})
+
+test('a pin is added to those that are there, for ever or until a time', async () => {
+  answerBucket({ pins: [...PINNED, { prefix: 'old/', until: '2020-01-01T00:00:00.000Z' }] })
+  expect((await forebay('pin', 's3://train/hot/')).err).toContain('pinned for ever')
+  expect(pinsSet()).toEqual([...PINNED, { prefix: 'hot/' }])
+  await forebay('pin', 's3://train', '--until', '2998-12-01')
+  expect(pinsSet()).toEqual([...PINNED, { prefix: '', until: '2998-12-01T00:00:00.000Z' }])
+  await forebay('pin', 's3://train/val/', '--until', '7d')
+  expect(pinsSet()).toEqual([{ prefix: 'val/', until: expect.stringMatching(/^20\d\d-/) }])
+})
+
+test('a pin is taken away, and one that is not there is an error of usage', async () => {
+  answerBucket({ pins: PINNED })
+  expect((await forebay('unpin', 's3://train/val/')).code).toBe(0)
+  expect(pinsSet()).toBe('none')
+  expect(await forebay('unpin', 's3://train/v')).toMatchObject({ code: 2 })
+  expect(await forebay('pin', 's3://train/v', '--until', 'soon')).toMatchObject({ code: 2 })
+})
+
+test('pins are listed with their time', async () => {
+  answerBucket({ pins: [...PINNED, { prefix: 'old/', until: '2020-01-01T00:00:00.000Z' }] })
+  const { out } = await forebay('pins')
+  expect(out).toContain('s3://train/val/')
+  expect(out).toMatch(/until 2999-01-01 00:00:00\n/)
+  expect(out).toMatch(/lapsed at 2020-01-01 00:00:00\n/)
+  const json = await forebay('--json', 'pins', 's3://train')
+  expect(JSON.parse(json.out.split('\n')[0] ?? '')).toEqual({
+    url: 's3://train/val/',
+    until: PINNED[0]?.until,
+  })
+})

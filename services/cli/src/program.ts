@@ -23,6 +23,7 @@ import {
 import { evictObjects, putObject, removeObjects } from './commands/write-objects.ts'
 import { EXIT_CODES, EXIT_CODES_TEXT, exitCodeOf } from './exit-code.ts'
 import { errorJson, formatError } from './output/error-text.ts'
+import { addSpaceCommands } from './space-commands.ts'
 
 /**
  * Runs one command line, without the program's own name.
@@ -76,6 +77,7 @@ export function buildProgram(context: CliContext, setExitCode: (code: number) =>
   addCareCommands(program, run, setExitCode)
   addBucketCommands(program, run)
   addObjectCommands(program, run)
+  addSpaceCommands(program, run)
   for (const command of allCommands(program)) command.copyInheritedSettings(program)
   return program
 }

@@ -12,7 +12,7 @@ import { EventDesk } from '@forebay/gateway/api/events/event-desk'
 import type { Answered, S3Context } from '@forebay/gateway/api/s3/context'
 import { S3Door } from '@forebay/gateway/api/s3/s3-door'
 import { UiDoor } from '@forebay/gateway/api/ui/ui-door'
-import type { NodeStatus, V1Context } from '@forebay/gateway/api/v1/context'
+import type { BucketSpace, NodeStatus, V1Context } from '@forebay/gateway/api/v1/context'
 import { Exchange } from '@forebay/gateway/api/v1/exchange'
 import { openV1Router } from '@forebay/gateway/api/v1/open-router'
 import { Authenticator } from '@forebay/gateway/authentication/authenticator'
@@ -196,6 +196,7 @@ function v1Context(
       reasons: parts.isReady() ? parts.troubles() : ['the node is starting or stopping'],
     }),
     status: async () => statusOf(parts),
+    spaceOf: ({ id }) => spaceOf(parts.store, id),
     scrub: parts.scrubber,
     config: () => describeSettings(loaded),
     mayReadMetrics: (request) => doors.authenticator.mayReadMetrics(request),
@@ -220,6 +221,12 @@ function v1Context(
     onAnswer: (answered) => countAnswer(parts, answered),
     report: (error, requestId) => report(logger, error, requestId),
   }
+}
+
+/** What a bucket takes on this node. */
+export function spaceOf({ context }: LocalObjectStore, bucketId: number): BucketSpace {
+  const { usedBytes, reservedBytes } = context.quotas.roomOf(bucketId)
+  return { objectCount: context.index.bucketTally(bucketId).objects, usedBytes, reservedBytes }
 }
 
 function statusOf(parts: DoorParts): NodeStatus {

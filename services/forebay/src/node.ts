@@ -11,6 +11,8 @@ import type { LoadedSettings } from '@forebay/config/load'
 import type { Settings } from '@forebay/config/schema'
 import { type ClusterIdentity, openIdentity } from '@forebay/control/cluster-identity'
 import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
+import { formatBucket } from '@forebay/model/bucket'
+import { resolveProperties } from '@forebay/model/bucket-properties'
 import { AccessLog } from '@forebay/observe/access-log'
 import { openFileSink, stdoutSink } from '@forebay/observe/access-sink'
 import type { Logger } from '@forebay/observe/logger'
@@ -26,7 +28,7 @@ import type { LocalObjectStore } from '@forebay/target/store/local-store'
 import { openStore } from '@forebay/target/store/open-store'
 import { lockDirectory } from '@forebay/target/store/process-lock'
 import { BackendPool } from './backend-pool.ts'
-import { openDoors } from './doors.ts'
+import { openDoors, spaceOf } from './doors.ts'
 import { Listeners } from './listeners.ts'
 import { createObjectObserver, createStoreObserver } from './observers.ts'
 import { createScrubber } from './open-scrubber.ts'
@@ -149,7 +151,7 @@ async function open(opening: Opening): Promise<RunningNode> {
     isReady: () => state.ready,
   })
   closers.push(() => doors.close())
-  connectGauges(metrics, { store, loop, listeners })
+  connectGauges(metrics, { store, table, loop, listeners })
   // Otherwise the first large bodies would leave the slow way.
   if (settings.datapath.sendfile === 'auto') await detectSendfile()
   await listeners.open(settings, doors.door)
@@ -273,15 +275,26 @@ function watchLoop(settings: Settings, logger: Logger): LoopMonitor {
   )
 }
 
+/** What each bucket takes, and may take. */
+function bucketSpaces(table: EmbeddedBucketTable, store: LocalObjectStore) {
+  return table.list().map((bucket) => ({
+    bucket: formatBucket(bucket.ref),
+    usedBytes: spaceOf(store, bucket.id).usedBytes,
+    quotaBytes: resolveProperties(bucket.backend, bucket.properties).quotaBytes,
+  }))
+}
+
 function connectGauges(
   metrics: Metrics,
   sources: {
     readonly store: LocalObjectStore
+    readonly table: EmbeddedBucketTable
     readonly loop: LoopMonitor
     readonly listeners: Listeners
   },
 ): void {
-  const { store, loop, listeners } = sources
+  const { store, table, loop, listeners } = sources
+  metrics.connectBuckets(() => bucketSpaces(table, store))
   metrics.connect({
     objectCount: () => store.totals().objectCount,
     unsettledCount: () => store.totals().unsettledCount,

@@ -111,6 +111,9 @@ export function createStoreObserver(metrics: Metrics, logger: Logger): StoreObse
       if (name === 'evicted') {
         metrics.countEviction('space', Number(facts['bytes']), Number(facts['objects']))
       }
+      if (name === 'expired') {
+        metrics.countEviction('expired', Number(facts['bytes']), Number(facts['objects']))
+      }
       const damaged = DAMAGED.get(name)
       if (damaged !== undefined) metrics.countDamage(damaged)
       if (ALARMING.has(name)) logger.warn(facts, name)

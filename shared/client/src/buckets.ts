@@ -26,8 +26,17 @@ export interface BucketSummary {
   /** The bucket at the store behind it, where there is one. */
   readonly backend?: Readonly<Record<string, unknown>> | undefined
   readonly properties: Readonly<Record<string, unknown>>
+  /** What it takes on the node; not told by other servers. */
+  readonly space?: BucketSpace | undefined
   /** When the last event of the store came, since the node started. */
   readonly lastEvent?: string | undefined
+}
+
+/** What a bucket takes on a node. */
+export interface BucketSpace {
+  readonly objectCount: number
+  readonly usedBytes: number
+  readonly reservedBytes: number
 }
 
 /** A property that a bucket can have. */
@@ -193,7 +202,18 @@ function summaryOf(answer: Answer): BucketSummary {
     aliases: answer.texts('aliases'),
     backend: backend.length === 0 ? undefined : Object.fromEntries(backend),
     properties: Object.fromEntries(answer.nested('properties').entries()),
+    space: spaceOf(answer.nested('space')),
     lastEvent: answer.text('lastEvent'),
+  }
+}
+
+function spaceOf(answer: Answer): BucketSpace | undefined {
+  const usedBytes = answer.number('usedBytes')
+  if (usedBytes === undefined) return undefined
+  return {
+    objectCount: answer.number('objectCount') ?? 0,
+    usedBytes,
+    reservedBytes: answer.number('reservedBytes') ?? 0,
   }
 }
 

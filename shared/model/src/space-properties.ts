@@ -148,10 +148,7 @@ function pinsProperty(): Property<readonly PinnedPrefix[]> {
         if (untilMs === undefined) throw bad('pins', until, allowed)
         return { prefix: checkPrefix('pins', prefix, allowed), untilMs }
       }),
-    format: (pins) =>
-      pins.length === 0
-        ? 'none'
-        : pins.map(writePin),
+    format: (pins) => (pins.length === 0 ? 'none' : pins.map(writePin)),
   }
 }
 

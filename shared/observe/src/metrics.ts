@@ -58,6 +58,14 @@ export type CircuitSources = () => ReadonlyMap<
   { readonly state: 'closed' | 'open' | 'ramp' }
 >
 
+/** What a bucket takes and may take; an infinite quota is none. */
+export interface BucketRoom {
+  /** `provider://name`. */
+  readonly bucket: string
+  readonly usedBytes: number
+  readonly quotaBytes: number
+}
+
 interface RequestTallies {
   /** By the first digit of the status, 0..5. */
   readonly byClass: readonly Tally[]
@@ -211,7 +219,7 @@ export class Metrics {
   }
 
   countEviction(
-    reason: 'space' | 'request' | 'stale' | 'corrupt',
+    reason: 'space' | 'expired' | 'request' | 'stale' | 'corrupt',
     bytes: number,
     objectCount = 1,
   ): void {
@@ -236,6 +244,21 @@ export class Metrics {
     })
     addMountpathGauges(registry, sources)
     addLoopGauges(registry, sources)
+  }
+
+  /** Connects the gauges of buckets, of which `BUCKET_LABELS_MAX` are told; call once. */
+  connectBuckets(read: () => readonly BucketRoom[]): void {
+    addBucketGauge(this.registry, 'forebay_bucket_used_bytes', {
+      help: 'Bytes on disk that the objects of a bucket take.',
+      read: () => read().map(({ bucket, usedBytes }) => [bucket, usedBytes] as const),
+    })
+    addBucketGauge(this.registry, 'forebay_bucket_quota_bytes', {
+      help: 'Bytes on disk that the objects of a bucket may take, where it has a quota.',
+      read: () =>
+        read()
+          .filter(({ quotaBytes }) => Number.isFinite(quotaBytes))
+          .map(({ bucket, quotaBytes }) => [bucket, quotaBytes] as const),
+    })
   }
 
   /** Connects the gauge of backends that cannot be reached; call once. */
@@ -299,6 +322,28 @@ function addGauge(
     registers: [registry],
     collect() {
       this.set(gauge.read())
+    },
+  })
+}
+
+function addBucketGauge(
+  registry: Registry,
+  name: string,
+  gauge: {
+    readonly help: string
+    readonly read: () => readonly (readonly [bucket: string, bytes: number])[]
+  },
+): void {
+  new Gauge({
+    name,
+    help: gauge.help,
+    labelNames: ['bucket'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [bucket, bytes] of gauge.read().slice(0, BUCKET_LABELS_MAX)) {
+        this.set({ bucket }, bytes)
+      }
     },
   })
 }

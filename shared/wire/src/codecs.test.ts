@@ -206,6 +206,13 @@ test('the properties of a new native bucket are AIStore’s tree with ours below
       fillWhole: 'never',
       policy: 'lru',
       evictable: false,
+      quota: 'none',
+      quotaMarks: '90%..95%',
+      pins: 'none',
+      ttl: 'none',
+      admit: 'always',
+      admitMin: '0',
+      admitMax: '50000GiB',
       aliases: [],
     },
   })

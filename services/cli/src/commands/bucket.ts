@@ -1,11 +1,11 @@
 import { type BucketAddress, formatObjectUrl, parseObjectUrl } from '@forebay/client/address'
 import type { BucketSummary } from '@forebay/client/buckets'
 import { ForebayError } from '@forebay/client/forebay-error'
-import { PROPERTY_LIST } from '@forebay/model/property-list'
+import { PROPERTY_LIST, parseProperties } from '@forebay/model/property-list'
 import { clientOf, note, print, type Run } from '../cli-context.ts'
 import { usageError } from '../exit-code.ts'
 import { formatPairs, formatTable } from '../output/table.ts'
-import { timeText, valueText } from '../output/values.ts'
+import { shareText, sizeText, timeText, valueText } from '../output/values.ts'
 
 export interface AddOptions {
   /** Of the bucket that stands for a directory of a web server. */
@@ -174,6 +174,7 @@ export async function showBucket(run: Run, url: string): Promise<void> {
     ['aliases', aliases.length === 0 ? '-' : aliases.join(', ')],
     ['backend', backend === undefined ? 'none: a native bucket' : backendText(backend)],
     ['created', timeText(found.created)],
+    ['used', usedText(found)],
     ...Object.entries(properties).map(([name, value]) => [name, valueText(value)] as const),
   ]
   if (backend !== undefined) pairs.push(['last event', eventText(found)])
@@ -185,6 +186,15 @@ function eventText({ lastEvent, properties }: BucketSummary): string {
   if (lastEvent !== undefined) return timeText(lastEvent)
   const waits = valueText(properties['revalidate']).startsWith('event')
   return waits ? 'none since the start: see docs/freshness.md' : '-'
+}
+
+/** What the bucket takes, with its share of the quota where it has one. */
+function usedText({ space, properties }: BucketSummary): string {
+  if (space === undefined) return '-'
+  const used = `${sizeText(space.usedBytes)} in ${space.objectCount} objects`
+  const { quotaBytes } = parseProperties({ quota: properties['quota'] ?? 'none' })
+  if (quotaBytes === undefined || !Number.isFinite(quotaBytes)) return used
+  return `${used}, ${shareText(space.usedBytes, quotaBytes)} of the quota`
 }
 
 /** `forebay bucket set URL name=value...`; `name=` takes one back to its default. */
@@ -225,7 +235,7 @@ function parseAssignment(text: string): readonly [string, string | readonly stri
 }
 
 /** The bucket as the node knows it, by name or alias. */
-async function findBucket(run: Run, wanted: BucketAddress): Promise<BucketSummary> {
+export async function findBucket(run: Run, wanted: BucketAddress): Promise<BucketSummary> {
   const buckets = await clientOf(run).buckets.list({ signal: run.context.signal })
   const fits = ({ address }: BucketSummary): boolean =>
     wanted.provider === undefined || address.provider === wanted.provider
@@ -241,7 +251,7 @@ async function findBucket(run: Run, wanted: BucketAddress): Promise<BucketSummar
 }
 
 /** Reads a bucket URL; a plain name means whichever bucket has it. */
-function bucketOf(text: string): BucketAddress {
+export function bucketOf(text: string): BucketAddress {
   const { bucket, key } = parseObjectUrl(text.includes('://') ? text : `fb://${text}`)
   if (key !== '') throw usageError(`${text} names an object, not a bucket`)
   return bucket

@@ -37,9 +37,12 @@ const ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>> = {
   get: ['object', 'file'],
   head: ['object'],
   ls: ['object'],
+  pin: ['object'],
+  pins: ['bucket'],
   put: ['file', 'object'],
   rm: ['object'],
   scrub: ['object'],
+  unpin: ['object'],
 }
 
 /** Options whose value is a file or directory. */

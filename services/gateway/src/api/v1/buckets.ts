@@ -2,8 +2,10 @@ import { Failure } from '@forebay/base/failure'
 import type { BucketTable } from '@forebay/control/bucket-table'
 import type { BackendBinding, BucketRecord } from '@forebay/model/bucket'
 import type { BucketProperties } from '@forebay/model/bucket-properties'
+import { checkForBackend } from '@forebay/model/space-properties'
 import { RESERVED_SEGMENTS } from '@forebay/s3/request-target'
 import { type ActionMessage, parseQueryFlag, valueFields } from '@forebay/wire/action'
+import { asciiJson } from '@forebay/wire/ascii-json'
 import { encodeBucket, parseNamespace, parseProvider } from '@forebay/wire/bucket'
 import { decodeBucketChange } from '@forebay/wire/bucket-change'
 import { encodeBucketProperties } from '@forebay/wire/bucket-properties'
@@ -43,7 +45,7 @@ export async function headBucket(exchange: Exchange, rawName: string): Promise<v
     : await openBucket(exchange, rawName, 'read')
   exchange.sendHead(200, {
     'Content-Length': '0',
-    'Ais-Bucket-Props': JSON.stringify(encodeBucketProperties(record)),
+    'Ais-Bucket-Props': asciiJson(encodeBucketProperties(record)),
   })
 }
 
@@ -61,6 +63,7 @@ export async function createBucket(
   const ref = refOf(wanted)
   const change = decodeBucketChange(valueFields(message))
   const backend = bindingFor(ref.provider, ref.name, change.backend)
+  checkForBackend(backend, change.properties)
   const { buckets } = exchange.context
   if (buckets.find(ref) !== undefined) {
     throw new Failure('bucket-exists', `bucket "${ref.name}" already exists`)
@@ -81,6 +84,7 @@ export async function setProperties(
   const record = await openKnownBucket(exchange, rawName, 'admin')
   const change = decodeBucketChange(valueFields(message))
   if (change.backend !== undefined) refuseOtherBackend(record, change.backend)
+  checkForBackend(record.backend, change.properties)
   await exchange.context.buckets.update(record.id, {
     aliases: change.aliases,
     properties: change.properties,

@@ -48,6 +48,15 @@ export interface NodeStatus {
   readonly unsettledCount: number
 }
 
+/** What a bucket takes on this node. */
+export interface BucketSpace {
+  readonly objectCount: number
+  /** On disk, with what is being written. */
+  readonly usedBytes: number
+  /** Promised to what is being written, and not counted as used yet. */
+  readonly reservedBytes: number
+}
+
 /** Everything that the native door needs of its node. */
 export interface V1Context {
   readonly nodeId: string
@@ -75,6 +84,7 @@ export interface V1Context {
 
   health(): { readonly ready: boolean; readonly reasons: readonly string[] }
   status(): Promise<NodeStatus>
+  spaceOf(bucket: BucketRecord): BucketSpace
   /** The reader in the background that looks for damage. */
   readonly scrub?: ScrubPort | undefined
   /** Every setting, secrets redacted. */

@@ -68,6 +68,7 @@ export function answerBuckets(exchange: Exchange): void {
       aliases: record.aliases,
       backend: record.backend ?? null,
       properties: formatProperties(resolveProperties(record.backend, record.properties)),
+      space: context.spaceOf(record),
       ...lastEventOf(context, record.id),
     })),
   )

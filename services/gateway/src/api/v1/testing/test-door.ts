@@ -138,6 +138,7 @@ function contextOf(parts: {
       objectCount: target.objects.size,
       unsettledCount: 0,
     }),
+    spaceOf: () => ({ objectCount: target.objects.size, usedBytes: 4096, reservedBytes: 0 }),
     config: () => [{ key: 'dataDir', value: '/data', origin: 'default' }],
     metrics: async () => 'forebay_up 1\n',
     readStallTimeoutMs: 2000,
