@@ -1,7 +1,13 @@
 import type { Clock } from '@forebay/base/clock'
 import { Failure, type FailureCode } from '@forebay/base/failure'
 import { beforeEach, expect, test } from 'vitest'
-import { CIRCUIT_DEFAULTS, Circuit, type CircuitState, isRefusedByCircuit } from './circuit.ts'
+import {
+  CIRCUIT_DEFAULTS,
+  Circuit,
+  type CircuitState,
+  isRefusedByCircuit,
+  type Passage,
+} from './circuit.ts'
 
 /** Time that the test moves; what sleeps wakes when its time has come. */
 class PlayedClock implements Clock {
@@ -33,7 +39,7 @@ class PlayedClock implements Clock {
   }
 }
 
-const { failuresMin, failingForMs, pauseMs, pauseMaxMs, rampMax, rampFailuresMax } =
+const { failuresMin, failingForMs, silentForMs, pauseMs, pauseMaxMs, rampMax, rampFailuresMax } =
   CIRCUIT_DEFAULTS
 
 let clock: PlayedClock
@@ -64,10 +70,13 @@ beforeEach(() => {
 
 const down = (): Failure => new Failure('backend-unreachable', 'ECONNREFUSED')
 
+const enter = (cut?: (reason: Failure) => void): Passage =>
+  circuit.enter({ answersSoon: true, ...(cut === undefined ? {} : { cut }) })
+
 /** Fails requests one after another, evenly over `overMs`. */
 async function failFor(count: number, overMs: number, error: unknown = down()): Promise<void> {
   for (let at = 0; at < count; at++) {
-    const passage = circuit.enter()
+    const passage = enter()
     await clock.pass(overMs / count)
     passage.end(error)
   }
@@ -77,7 +86,7 @@ async function failFor(count: number, overMs: number, error: unknown = down()): 
 async function comeBack(): Promise<void> {
   await failFor(failuresMin, failingForMs)
   await clock.pass(pauseMs)
-  expect(() => circuit.enter()).toThrow()
+  expect(() => enter()).toThrow()
   probes[0]?.answer()
   await clock.pass(0)
 }
@@ -90,17 +99,46 @@ test('it opens after so many failures over so long, not one earlier', async () =
 })
 
 test('connections that all break at once open nothing', async () => {
-  const passages = Array.from({ length: 100 }, () => circuit.enter())
+  const passages = Array.from({ length: 100 }, () => enter())
   await clock.pass(failingForMs - 1)
   for (const passage of passages) passage.end(down())
   expect(circuit.state).toBe('closed')
 })
 
 test('requests that hang until their time is over open it, although none began after another', async () => {
-  const passages = Array.from({ length: failuresMin }, () => circuit.enter())
+  const passages = Array.from({ length: failuresMin }, () => enter())
   await clock.pass(30_000)
   for (const passage of passages) passage.end(new Failure('backend-timeout', 'no answer'))
   expect(circuit.state).toBe('open')
+})
+
+test('requests that wait together without any answer open it, and who can do without is told', async () => {
+  const reasons: Failure[] = []
+  for (let at = 0; at < failuresMin; at++) enter((reason) => void reasons.push(reason))
+  await clock.pass(silentForMs - 1)
+  enter().end(new Failure('slow-down', 'a limit of ours'))
+  expect(circuit.state).toBe('closed')
+  await clock.pass(1)
+  expect(() => enter()).toThrow('is not asked')
+  expect(circuit.state).toBe('open')
+  expect(reasons.map(isRefusedByCircuit)).toEqual(Array(failuresMin).fill(true))
+})
+
+test('a slow answer is no silence while others come', async () => {
+  for (let at = 0; at < failuresMin; at++) enter()
+  await clock.pass(silentForMs - 1)
+  enter().end()
+  await clock.pass(silentForMs - 1)
+  enter().end()
+  expect(circuit.state).toBe('closed')
+})
+
+test('uploads, and fewer requests than that, may wait for as long as they want', async () => {
+  for (let at = 0; at < 100; at++) circuit.enter({ answersSoon: false })
+  for (let at = 0; at < failuresMin - 1; at++) enter()
+  await clock.pass(10 * silentForMs)
+  enter().end()
+  expect(circuit.state).toBe('closed')
 })
 
 test.each([
@@ -112,7 +150,7 @@ test.each([
   ],
 ])('%s in between shows that the store is there', async (_, answer) => {
   await failFor(failuresMin - 1, failingForMs)
-  circuit.enter().end(answer)
+  enter().end(answer)
   await failFor(failuresMin - 1, failingForMs)
   expect(circuit.state).toBe('closed')
 })
@@ -122,7 +160,7 @@ test.each([
   ['a caller who left', new DOMException('left', 'AbortError')],
 ])('%s shows nothing about the store', async (_, error) => {
   await failFor(failuresMin - 1, failingForMs)
-  circuit.enter().end(error)
+  enter().end(error)
   await failFor(1, 1)
   expect(circuit.state).toBe('open')
 })
@@ -131,7 +169,7 @@ test('while it is open requests are refused at once, with when to come again and
   await failFor(failuresMin, failingForMs)
   const refused = (): unknown => {
     try {
-      return circuit.enter()
+      return enter()
     } catch (error) {
       return error
     }
@@ -144,7 +182,7 @@ test('while it is open requests are refused at once, with when to come again and
 
 test('a store that throttles everybody is refused as throttled', async () => {
   await failFor(failuresMin, failingForMs, new Failure('backend-throttled', '503 SlowDown'))
-  expect(() => circuit.enter()).toThrow(expect.objectContaining({ code: 'backend-throttled' }))
+  expect(() => enter()).toThrow(expect.objectContaining({ code: 'backend-throttled' }))
 })
 
 test('the store is asked by one probe at a time, when somebody wants something, ever less often', async () => {
@@ -152,7 +190,7 @@ test('the store is asked by one probe at a time, when somebody wants something, 
   let waitMs: number = pauseMs
   for (let round = 0; round < 6; round++) {
     await clock.pass(waitMs - 1)
-    expect(() => circuit.enter()).toThrow()
+    expect(() => enter()).toThrow()
     expect(probes).toHaveLength(round)
     await clock.pass(1)
     expect(probes).toHaveLength(round)
@@ -168,18 +206,18 @@ test('the store is asked by one probe at a time, when somebody wants something, 
 test('a probe that hangs is given up, and another follows', async () => {
   await failFor(failuresMin, failingForMs)
   await clock.pass(pauseMs)
-  expect(() => circuit.enter()).toThrow()
+  expect(() => enter()).toThrow()
   await clock.pass(CIRCUIT_DEFAULTS.probeTimeoutMs)
   expect(probes[0]?.signal.aborted).toBe(true)
   await clock.pass(pauseMaxMs)
-  expect(() => circuit.enter()).toThrow()
+  expect(() => enter()).toThrow()
   expect(probes).toHaveLength(2)
 })
 
 test('any answer to a probe will do', async () => {
   await failFor(failuresMin, failingForMs)
   await clock.pass(pauseMs)
-  expect(() => circuit.enter()).toThrow()
+  expect(() => enter()).toThrow()
   probes[0]?.fail('backend-denied')
   await clock.pass(0)
   expect(circuit.state).toBe('ramp')
@@ -187,8 +225,8 @@ test('any answer to a probe will do', async () => {
 
 test('after an outage requests come back a few at a time, then all', async () => {
   await comeBack()
-  let running = [circuit.enter()]
-  expect(() => circuit.enter()).toThrow('is not asked')
+  let running = [enter()]
+  expect(() => enter()).toThrow('is not asked')
   const widths: number[] = []
   while (circuit.state === 'ramp') {
     widths.push(running.length)
@@ -196,7 +234,7 @@ test('after an outage requests come back a few at a time, then all', async () =>
     running = []
     while (circuit.state === 'ramp' && running.length < 1000) {
       try {
-        running.push(circuit.enter())
+        running.push(enter())
       } catch {
         break
       }
@@ -208,26 +246,26 @@ test('after an outage requests come back a few at a time, then all', async () =>
 
 test('a failure on the way back halves the few, and several in a row open it for longer', async () => {
   await comeBack()
-  for (let at = 0; at < 3; at++) circuit.enter().end()
-  circuit.enter().end(down())
-  const held = [circuit.enter(), circuit.enter()]
-  expect(() => circuit.enter()).toThrow()
+  for (let at = 0; at < 3; at++) enter().end()
+  enter().end(down())
+  const held = [enter(), enter()]
+  expect(() => enter()).toThrow()
   for (const passage of held) passage.end()
-  for (let at = 0; at < rampFailuresMax; at++) circuit.enter().end(down())
+  for (let at = 0; at < rampFailuresMax; at++) enter().end(down())
   expect(states).toEqual(['open', 'ramp', 'open'])
   await clock.pass(2 * pauseMs - 1)
-  expect(() => circuit.enter()).toThrow()
+  expect(() => enter()).toThrow()
   expect(probes).toHaveLength(1)
   await clock.pass(1)
-  expect(() => circuit.enter()).toThrow()
+  expect(() => enter()).toThrow()
   expect(probes).toHaveLength(2)
 })
 
 test('what was let through before a change counts no more', async () => {
-  const old = circuit.enter()
+  const old = enter()
   await comeBack()
   old.end(down())
-  circuit.enter().end()
+  enter().end()
   expect(circuit.state).toBe('ramp')
   expect(circuit.downForMs).toBeGreaterThan(0)
 })

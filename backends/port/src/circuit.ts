@@ -6,6 +6,8 @@ export interface CircuitOptions {
   readonly failuresMin: number
   /** They must span this long, ms: connections that break all at once are no outage. */
   readonly failingForMs: number
+  /** So many requests waiting, and no answer for so long, ms, are an outage before any has failed. */
+  readonly silentForMs: number
   /** Upper bound of the first pause, ms; it doubles with each probe that fails. */
   readonly pauseMs: number
   readonly pauseMaxMs: number
@@ -27,6 +29,7 @@ export interface CircuitOptions {
 export const CIRCUIT_DEFAULTS = {
   failuresMin: 5,
   failingForMs: 1000,
+  silentForMs: 5000,
   pauseMs: 1000,
   pauseMaxMs: 10_000,
   probeTimeoutMs: 5000,
@@ -36,6 +39,14 @@ export const CIRCUIT_DEFAULTS = {
 
 /** `open`: requests are refused at once; `ramp`: the store answers again, a few are let through. */
 export type CircuitState = 'closed' | 'open' | 'ramp'
+
+/** What a circuit wants to know of a request. */
+export interface Entering {
+  /** False for one that may take long by itself: it has a body to send. */
+  readonly answersSoon: boolean
+  /** Ends a wait that is no use any more. */
+  cut?(reason: Failure): void
+}
 
 /** One request that was let through. Tell how it ended, once. */
 export interface Passage {
@@ -58,6 +69,9 @@ export class Circuit {
   #failures = 0
   /** Monotonic start of the first request of the failures that are counted. */
   #failingSinceMs = 0
+  /** Requests that wait for an answer since then, the oldest first. */
+  readonly #waiting = new Set<{ readonly startedMs: number; cut?(reason: Failure): void }>()
+  #lastAnswerMs = 0
   #lastError: unknown
   #openedMs = 0
   #pauseMs = 0
@@ -86,15 +100,19 @@ export class Circuit {
   }
 
   /** @throws Failure `backend-unreachable` | `backend-throttled` while requests are refused */
-  enter(): Passage {
+  enter(entering: Entering): Passage {
+    if (this.#isSilent()) this.#openForSilence()
     this.refuseIfOpen()
     if (this.#state === 'ramp' && this.#running >= this.#window) throw this.#refusal()
     const epoch = this.#epoch
     const startedMs = this.#options.clock.monotonic()
+    const wait = { startedMs, ...(entering.cut === undefined ? {} : { cut: entering.cut }) }
+    if (entering.answersSoon) this.#waiting.add(wait)
     this.#running += 1
     let ended = false
     return {
       end: (error) => {
+        this.#waiting.delete(wait)
         if (ended || epoch !== this.#epoch) return
         ended = true
         this.#running -= 1
@@ -104,8 +122,30 @@ export class Circuit {
     }
   }
 
+  /** Nothing but time has to pass for this, so it is looked at when somebody comes. */
+  #isSilent(): boolean {
+    const { failuresMin, silentForMs, clock } = this.#options
+    if (this.#state !== 'closed' || this.#waiting.size < failuresMin) return false
+    const [oldest] = this.#waiting
+    const sinceMs = Math.max(this.#lastAnswerMs, oldest?.startedMs ?? 0)
+    return clock.monotonic() - sinceMs >= silentForMs
+  }
+
+  #openForSilence(): void {
+    const { silentForMs, clock } = this.#options
+    this.#lastError = new Failure(
+      'backend-timeout',
+      `${this.#name} has answered none of ${this.#waiting.size} requests for ${silentForMs} ms`,
+    )
+    this.#openedMs = clock.monotonic()
+    this.#pauseMs = 0
+    this.#open()
+    for (const { cut } of [...this.#waiting]) cut?.(this.#refusal())
+  }
+
   #answered(): void {
     this.#failures = 0
+    this.#lastAnswerMs = this.#options.clock.monotonic()
     if (this.#state !== 'ramp') return
     this.#window += 1
     if (this.#window > this.#options.rampMax) this.#close()

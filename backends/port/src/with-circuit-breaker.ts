@@ -2,12 +2,22 @@ import type { Backend } from './backend.ts'
 import type { Circuit } from './circuit.ts'
 import { intercept, type Run, type Step } from './intercept.ts'
 
-/** Tells the circuit how each request ends, a read by its head, and lets none through that it refuses. */
+/**
+ * Tells the circuit how each request ends, a read by its head, and lets none through that it refuses.
+ *
+ * When it opens because the store is silent, questions for a version are given up at once: who asks has
+ * a copy that may do. All else waits for its own deadline.
+ */
 export function withCircuitBreaker(backend: Backend, circuit: Circuit): Backend {
   const around = async <T>(step: Step, run: Run<T>): Promise<T> => {
-    const passage = circuit.enter()
+    const cutter = step.operation === 'head' ? new AbortController() : undefined
+    const passage = circuit.enter({
+      answersSoon: step.upload === undefined,
+      cut: (reason) => cutter?.abort(reason),
+    })
     try {
-      const result = await run(step)
+      const signal = cutter && AbortSignal.any([step.signal, cutter.signal])
+      const result = await run(signal === undefined ? step : { signal, upload: step.upload })
       passage.end()
       return result
     } catch (error) {
