@@ -8,7 +8,7 @@ const SEED = 20_262
 test('while the origin is away what is cached is served, and its return is no stampede', async () => {
   const report = await outage({
     ...{ seed: SEED, kind: 'refused', perSecond: 60, progressTimeout: '2s' },
-    ...{ calmMs: 2500, outageMs: 4000, noticeMs: 2000 },
+    ...{ keyCount: 40, calmMs: 2000, outageMs: 3500, noticeMs: 1800 },
   })
   expect(report.violations).toEqual([])
   expect(report.warm.cache.get('stale')).toBeGreaterThan(20)
@@ -21,7 +21,7 @@ test('while the origin is away what is cached is served, and its return is no st
 test('an origin that spoils one answer in six is never believed', async () => {
   const report = await randomFaults({
     ...{ seed: SEED, share: 0.16, perSecond: 80, progressTimeout: '1s' },
-    ...{ cleanMs: 500, faultyMs: 5000 },
+    ...{ cleanMs: 100, faultyMs: 4000 },
   })
   expect(report.violations).toEqual([])
   expect(report.faults.size, 'several kinds of faults').toBeGreaterThan(4)

@@ -10,8 +10,6 @@ import { LoadTally } from './tally.ts'
 /** Reads of what is cached, and a few of what never was. */
 const READ_MIX = { get: 20, range: 4, head: 4, cold: 2 } as const
 
-const KEYS = 200
-
 const BODY_BYTES_MAX = 100_000
 
 /** The whole life of a confirmation: in an outage of seconds everything gets stale. */
@@ -51,6 +49,7 @@ export type OutageOptions = {
   readonly outageMs: number
   /** How long the node may take to find out, ms. */
   readonly noticeMs: number
+  readonly keyCount: number
   readonly perSecond: number
   readonly progressTimeout: string
   readonly say?: (line: string) => void
@@ -97,10 +96,10 @@ class OutageRun {
   }
 
   async play(): Promise<OutageReport> {
-    const { seed, calmMs, outageMs, noticeMs, perSecond, say } = this.#options
+    const { seed, keyCount, calmMs, outageMs, noticeMs, perSecond, say } = this.#options
     const { client, server } = await this.#node.start()
     const load = new PacedLoad({
-      ...{ seed, client, keyCount: KEYS, bodyBytesMax: BODY_BYTES_MAX, mix: READ_MIX, perSecond },
+      ...{ seed, client, keyCount, bodyBytesMax: BODY_BYTES_MAX, mix: READ_MIX, perSecond },
       onObserved: (observed) => this.#look(observed),
     })
     this.#listen()

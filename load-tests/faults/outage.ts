@@ -19,7 +19,7 @@ const outageMs = (Number(values.minutes ?? 10) * 60_000) / kinds.length
 for (const kind of kinds) {
   console.log(`${kind}, ${(outageMs / 60_000).toFixed(1)} minutes, seed ${seed}`)
   const report = await outage({
-    ...{ seed, kind, outageMs, perSecond: Number(values.rate ?? 50) },
+    ...{ seed, kind, outageMs, keyCount: 200, perSecond: Number(values.rate ?? 50) },
     calmMs: 15_000,
     noticeMs: 10_000,
     progressTimeout: '5s',

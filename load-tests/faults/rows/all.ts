@@ -9,11 +9,13 @@ import { fullDisk } from './full-disk.ts'
 import { massDelete } from './mass-delete.ts'
 import { littleMemory } from './memory.ts'
 import type { FaultRow } from './row.ts'
+import { failingSyncs } from './syncs.ts'
 
 /** Rows of the table of faults that concern one node, by their numbers. */
 export const ROWS: readonly FaultRow[] = [
   ...SHOWN_ELSEWHERE,
   fullDisk,
+  failingSyncs,
   bursts,
   silence,
   spoiltBodies,

@@ -14,6 +14,7 @@ const isBody = (answer: Answer | undefined, name: BodyName): boolean =>
 export const betweenRanges: FaultRow = {
   number: 16,
   title: 'backend object changes between ranges: one version or none',
+  inTests: false,
   run: ({ seed, scale }) =>
     onNode({}, async ({ client, origin }) => {
       const checks = new Checks()

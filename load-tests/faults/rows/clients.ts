@@ -24,6 +24,7 @@ const WAYS = {
 export const badClients: FaultRow = {
   number: 21,
   title: 'slow, stalled and vanishing clients: let go, nothing left of them, others are served',
+  inTests: false,
   run: ({ scale }) =>
     onNode(
       {

@@ -48,6 +48,7 @@ const KEPT = ['all is there', 'refuses, and says why', 'later, by 503']
 export const documents: FaultRow = {
   number: 25,
   title: 'corrupt or missing documents: it starts and has everything, or refuses and says why',
+  inTests: false,
   run: ({ seed, scale }) =>
     onNode({}, async (scene) => {
       const checks = new Checks()

@@ -93,6 +93,10 @@ export const SHOWN_ELSEWHERE: readonly FaultRow[] = [
   kills,
   powerLoss,
   drains,
+  shownByTests(6, 'bit rot, short, swapped and lost files: one pass of the scrub finds all', {
+    project: 'unit',
+    files: ['services/target/src/scrub/scrub-faults.test.ts'],
+  }),
   shownByTests(20, 'no file descriptors: right answers or "later", itself again in 5 s', {
     project: 'system',
     files: ['load-tests/faults/descriptors.test.ts'],
