@@ -184,6 +184,7 @@ export class S3Node {
         users: mode === 'open' ? [] : USERS,
         region: 'us-east-1',
         clock: systemClock,
+        allowSignatureV2: true,
       }),
       s3,
       native: (request, response) => {

@@ -40,7 +40,7 @@ describe('raw requests', () => {
     ['A22 no version', 'GET /\r\n\r\n', 400],
     ['A23 HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
     ['CONNECT', request('CONNECT', 'other.example:443'), 405],
-    ['another expectation', request('GET', '/bucket', ['Expect: tea']), 400],
+    ['another expectation is ignored', request('GET', '/bucket/%zz', ['Expect: tea']), 400],
     ['a broken escape', request('GET', '/bucket/%zz'), 400],
     ['invalid UTF-8', request('GET', '/bucket/%ff%fe'), 400],
     ['C07 NUL in a key', put('a%00b', [], 'x'), 400],
@@ -75,6 +75,11 @@ describe('raw requests', () => {
     expect(code(text)).toMatch(/^\w+$/)
     expect(text).toContain('<RequestId>')
     expect(text.match(/HTTP\/1\.1/g)).toHaveLength(1)
+  })
+
+  test.each(['tea', ''])('the expectation "%s" is ignored, as at S3', async (expectation) => {
+    const { text } = await open.exchange(request('GET', '/bucket', [`Expect: ${expectation}`]))
+    expect(text).toMatch(/^HTTP\/1\.1 200 /)
   })
 
   test('nothing that was refused was stored', async () => {

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { chunkedHeaders, encodeChunked } from '@forebay/s3/chunked/encoder'
 import { presign, signRequest } from '@forebay/s3/sigv4/sign'
@@ -285,4 +286,34 @@ describe('documents', () => {
 
 test('nothing unexpected happened', () => {
   expect(node.reports).toEqual([])
+})
+
+describe('signature version 2', () => {
+  const v2 = (text: string) =>
+    encodeURIComponent(createHmac('sha1', ROOT.secretAccessKey).update(text).digest('base64'))
+  const expires = Math.floor(Date.now() / 1000) + 60
+  const url = (method: string, resource: string) =>
+    `${resource}?AWSAccessKeyId=AKROOT&Signature=${v2(`${method}\n\n\n${expires}\n${resource}`)}&Expires=${expires}`
+
+  test('a presigned URL puts and gets an object', async () => {
+    const put = url('PUT', '/bucket/v2')
+    expect(status(await send(`PUT ${put}`, { host: HOST, 'content-length': '2' }, 'v2'))).toBe(
+      '200',
+    )
+    const text = await send(`GET ${url('GET', '/bucket/v2')}`, { host: HOST })
+    expect(text).toMatch(/^HTTP\/1\.1 200 [\s\S]*v2$/)
+  })
+
+  test('the bucket of the Host header is signed', async () => {
+    const target = url('GET', '/bucket/v2').replace('/bucket', '')
+    expect(status(await send(`GET ${target}`, { host: 'bucket.s3.test' }))).toBe('200')
+    expect(status(await send(`GET ${target}`, { host: 'other.s3.test' }))).toBe(
+      '403 SignatureDoesNotMatch',
+    )
+  })
+
+  test('it opens the S3 door only', async () => {
+    const text = await send(`GET ${url('GET', '/v1/cluster')}`, { host: HOST })
+    expect(text).toMatch(/^HTTP\/1\.1 403 /)
+  })
 })

@@ -65,6 +65,7 @@ export async function openDoors(
     region: settings.s3.region,
     clock: systemClock,
     allowUnsignedPayload: settings.s3.allowUnsignedPayload,
+    allowSignatureV2: settings.s3.allowSignatureV2,
     metricsToken: settings.metrics.token,
     eventTokens: settings.events.tokens,
   })

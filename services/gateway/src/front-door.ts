@@ -88,10 +88,12 @@ export class FrontDoor {
     this.#enter(request, response, true)
   }
 
-  /** For the server's `checkExpectation` event: Expect with anything but 100-continue. */
+  /**
+   * For the server's `checkExpectation` event: an expectation that nobody defined. S3 does as if it
+   * were not there (RFC 9110 §10.1.1 allows that); the client waits for nothing.
+   */
   readonly handleExpectation = (request: IncomingMessage, response: ServerResponse): void => {
-    const arrival = { request, response, requestId: newRequestId(), awaitsContinue: true }
-    this.#options.s3.refuse(closing('bad-request', 'the Expect header is not supported'), arrival)
+    this.#enter(request, response, false)
   }
 
   /** For the server's `connect` event: this is no proxy. */
@@ -150,7 +152,7 @@ export class FrontDoor {
     }
     let authenticated: ReturnType<Authenticator['authenticate']>
     try {
-      authenticated = authenticator.authenticate(arrival.request)
+      authenticated = authenticator.authenticateS3(arrival.request, s3)
     } catch (error) {
       s3.refuse(error, arrival)
       return

@@ -131,6 +131,10 @@ export const SCHEMA = {
       default: true,
       doc: 'Accept UNSIGNED-PAYLOAD on connections without TLS too.',
     }),
+    allowSignatureV2: boolean({
+      default: true,
+      doc: 'Accept signatures of version 2 at the S3 door: boto3 makes them in URLs and forms by default. They cover no body, so allowUnsignedPayload=false refuses them too.',
+    }),
   },
   buckets: {
     lookup: list({

@@ -70,7 +70,7 @@ export function renderListV1(page: ListPageV1): string {
   return xmlDocument(
     'ListBucketResult',
     renderEcho(page, write) +
-      optional('Marker', page.marker === '' ? undefined : page.marker, write) +
+      `<Marker>${write(page.marker)}</Marker>` +
       optional('NextMarker', page.nextMarker, write) +
       `<MaxKeys>${page.pageMax}</MaxKeys><IsTruncated>${page.truncated}</IsTruncated>` +
       renderContents(page.answer.objects, write, page.owner) +
@@ -163,7 +163,7 @@ function renderVersion(version: ListedVersion, write: Write, owner: Owner): stri
 function renderEcho(echo: Echo, write: Write): string {
   return (
     xmlElement('Name', echo.bucket) +
-    optional('Prefix', echo.prefix === '' ? undefined : echo.prefix, write) +
+    `<Prefix>${write(echo.prefix)}</Prefix>` +
     optional('Delimiter', echo.delimiter, write) +
     (echo.urlEncoded ? '<EncodingType>url</EncodingType>' : '')
   )

@@ -216,8 +216,8 @@ function formsOf(level: Level): ReadonlyMap<string, readonly Form[]> {
 /** Characters of the id of a version; S3's have 32. */
 const VERSION_ID_LENGTH_MAX = 1024
 
-/** Parameters of the older presigned URLs; authentication has dealt with them. */
-const SIGNATURE_V2 = ['AWSAccessKeyId', 'Signature', 'Expires']
+/** Parameters of the older presigned URLs, and the headers that boto3 repeats there; none chooses. */
+const SIGNATURE_V2 = ['AWSAccessKeyId', 'Signature', 'Expires', 'content-type', 'content-md5']
 
 /**
  * The operation that a request means.

@@ -12,7 +12,12 @@ const check = (
   policy: ReturnType<typeof policyOf>,
   fields: Record<string, string>,
   nowMs = BEFORE,
-) => checkPolicy(policy, new Map(Object.entries(fields)), { nowMs, bucket: 'b' })
+) =>
+  checkPolicy(policy, new Map(Object.entries(fields)), {
+    nowMs,
+    bucket: 'b',
+    key: fields['key'] ?? 'k',
+  })
 
 describe('a form is held to its policy', () => {
   test('each field must be covered, each condition met', () => {
@@ -32,6 +37,19 @@ describe('a form is held to its policy', () => {
     ]) {
       expect(() => check(policy, bad)).toThrow(failsAs('access-denied'))
     }
+  })
+
+  test('with the name of the client’s file in its key', () => {
+    const facts = { nowMs: BEFORE, bucket: 'b', key: 'user/a.txt' }
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the word of the S3 API.
+    const fields = new Map([['key', '${filename}']])
+    checkPolicy(policyOf(['starts-with', '$key', 'user/']), fields, facts)
+    checkPolicy(policyOf(['eq', '$key', 'user/a.txt']), fields, facts)
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the word of the S3 API.
+    checkPolicy(policyOf(['eq', '$key', '${filename}']), fields, facts)
+    expect(() => checkPolicy(policyOf(['starts-with', '$key', '$']), fields, facts)).toThrow(
+      failsAs('access-denied'),
+    )
   })
 
   test('to its expiration: good in the last millisecond, over in the next', () => {

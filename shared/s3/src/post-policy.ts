@@ -52,7 +52,7 @@ export function parsePolicy(encoded: string): PostPolicy {
 export function checkPolicy(
   policy: PostPolicy,
   fields: FormFields,
-  facts: { readonly nowMs: number; readonly bucket: string },
+  facts: { readonly nowMs: number; readonly bucket: string; readonly key: string },
 ): void {
   if (policy.expiresMs < facts.nowMs) throw denied('Policy expired.')
   const covered = new Set(policy.conditions.map((one) => (one.kind === 'size' ? '' : one.field)))
@@ -64,7 +64,10 @@ export function checkPolicy(
     const { field, value, kind } = condition
     const said = field === 'bucket' ? facts.bucket : fields.get(field)
     const met =
-      said !== undefined && (kind === 'eq' ? said === value : startsWith(field, said, value))
+      said !== undefined &&
+      (kind === 'eq'
+        ? said === value || (field === 'key' && facts.key === value)
+        : startsWith(field, field === 'key' ? facts.key : said, value))
     if (!met) throw denied(`Policy Condition failed: ${condition.text}`)
   }
   if (!covered.has('bucket')) throw denied('Extra input fields: bucket')
@@ -85,9 +88,16 @@ export function sizesOf(policy: PostPolicy): {
   return { minBytes, maxBytes }
 }
 
-/** Fields that no policy need name. */
+/** Fields that no policy need name: they are its signature, of version 4 or 2. */
+const FREE: ReadonlySet<string> = new Set([
+  'policy',
+  'x-amz-signature',
+  'signature',
+  'awsaccesskeyid',
+])
+
 function isFree(name: string): boolean {
-  return name === 'policy' || name === 'x-amz-signature' || name.startsWith('x-ignore-')
+  return FREE.has(name) || name.startsWith('x-ignore-')
 }
 
 /** Of several content types each must begin so (S3 API). */

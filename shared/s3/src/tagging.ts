@@ -82,7 +82,8 @@ export function parseTaggingHeader(headers: RequestHeaders): Tags | undefined {
     tags.push(tag)
   }
   checkCount(tags, 'object')
-  return tags
+  // A query has no order; sorted, every reader sees the same.
+  return tags.sort((one, other) => (one.key < other.key ? -1 : 1))
 }
 
 /** The tags as the value of `x-amz-tagging`. */

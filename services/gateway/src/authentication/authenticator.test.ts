@@ -80,3 +80,20 @@ test('in open mode the payload header is still read', () => {
     open.authenticate(message('PUT', '/b/k', { 'x-amz-content-sha256': 'garbage' })),
   ).toThrow(expect.toSatisfy((error) => isFailure(error, 'argument-invalid')))
 })
+
+test('signatures of version 2 are taken where they are allowed and bodies need not be covered', () => {
+  const url = '/b/k?AWSAccessKeyId=AKUSER&Signature=AAAA&Expires=9999999999'
+  const door = { hostBucketOf: () => undefined }
+  const codeOf = (options: { allowSignatureV2?: boolean; allowUnsignedPayload?: boolean }) => {
+    const authenticator = new Authenticator({ ...common, mode: 'users', ...options })
+    try {
+      authenticator.authenticateS3(message('GET', url), door)
+    } catch (error) {
+      return isFailure(error) ? error.code : error
+    }
+    return 'taken'
+  }
+  expect(codeOf({ allowSignatureV2: true })).toBe('signature-mismatch')
+  expect(codeOf({ allowSignatureV2: true, allowUnsignedPayload: false })).toBe('bad-request')
+  expect(codeOf({})).toBe('bad-request')
+})

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { FormFields } from '@forebay/s3/form-parser'
+import { claimsSignatureV2, verifySignatureV2 } from '@forebay/s3/sigv2/verify'
 import type { ChunkChain } from '@forebay/s3/sigv4/chunk-chain'
 import {
   type Authentication,
@@ -32,6 +33,8 @@ export interface AuthenticatorOptions {
   readonly region: string
   readonly clock: Clock
   readonly allowUnsignedPayload?: boolean | undefined
+  /** Also takes signatures of version 2 at the S3 door. Default false. */
+  readonly allowSignatureV2?: boolean | undefined
   /** Opens `/metrics` as a bearer token. */
   readonly metricsToken?: string | undefined
   /** Open the path of events; without any, events come from this host or from admins. */
@@ -47,12 +50,17 @@ export class Authenticator {
   readonly #usersByKey: ReadonlyMap<string, User>
   readonly #verifier: SignatureVerifier
   readonly #region: string
+  readonly #clock: Clock
+  /** False where bodies must be covered: version 2 covers none. */
+  readonly #allowsV2: boolean
   readonly #metricsDigest: Buffer | undefined
   readonly #eventDigests: readonly Buffer[]
 
   constructor(options: AuthenticatorOptions) {
     this.#open = options.mode === 'open'
     this.#region = options.region
+    this.#clock = options.clock
+    this.#allowsV2 = options.allowSignatureV2 === true && options.allowUnsignedPayload !== false
     this.#usersByKey = new Map(options.users.map((user) => [user.accessKey, user]))
     this.#verifier = new SignatureVerifier({
       secretOf: (accessKey) => this.#usersByKey.get(accessKey)?.secretKey,
@@ -66,7 +74,34 @@ export class Authenticator {
   }
 
   /**
-   * Authenticates a request of the S3 API.
+   * Authenticates a request of the S3 API, with version 2 where that is allowed.
+   *
+   * @param door tells the bucket that a Host header names, which version 2 signs
+   * @throws Failure as `authenticate`, and of `verifySignatureV2`
+   */
+  authenticateS3(
+    message: IncomingMessage,
+    door: { readonly hostBucketOf: (message: IncomingMessage) => string | undefined },
+  ): Authenticated {
+    const { url = '', headers } = message
+    if (this.#open || !this.#allowsV2 || !claimsSignatureV2(headers.authorization, url)) {
+      return this.authenticate(message)
+    }
+    const request = rawRequestOf(message)
+    const accessKey = verifySignatureV2(request, {
+      secretOf: (key) => this.#usersByKey.get(key)?.secretKey,
+      nowMs: this.#clock.now(),
+      hostBucket: door.hostBucketOf(message),
+    })
+    const payload = payloadMode(request)
+    if (payload.kind === 'chunked-signed') {
+      throw new Failure('bad-request', 'signed chunks need a signature of version 4')
+    }
+    return { identity: this.#identityOf({ accessKey }), payload }
+  }
+
+  /**
+   * Authenticates a request by a signature of version 4.
    *
    * @throws Failure of `SignatureVerifier.verify`, and `access-denied` for nobody
    */
@@ -90,6 +125,7 @@ export class Authenticator {
     const accessKey = verifyForm(fields, {
       secretOf: (key) => this.#usersByKey.get(key)?.secretKey,
       region: this.#region,
+      allowSignatureV2: this.#allowsV2,
     })
     const user = accessKey === undefined ? undefined : this.#usersByKey.get(accessKey)
     if (user === undefined) throw denied()
@@ -128,7 +164,7 @@ export class Authenticator {
     return this.#eventDigests.map((known) => timingSafeEqual(known, digest)).includes(true)
   }
 
-  #identityOf(verified: Extract<Authentication, { kind: 'signed' }>): Identity {
+  #identityOf(verified: Pick<Extract<Authentication, { kind: 'signed' }>, 'accessKey'>): Identity {
     const user = this.#usersByKey.get(verified.accessKey)
     if (user === undefined) throw denied()
     return { kind: 'user', user }

@@ -30,7 +30,7 @@ export interface Claim {
   readonly signedNames: readonly string[]
   readonly signature: string
   readonly timestamp: Timestamp
-  /** Life of a presigned URL, 1..604,800; absent for the header. */
+  /** Life of a presigned URL, 0..604,800; absent for the header. */
   readonly expiresSeconds?: number | undefined
 }
 
@@ -217,8 +217,7 @@ function headerTimestamp(headers: ReadonlyMap<string, string>): Timestamp {
   if (amazonDate === undefined && date === undefined) {
     throw verbatim('access-denied', DATE_NEEDED)
   }
-  const timestamp =
-    amazonDate === undefined ? parseDateHeader(date ?? '') : parseTimestamp(amazonDate)
+  const timestamp = parseDateHeader(amazonDate ?? date ?? '')
   if (timestamp === undefined) {
     throw verbatim('access-denied', DATE_NEEDED)
   }
@@ -302,16 +301,14 @@ function parameter(query: ReadonlyMap<string, string>, name: string): string {
 }
 
 function expires(text: string): number {
-  if (!/^[+-]?\d{1,18}$/.test(text)) throw malformedQuery('X-Amz-Expires should be a number')
+  if (!/^(?:0|-?[1-9]\d{0,17})$/.test(text))
+    throw malformedQuery('X-Amz-Expires should be a number')
   const seconds = Number(text)
   if (seconds < 0) throw malformedQuery('X-Amz-Expires must be non-negative')
   if (seconds > PRESIGNED_SECONDS_MAX) {
     throw malformedQuery(
       `X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than ${PRESIGNED_SECONDS_MAX} seconds`,
     )
-  }
-  if (!/^[1-9]/.test(text)) {
-    throw malformedQuery(`X-Amz-Expires must be 1..${PRESIGNED_SECONDS_MAX} seconds`)
   }
   return seconds
 }

@@ -28,6 +28,7 @@ test.each([
 test('a Date header is read in the form of HTTP and in the basic form', () => {
   const timestamp = { text: '20260131T235959Z', ms }
   expect(parseDateHeader('Sat, 31 Jan 2026 23:59:59 GMT')).toEqual(timestamp)
+  expect(parseDateHeader('Sat, 31 Jan 2026 23:59:59 -0000')).toEqual(timestamp)
   expect(parseDateHeader('20260131T235959Z')).toEqual(timestamp)
 })
 
@@ -36,6 +37,8 @@ test.each([
   '2026-01-31',
   '0',
   'Sat, 31 Jan 2026 23:59:59 UTC',
+  'Sat, 31 Jan 2026 23:59:59 +0100',
+  'Wed, 31 Dec 1969 23:59:59 GMT',
   '',
 ])('the Date header %j is no time', (text) => {
   expect(parseDateHeader(text)).toBeUndefined()

@@ -26,10 +26,16 @@ export function parseTimestamp(text: string): Timestamp | undefined {
   return lastParsed
 }
 
-/** Reads a Date header: `Sat, 31 Jan 2026 23:59:59 GMT` (RFC 9110 §5.6.7) or the basic form. */
+/**
+ * Reads a Date header: the basic form, or `Sat, 31 Jan 2026 23:59:59 GMT` (RFC 9110 §5.6.7), which
+ * Python's clients write with `-0000` or `+0000`. Nothing before 1970 is a date of a request.
+ */
 export function parseDateHeader(text: string): Timestamp | undefined {
-  const ms = Date.parse(text)
-  if (Number.isNaN(ms) || new Date(ms).toUTCString() !== text) return parseTimestamp(text)
+  const timestamp = parseTimestamp(text)
+  if (timestamp !== undefined) return timestamp
+  const standard = text.replace(/ [+-]0000$/, ' GMT')
+  const ms = Date.parse(standard)
+  if (Number.isNaN(ms) || ms < 0 || new Date(ms).toUTCString() !== standard) return undefined
   return { text: formatTimestamp(ms), ms }
 }
 

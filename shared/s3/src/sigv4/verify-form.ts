@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { Failure } from '@forebay/base/failure'
 import type { FormFields } from '../form-parser.ts'
+import { verifyPolicyV2 } from '../sigv2/verify.ts'
 import { badArgument } from '../verbatim.ts'
 import { ALGORITHM } from './canonical.ts'
 import { deriveSigningKey, equalSignatures, signatureOf } from './signing-key.ts'
@@ -31,8 +32,20 @@ export function verifyForm(
   options: {
     readonly secretOf: (accessKey: string) => string | undefined
     readonly region: string
+    /** Also takes forms signed with version 2. Default false. */
+    readonly allowSignatureV2?: boolean | undefined
   },
 ): string | undefined {
+  if (options.allowSignatureV2 === true && isSignedV2(fields)) {
+    return verifyPolicyV2(
+      {
+        accessKey: requiredField(fields, 'awsaccesskeyid'),
+        signature: requiredField(fields, 'signature'),
+        policy: requiredField(fields, 'policy'),
+      },
+      options.secretOf,
+    )
+  }
   if (!SIGNED_FIELDS.some((name) => fields.has(name))) return undefined
   const [policy, algorithm, credential, date, signature] = SIGNED_FIELDS.map((name) =>
     requiredField(fields, name),
@@ -61,6 +74,12 @@ export function verifyForm(
   }
   if (matches) return scope.accessKey
   throw new Failure('signature-mismatch', 'the signature does not match the policy of the form')
+}
+
+/** A form that shows a signature of version 2 and nothing of version 4. */
+function isSignedV2(fields: FormFields): boolean {
+  if (!fields.has('awsaccesskeyid') && !fields.has('signature')) return false
+  return !SIGNED_FIELDS.some((name) => name !== 'policy' && fields.has(name))
 }
 
 /** @throws Failure `argument-invalid` */

@@ -79,7 +79,7 @@ test('a parameter of authentication in another spelling is refused, even if it i
   }
 })
 
-test.each(['0', '604801', '1000000000', '-1', '+1', '1.5', '1e3', 'abc', '', '0060', ' 60'])(
+test.each(['-0', '604801', '1000000000', '-1', '+1', '1.5', '1e3', 'abc', '', '0060', ' 60'])(
   'X-Amz-Expires of %j is refused (B33, B34, B35)',
   (value) => {
     const presigned = clientPresign(GET, { date: date(), expiresSeconds: 60 })
@@ -91,6 +91,12 @@ test.each(['0', '604801', '1000000000', '-1', '+1', '1.5', '1e3', 'abc', '', '00
     expect(codeOf(changed)).toBe('authorization-query-malformed')
   },
 )
+
+test('a presigned URL for no time at all is over at once (B33)', () => {
+  const presigned = clientPresign(GET, { date: date(), expiresSeconds: 60 })
+  const changed = changeTarget(presigned, 'X-Amz-Expires=60', 'X-Amz-Expires=0')
+  expect(codeOf(changed)).toBe('request-expired')
+})
 
 test('a presigned URL is of its method, path and parameters alone (B37, B38)', () => {
   const presigned = clientPresign(

@@ -190,7 +190,8 @@ export class SignatureVerifier {
         "the request's time and the server's differ by more than 15 minutes",
       )
     }
-    if (-aheadMs > claim.expiresSeconds * 1000) {
+    // A life of no seconds is over at once, whatever part of a second the client's clock left out.
+    if (claim.expiresSeconds === 0 || -aheadMs > claim.expiresSeconds * 1000) {
       throw new Failure('request-expired', 'the presigned URL has expired', {
         facts: {
           xAmzExpires: claim.expiresSeconds,

@@ -14,7 +14,8 @@ export async function listObjectsV2(exchange: Exchange, bucket: BucketRecord): P
   const startAfter = query.get('start-after') || undefined
   const sealed = query.get('continuation-token')
   const fetchOwner = parseFlag(query.get('fetch-owner'), 'fetch-owner')
-  const token = sealed === undefined ? undefined : openToken(sealed, bucket.id)
+  // An empty token is that of the first page.
+  const token = sealed ? openToken(sealed, bucket.id) : undefined
   const answer =
     parameters.pageMax === 0
       ? NOTHING

@@ -27,7 +27,7 @@ export async function postObject(exchange: Exchange, bucket: BucketRecord): Prom
   const policy = fields.get('policy')
   if (policy !== undefined) {
     const read = parsePolicy(policy)
-    checkPolicy(read, fields, { nowMs: Date.now(), bucket: exchange.bucketName })
+    checkPolicy(read, fields, { nowMs: Date.now(), bucket: exchange.bucketName, key })
     form.limit(sizesOf(read))
   }
   refuseUnsupportedHeaders(exchange.headers)
