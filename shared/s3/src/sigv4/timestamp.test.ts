@@ -29,11 +29,12 @@ test('a Date header is read in the form of HTTP and in the basic form', () => {
   const timestamp = { text: '20260131T235959Z', ms }
   expect(parseDateHeader('Sat, 31 Jan 2026 23:59:59 GMT')).toEqual(timestamp)
   expect(parseDateHeader('Sat, 31 Jan 2026 23:59:59 -0000')).toEqual(timestamp)
+  expect(parseDateHeader('Sun, 31 Jan 2026 23:59:59 GMT')).toEqual(timestamp)
   expect(parseDateHeader('20260131T235959Z')).toEqual(timestamp)
 })
 
 test.each([
-  'Sun, 31 Jan 2026 23:59:59 GMT',
+  'Mon, 30 Feb 2026 23:59:59 GMT',
   '2026-01-31',
   '0',
   'Sat, 31 Jan 2026 23:59:59 UTC',

@@ -28,14 +28,18 @@ export function parseTimestamp(text: string): Timestamp | undefined {
 
 /**
  * Reads a Date header: the basic form, or `Sat, 31 Jan 2026 23:59:59 GMT` (RFC 9110 §5.6.7), which
- * Python's clients write with `-0000` or `+0000`. Nothing before 1970 is a date of a request.
+ * Python's clients write with `-0000` or `+0000`. The day of the week is not held against the date.
+ * Nothing before 1970 is a date of a request.
  */
 export function parseDateHeader(text: string): Timestamp | undefined {
   const timestamp = parseTimestamp(text)
   if (timestamp !== undefined) return timestamp
-  const standard = text.replace(/ [+-]0000$/, ' GMT')
-  const ms = Date.parse(standard)
-  if (Number.isNaN(ms) || ms < 0 || new Date(ms).toUTCString() !== standard) return undefined
+  const [, date] =
+    /^[A-Z][a-z]{2}, (\d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d) (?:GMT|[+-]0000)$/.exec(text) ?? []
+  if (date === undefined) return undefined
+  const ms = Date.parse(`${date} GMT`)
+  // Date.parse lets 30 February roll over: only a time that reads back is one.
+  if (Number.isNaN(ms) || ms < 0 || !new Date(ms).toUTCString().includes(date)) return undefined
   return { text: formatTimestamp(ms), ms }
 }
 
