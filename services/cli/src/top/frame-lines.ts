@@ -84,9 +84,14 @@ function tablesOf(frame: TopFrame): readonly string[] {
       ]),
     ),
     ...table(
-      [{ head: 'ORIGIN' }, ...numbers('PER SECOND', 'FAILED', 'IN', 'OUT', 'P50', 'P99')],
+      [
+        { head: 'ORIGIN' },
+        { head: 'STATE' },
+        ...numbers('PER SECOND', 'FAILED', 'IN', 'OUT', 'P50', 'P99'),
+      ],
       frame.origins.map((row) => [
         row.origin,
+        row.state,
         countRate(row.requestsPerSecond),
         countRate(row.failuresPerSecond),
         rateText(row.receivedBytesPerSecond),

@@ -56,8 +56,22 @@ test('rates are the growth between two scrapes, by the time between them', () =>
     p50Seconds: 1.5,
   })
   expect(frame.origins).toMatchObject([
-    { origin: 's3', requestsPerSecond: 5, failuresPerSecond: 1 },
+    { origin: 's3', state: 'up', requestsPerSecond: 5, failuresPerSecond: 1 },
   ])
+})
+
+test.each([
+  [0, 'up'],
+  [1, 'returning'],
+  [2, 'down'],
+])('a store whose circuit says %i is %s', (circuit, state) => {
+  const after = scrape(3000, {
+    'forebay_backend_requests_total{backend="s3",operation="get",outcome="ok"}': 8,
+    'forebay_backend_circuit{backend="s3"}': circuit,
+  })
+  const frame = measure(BEFORE, after)
+  expect(frame.origins).toMatchObject([{ origin: 's3', state }])
+  expect(frameLines(frame, 'http://node', []).join('\n')).toMatch(new RegExp(`s3 +${state} `))
 })
 
 test('hit ratio and savings speak of buckets with a store, not of native ones', () => {

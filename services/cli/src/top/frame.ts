@@ -19,6 +19,8 @@ export interface OperationFrame {
 /** What went to and came from one store. */
 export interface OriginFrame {
   readonly origin: string
+  /** `down`: not asked but probed; `returning`: it answers again, and gets a few requests. */
+  readonly state: 'up' | 'down' | 'returning'
   readonly requestsPerSecond: number
   readonly failuresPerSecond: number
   readonly receivedBytesPerSecond: number
@@ -231,9 +233,13 @@ function operationsOf(window: Window): readonly OperationFrame[] {
     .sort((a, b) => b.perSecond - a.perSecond)
 }
 
+/** By the value of `forebay_backend_circuit`. */
+const ORIGIN_STATES = ['up', 'returning', 'down'] as const
+
 function originsOf(window: Window): readonly OriginFrame[] {
   return window.after.valuesOf('forebay_backend_requests_total', 'backend').map((backend) => ({
     origin: backend,
+    state: ORIGIN_STATES[window.after.sum('forebay_backend_circuit', { backend })] ?? 'up',
     requestsPerSecond: window.rate('forebay_backend_requests_total', { backend }),
     failuresPerSecond: window.rateWhere(
       'forebay_backend_requests_total',
