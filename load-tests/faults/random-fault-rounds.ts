@@ -23,10 +23,14 @@ export type RandomFaultReport = {
   readonly clean: LoadTally
   readonly faulty: LoadTally
   readonly faults: ReadonlyMap<string, number>
-  /** Requests that the origin got for each of a client's, with faults against without. */
+  /**
+   * Requests that the origin got for each of a client's, with faults against without: retries, questions
+   * about keys whose last write has an unknown outcome, and what is fetched again.
+   */
   readonly amplification: number
-  /** By the node's own counter. */
+  /** Requests of the node to the origin, repeated ones among them, while there were faults. */
   readonly backendRequests: number
+  readonly retries: number
   readonly violations: readonly string[]
 }
 
@@ -93,6 +97,7 @@ export async function randomFaults(options: {
     tally = new LoadTally()
     const faulty = tally
     const beginning = origin.requestCount
+    const counted = await backendCounts(server.url)
     origin.spoil = (request) => {
       const fault = plan.choose(request)
       if (fault === undefined) return undefined
@@ -101,6 +106,11 @@ export async function randomFaults(options: {
       return fault
     }
     await load.run(options.faultyMs)
+    const now = await backendCounts(server.url)
+    const made = {
+      backendRequests: now.backendRequests - counted.backendRequests,
+      retries: now.retries - counted.retries,
+    }
     const spoiltEach = (origin.requestCount - beginning) / faulty.requestCount
     origin.spoil = () => undefined
     options.say?.(
@@ -109,13 +119,19 @@ export async function randomFaults(options: {
     for (const outcome of await load.readAll()) {
       if (outcome.kind !== 'right') violations.push(`afterwards: ${JSON.stringify(outcome)}`)
     }
-    const backendRequests = await readMetric(server.url, 'forebay_backend_requests_total')
     const amplification = spoiltEach / normal
-    return { clean, faulty, faults: plan.chosen, amplification, backendRequests, violations }
+    return { clean, faulty, faults: plan.chosen, amplification, ...made, violations }
   } finally {
     await Promise.all(writing)
     await node.kill()
     await origin.close()
     await folder.remove()
+  }
+}
+
+async function backendCounts(url: string) {
+  return {
+    backendRequests: await readMetric(url, 'forebay_backend_requests_total'),
+    retries: await readMetric(url, 'forebay_backend_retries_total'),
   }
 }

@@ -118,10 +118,15 @@ describe('retry', () => {
   test('a store that is down gets at most a tenth more requests', async () => {
     const clock = jumpingClock()
     store.addFault({ action: { kind: 'refuse', code: 'backend-unreachable' }, times: 10_000 })
-    const retried = withRetry(backend, { ...options, clock })
+    let retries = 0
+    const onRetry = (): void => {
+      retries += 1
+    }
+    const retried = withRetry(backend, { ...options, clock, onRetry })
     for (let round = 0; round < 200; round++) {
       await retried.head({ key: 'k', signal }).catch(() => undefined)
     }
+    expect(retries).toBe(store.requestCount('head') - 200)
     // 10 saved up, and a tenth of 200.
     expect(store.requestCount('head')).toBeLessThanOrEqual(200 + 10 + 20)
     expect(store.requestCount('head')).toBeGreaterThan(220)

@@ -8,7 +8,7 @@ import { type MeteredRequest, withMeter } from './with-meter.ts'
 import { type ProgressTimeouts, withProgressTimeout } from './with-progress-timeout.ts'
 import { type RetryOptions, withRetry } from './with-retry.ts'
 
-type Own<T> = Omit<T, 'clock' | 'random' | 'probe' | 'onChange'>
+type Own<T> = Omit<T, 'clock' | 'random' | 'probe' | 'onChange' | 'onRetry'>
 
 export interface CompositionOptions {
   readonly retry: Own<RetryOptions>
@@ -20,6 +20,8 @@ export interface CompositionOptions {
   watch?(circuit: Circuit): void
   circuitChanged?(state: CircuitState): void
   observe(request: MeteredRequest): void
+  /** A request is repeated. */
+  repeated?(): void
   readonly clock: Clock
   /** Numbers 0..1, for jitter. */
   readonly random: () => number
@@ -57,5 +59,10 @@ export function composeBackend(backend: Backend, options: CompositionOptions): B
   const broken = withCircuitBreaker(capped, circuit)
   const limited = withConcurrencyLimit(broken, options.concurrency)
   const gated = withCircuitGate(limited, circuit)
-  return withRetry(gated, { ...options.retry, clock, random })
+  return withRetry(gated, {
+    ...options.retry,
+    clock,
+    random,
+    onRetry: () => options.repeated?.(),
+  })
 }

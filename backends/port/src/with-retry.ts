@@ -20,6 +20,8 @@ export interface RetryOptions {
   readonly clock: Clock
   /** Numbers 0..1. */
   readonly random: () => number
+  /** Before each attempt but the first. */
+  onRetry?(): void
 }
 
 /** At most 10 % more load on a store that is in trouble (fault table, row 13). */
@@ -74,6 +76,7 @@ export function withRetry(backend: Backend, options: RetryOptions): Backend {
         const repeatable = !late && mayRepeat(step, error)
         if (step.signal.aborted || !repeatable || !budget.spend()) throw error
         await options.clock.sleep(waitMs(options, attempt, error), step.signal)
+        options.onRetry?.()
       }
     }
   }

@@ -66,6 +66,7 @@ export function wrapBackends(options: WrapOptions): WrappedBackends {
         watch: (circuit) => void circuits.set(backend.name, circuit),
         circuitChanged: (state) =>
           logger.warn({ backend: backend.name, state }, 'the way to a backend changed'),
+        repeated: () => metrics.countBackendRetry(backend.name),
         observe: (request) => observe(backend.name, request),
       }),
   }

@@ -86,6 +86,7 @@ export class Metrics {
   readonly #backendRequests: CounterFamily<'backend' | 'operation' | 'outcome'>
   readonly #backendBytes: CounterFamily<'backend' | 'operation' | 'direction'>
   readonly #backendTimes: TimeFamily<'backend' | 'operation'>
+  readonly #backendRetries: CounterFamily<'backend'>
   readonly #evicted: CounterFamily<'reason'>
   readonly #evictedBytes: CounterFamily<'reason'>
   readonly #listSeeks: Tally
@@ -141,6 +142,12 @@ export class Metrics {
       name: 'forebay_backend_duration_seconds',
       help: 'Time of requests to backends, bodies included.',
       labels: ['backend', 'operation'],
+      registry,
+    })
+    this.#backendRetries = new CounterFamily({
+      name: 'forebay_backend_retries_total',
+      help: 'Requests to backends that were attempts after the first.',
+      labels: ['backend'],
       registry,
     })
     this.#evicted = new CounterFamily({
@@ -206,6 +213,11 @@ export class Metrics {
       sentBytes: bytes('sent'),
       duration: this.#backendTimes.tally({ backend, operation }),
     }
+  }
+
+  /** Counts an attempt after the first. */
+  countBackendRetry(backend: string): void {
+    this.#backendRetries.tally({ backend }).add(1)
   }
 
   /** Counts the seeks of one page of a listing from the index. */
