@@ -13,6 +13,8 @@ export const NATIVE = 'native'
 /** Longest wait for a process that is about to die by itself, ms. */
 const DEATH_WAIT_MS = 20_000
 
+const STARTS_MAX = 3
+
 /** A running node and a client of it. */
 export type Running = { readonly server: Server; readonly client: S3Client }
 
@@ -50,6 +52,18 @@ export class FaultNode {
 
   /** Starts it; the one before must have ended. @param failpoints a plan, as `armFailpoints` reads it */
   async start(failpoints = '', changed: { readonly endpoint?: string } = {}): Promise<Running> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#startOnce(failpoints, changed)
+      } catch (error) {
+        // A port that was free is taken meanwhile where many tests start servers at a time.
+        const taken = error instanceof Error && error.message.includes('another program answers')
+        if (!taken || attempt === STARTS_MAX || this.#changes.port !== undefined) throw error
+      }
+    }
+  }
+
+  async #startOnce(failpoints: string, changed: { readonly endpoint?: string }): Promise<Running> {
     const { accessKey, secretKey } = this.#credentials
     const { args, env, config, port } = this.#changes
     const server = await startForebay({
