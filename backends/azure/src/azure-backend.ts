@@ -42,7 +42,7 @@ export const AZURE_CAPABILITIES: Capabilities = {
   putBytesMax: BLOCKS_MAX * 4000 * 1024 ** 2,
 }
 
-/** @throws Failure `setting-invalid` when the options do not say which account is meant */
+/** @throws Failure `backend-refused` when the options do not say which account is meant */
 export function openAzureAccount(options: AzureOptions): Account {
   const connection = openConnection(options)
   return {

@@ -64,12 +64,17 @@ describe('an account', () => {
     expect(stated).toMatchObject({ account: 'acc', credentials: { kind: 'anonymous' } })
   })
 
+  test.each<Partial<AzureOptions>>([{}, { endpoint: 'http://127.0.0.1:10000' }])(
+    'is not known from %j: the bucket is refused, the node is not at fault',
+    (options) => {
+      expect(() => resolve(options)).toThrow(expect.objectContaining({ code: 'backend-refused' }))
+    },
+  )
+
   test.each<Partial<AzureOptions>>([
-    {},
     { endpoint: 'ftp://acc' },
     { endpoint: 'acc.blob.core.windows.net' },
     { endpoint: 'https://acc.blob.core.windows.net/?sv=1&sig=secret' },
-    { endpoint: 'http://127.0.0.1:10000' },
     { connectionString: 'AccountKey=secret' },
   ])('is not made up from %j, and no secret is repeated', (options) => {
     let thrown: unknown

@@ -67,7 +67,8 @@ export interface AzureAddress {
 }
 
 /**
- * @throws Failure `setting-invalid` when the options do not say which account is meant,
+ * @throws Failure `backend-refused` when the options do not say which account is meant,
+ * `setting-invalid` when what they say is no address,
  * `backend-denied` for a foreign endpoint that may not have the credentials
  */
 export function resolveAddress(options: AzureOptions): AzureAddress {
@@ -78,7 +79,7 @@ export function resolveAddress(options: AzureOptions): AzureAddress {
   const emulated = isIP(url.hostname.replace(/^\[|\]$/g, '')) > 0 || url.hostname === 'localhost'
   const path = url.pathname.replace(/\/+$/, '')
   const account = named ?? (emulated ? path.slice(1) : url.hostname.split('.', 1)[0]) ?? ''
-  if (account === '') throw invalid('the storage account is not known')
+  if (account === '') throw unknownAccount('the storage account is not known')
   const credentials = options.credentials ?? known.credentials ?? { kind: 'chain' }
   if (options.foreignEndpoint === true) checkForeign(url, credentials)
   const basePath = path === '' && emulated ? `/${account}` : path
@@ -103,7 +104,9 @@ function checkForeign({ hostname, protocol }: URL, { kind }: AzureCredentials): 
 }
 
 function parseEndpoint(text: string | undefined): URL {
-  if (text === undefined) throw invalid('neither a storage account nor an endpoint is known')
+  if (text === undefined) {
+    throw unknownAccount('neither a storage account nor an endpoint is known')
+  }
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== '') {
     // The text may hold a signature, so it is not repeated.
@@ -153,6 +156,13 @@ export function parseConnectionString(text: string | undefined): Known {
     endpoint,
     ...(token === undefined ? {} : { credentials: { kind: 'sas', token } }),
   }
+}
+
+/** Nobody said which account a bucket belongs to: the request cannot be served, the node is well. */
+function unknownAccount(message: string): Failure {
+  return new Failure('backend-refused', message, {
+    hint: 'set backends.azure.account or backends.azure.endpoint',
+  })
 }
 
 function invalid(message: string): Failure {

@@ -31,8 +31,8 @@ export interface AccountContext {
 /**
  * Opens the account of a bucket's backend; nothing is sent yet.
  *
- * @throws Failure `setting-invalid` when the settings do not say which account is meant,
- * `backend-refused` for an endpoint at an address that no store has, `not-implemented`
+ * @throws Failure `backend-refused` when the settings do not say which account is meant and for an
+ * endpoint at an address that no store has, `setting-invalid`, `not-implemented`
  */
 export function openAccount(binding: BackendBinding, context: AccountContext): Account {
   const { settings, nodeId, clock } = context

@@ -80,9 +80,11 @@ test('a version that is not there is no absent object, and conditions are judged
 
 test('null is the version of an object without versions, and of a native one', async () => {
   rig.remote.put('remote', 'k', OLD)
-  expect(await get('null')).toMatchObject({ bytes: OLD })
-  expect(await rig.get('k')).toEqual(OLD)
+  // Read as the current one, so it is kept.
+  expect(await get('null')).toMatchObject({ bytes: OLD, cache: { status: 'miss' } })
   await rig.idle()
+  expect(await rig.get('k')).toEqual(OLD)
+  expect(rig.remote.requestCount('read')).toBe(1)
   expect(await get('null')).toMatchObject({ bytes: OLD, cache: { status: 'hit' } })
   await rig.put('k', NEW, { bucket: NATIVE })
   expect(await get('null', { bucket: NATIVE })).toMatchObject({ bytes: NEW })

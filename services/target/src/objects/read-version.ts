@@ -42,7 +42,8 @@ export async function findVersion(
   const record = context.store.get(bucket.id, key)
   const pin = context.unsettled.isUnsettled(bucket.id, key) ? undefined : record?.pin
   if (versionId === 'null') {
-    if (pin !== undefined && pin.kind !== 'version-id') return { kind: 'current' }
+    const plain = pin === undefined ? await isPlain(context, request) : pin.kind !== 'version-id'
+    if (plain) return { kind: 'current' }
   } else if (record !== undefined && pin?.kind === 'version-id' && pin.versionId === versionId) {
     return { kind: 'cached', record }
   }
@@ -57,6 +58,13 @@ export async function findVersion(
   throw new Failure('version-not-found', `${key} has no version ${versionId}`, {
     facts: { key },
   })
+}
+
+/** True when the backend has the object and no versions of it: `null` is all there is to read. */
+async function isPlain(context: ObjectContext, request: ReadRequest): Promise<boolean> {
+  const { bucket, key, signal } = request
+  const head = await context.backendOf(bucket).head({ key, signal })
+  return head.kind === 'found' && head.attributes.validators?.versionId === undefined
 }
 
 /** The same of the current version. */
