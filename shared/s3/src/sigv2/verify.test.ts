@@ -100,6 +100,22 @@ test('a bucket is signed with a slash behind its name or without', () => {
   expect(verifySignatureV2(get(slashed, []), options(0))).toBe(ACCESS_KEY)
 })
 
+test('the path of the endpoint, /s3, is signed or left out', () => {
+  const target = presigned({ resource: '/b/k' })
+  expect(verifySignatureV2(get(`/s3${target}`, []), options(0))).toBe(ACCESS_KEY)
+  expect(verifySignatureV2(get(presigned({ resource: '/s3/b/k' }), []), options(0))).toBe(
+    ACCESS_KEY,
+  )
+  // In the other style it is the beginning of a key.
+  expect(() => verifySignatureV2(get('/s3/k', []), options(0, 'b'))).toThrow(
+    failsAs('access-denied'),
+  )
+  const hosted = presigned({ resource: '/b/k' }).replace('/b/', '/s3/')
+  expect(() => verifySignatureV2(get(hosted, []), options(0, 'b'))).toThrow(
+    failsAs('signature-mismatch'),
+  )
+})
+
 test('an encoded plus and a space are told apart', () => {
   const target = presigned({ resource: '/b/k?versionId=a+b' }).replace('a+b', 'a%2Bb')
   expect(verifySignatureV2(get(target, []), options(0))).toBe(ACCESS_KEY)

@@ -88,12 +88,13 @@ export function verifySignatureV2(request: RawRequest, options: SignatureV2Optio
       .update(head, 'latin1')
       .update(resource, 'utf8')
       .digest()
-  const whole = options.hostBucket === undefined ? path : `/${options.hostBucket}${path}`
   const words = signedWords(parameters)
-  const digests = [sign(whole + words)]
-  // The name of a bucket is signed with a slash behind it (boto3), however the path is written.
-  if (/^\/[^/]+$/.test(whole)) digests.push(sign(`${whole}/${words}`))
-  return accept(claim, digests, secretKey)
+  const resources = resourcesOf(path, options.hostBucket)
+  return accept(
+    claim,
+    resources.map((resource) => sign(resource + words)),
+    secretKey,
+  )
 }
 
 /**
@@ -227,6 +228,17 @@ function checkAmazonParameters(parameters: readonly Parameter[], headers: Header
       { headersNotSigned: lower },
     )
   }
+}
+
+/** The ways in which signers write what a path means; all mean the same object. */
+function resourcesOf(path: string, hostBucket: string | undefined): readonly string[] {
+  const whole = hostBucket === undefined ? path : `/${hostBucket}${path}`
+  const resources = [whole]
+  // The path of an endpoint is no part of what boto3 signs.
+  if (hostBucket === undefined && path.startsWith('/s3/')) resources.push(path.slice(3))
+  // Neither does it sign the name of a bucket without a slash behind it.
+  const bare = resources.filter((resource) => /^\/[^/]+$/.test(resource))
+  return [...resources, ...bare.map((resource) => `${resource}/`)]
 }
 
 /** The part of the query that is signed, sorted and decoded. */
