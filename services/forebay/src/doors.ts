@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { isRefusedByCircuit } from '@forebay/backend-port/circuit'
 import { isOwnRequest, VIA_HEADER } from '@forebay/backend-port/via'
 import { systemClock } from '@forebay/base/clock'
 import { Failure, isFailure } from '@forebay/base/failure'
@@ -170,6 +171,11 @@ function countAnswer(parts: DoorParts, answered: Answered): void {
 
 function report(logger: Logger, error: unknown, requestId: string): void {
   const code = isFailure(error) ? error.code : 'internal'
+  // That the store is away was said when it went; each request that it refuses would say it again.
+  if (isRefusedByCircuit(error)) {
+    logger.debug({ requestId, code }, 'a request needs a store that is away')
+    return
+  }
   logger.error({ requestId, code, err: error }, 'a request failed')
 }
 
