@@ -4,7 +4,7 @@
  *
  *   node setup.mjs                 install what is missing
  *   node setup.mjs start [flags]   run gateway and target in the foreground
- *   node setup.mjs test | check | bench | load | lock
+ *   node setup.mjs test | check | bench | load | k6 | lock
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -30,6 +30,7 @@ const COMMANDS = {
   bench: ['load-tests/bench/main.ts'],
   faults: ['load-tests/faults/main.ts'],
   load: ['load-tests/loader/main.ts'],
+  k6: ['load-tests/k6/main.ts'],
   lock: ['shared/testkit/tidy/complete-lock.ts'],
 }
 
