@@ -52,9 +52,18 @@ const NOTHING: Tally = { objects: 0, bytes: 0 }
 export const WRITES_WAITING_MAX = 10_000
 
 /**
+ * How long writes are gathered for one transaction, milliseconds. Until it is in the file a write is
+ * answered from memory, and after a crash from the journal.
+ */
+const GATHER_MS = 5
+
+/** So many are written at once. */
+const GATHER_WRITES_MAX = 256
+
+/**
  * The ordered map of records. A write is seen at once, by `current` and by scans; it reaches the file
  * behind, since the journal has it: a transaction takes milliseconds when the disk is busy. Writes of
- * one moment share one, which also says how far the journals are in.
+ * a few milliseconds share one, which also says how far the journals are in.
  *
  * After a failed transaction nothing more is written: what memory has and the file has not comes back
  * from the journals at the next start.
@@ -68,6 +77,8 @@ export class RecordIndex {
   /** Entries whose tombstone is written and whose removal is not asked for yet. */
   readonly #hidden = new Set<string>()
   #queue: IndexWrite[] = []
+  /** Set while writes are gathered. */
+  #gathering: NodeJS.Timeout | undefined
   readonly #running = new Set<Promise<boolean>>()
   #ignored: Promise<unknown> | undefined
   #broken: Failure | undefined
@@ -151,8 +162,7 @@ export class RecordIndex {
     else if (write.unsettled === 'settle') this.#unsettled.delete(id)
     if (this.#broken !== undefined) throw this.#broken
     this.#queue.push(write)
-    // Not at once: what one turn of the loop commits shares a transaction.
-    if (this.#queue.length === 1) setImmediate(() => this.#flush())
+    this.#schedule()
     if (this.#overlay.size > WRITES_WAITING_MAX) await this.settled()
   }
 
@@ -222,6 +232,7 @@ export class RecordIndex {
   /** Resolves when every write asked for is in the file. @throws Failure when one did not get there */
   async settled(): Promise<void> {
     while (this.#queue.length > 0 || this.#running.size > 0) {
+      this.#flush()
       await Promise.allSettled(this.#running)
       await new Promise((resolve) => setImmediate(resolve))
     }
@@ -239,17 +250,31 @@ export class RecordIndex {
     await this.#databases.root.close()
   }
 
+  /** Not at once: a transaction of one costs more than the write, and nobody waits for it. */
+  #schedule(): void {
+    if (this.#queue.length >= GATHER_WRITES_MAX) this.#flush()
+    else if (this.#queue.length > 0) {
+      this.#gathering ??= setTimeout(() => {
+        this.#gathering = undefined
+        this.#flush()
+      }, GATHER_MS)
+    }
+  }
+
   /**
    * One transaction at a time: what one says of the journals' positions covers all before it, so it
    * must not succeed where one before it fails.
    */
   #flush(): void {
     if (this.#running.size > 0 || this.#queue.length === 0) return
+    clearTimeout(this.#gathering)
+    this.#gathering = undefined
     this.#commit(this.#queue.splice(0))
   }
 
   #commit(batch: readonly IndexWrite[]): void {
-    const committed = this.#databases.root.batch(() => this.#issue(batch))
+    // A file that was closed meanwhile throws at once, and has failed like any other.
+    const committed = Promise.try(() => this.#databases.root.batch(() => this.#issue(batch)))
     this.#running.add(committed)
     void committed
       .then(
@@ -264,7 +289,7 @@ export class RecordIndex {
       )
       .finally(() => {
         this.#running.delete(committed)
-        this.#flush()
+        this.#schedule()
       })
   }
 
