@@ -2,6 +2,7 @@ import type { Backend } from '@forebay/backend-port/backend'
 import { COMPOSITION_DEFAULTS, composeBackend } from '@forebay/backend-port/compose'
 import { conformanceCases } from '@forebay/backend-port/conformance'
 import { bodyOf, plainWrite } from '@forebay/backend-port/conformance/case'
+import { Spending } from '@forebay/backend-port/spending'
 import { withCaps } from '@forebay/backend-port/with-caps'
 import { withConcurrencyLimit } from '@forebay/backend-port/with-concurrency-limit'
 import { type MeteredRequest, withMeter } from '@forebay/backend-port/with-meter'
@@ -268,18 +269,17 @@ describe('caps', () => {
     expect(clock.monotonic() - startMs).toBeGreaterThanOrEqual(2500)
   })
 
-  test('what a window may cost is spent once, and again in the next window', async () => {
+  test('requests are paid for, and what the purse refuses never reaches the store', async () => {
     const clock = jumpingClock()
-    const cost = { costMax: 3, windowMs: 1000, costOfRequest: () => 1, costPerByteRead: 0 }
-    const capped = withCaps(backend, { cost, waitMaxMs: 0, clock })
-    for (let at = 0; at < 3; at++) await capped.head({ key: 'k', signal })
-    await expect(capped.head({ key: 'k', signal })).rejects.toMatchObject({
-      code: 'slow-down',
-      retryAfterSeconds: 1,
-    })
-    await clock.sleep(1000)
-    await capped.head({ key: 'k', signal })
-    expect(store.requestCount('head')).toBe(4)
+    const prices = { getPerMillion: 1e6, putPerMillion: 0, listPerMillion: 0, egressPerGiB: 1 }
+    const budget = { softPerDay: 0, hardPerDay: 3.5 }
+    const purse = new Spending({ name: 'aws', prices, budget, clock })
+    const capped = withCaps(backend, { purse, waitMaxMs: 0, clock })
+    for (let at = 0; at < 2; at++) await capped.head({ key: 'k', signal })
+    await pumpAll(capped)
+    await expect(capped.head({ key: 'k', signal })).rejects.toMatchObject({ code: 'budget-spent' })
+    expect([store.requestCount('head'), store.requestCount('read')]).toEqual([2, 1])
+    expect(purse.spent).toMatchObject({ get: 3, egress: 200_000 / 1024 ** 3 })
   })
 })
 

@@ -13,7 +13,7 @@ import {
 import { type Account, openAccount } from './open-account.ts'
 
 /** What the pool puts around every backend: limits, deadlines, retries, counting. */
-export type Wrap = (backend: Backend) => Backend
+export type Wrap = (backend: Backend, binding: BackendBinding) => Backend
 
 export interface BackendPoolOptions {
   readonly settings: Settings
@@ -67,7 +67,7 @@ export class BackendPool {
     if (binding === undefined) {
       throw new Failure('bucket-not-remote', `${formatBucket(bucket.ref)} has no backend`)
     }
-    const backend = this.#options.wrap(this.#accountOf(binding).bucket(binding.bucket))
+    const backend = this.#options.wrap(this.#accountOf(binding).bucket(binding.bucket), binding)
     this.#backends.set(bucket, backend)
     return backend
   }

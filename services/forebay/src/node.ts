@@ -19,6 +19,7 @@ import type { Logger } from '@forebay/observe/logger'
 import { LoopMonitor } from '@forebay/observe/loop-monitor'
 import { Metrics } from '@forebay/observe/metrics'
 import type { RecentLines } from '@forebay/observe/recent-lines'
+import { connectSpending } from '@forebay/observe/spending-metrics'
 import { createObjectContext } from '@forebay/target/objects/create-target'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-bucket'
 import { Target } from '@forebay/target/objects/target'
@@ -27,6 +28,7 @@ import { openFilesLimit, openFilesShare } from '@forebay/target/os/open-files'
 import type { LocalObjectStore } from '@forebay/target/store/local-store'
 import { openStore } from '@forebay/target/store/open-store'
 import { lockDirectory } from '@forebay/target/store/process-lock'
+import { AccountBooks } from './account-books.ts'
 import { BackendPool } from './backend-pool.ts'
 import { openDoors, spaceOf } from './doors.ts'
 import { Listeners } from './listeners.ts'
@@ -89,7 +91,6 @@ async function open(opening: Opening): Promise<RunningNode> {
   closers.push(() => lock.release())
   const identity = await openIdentity(settings.dataDir, clock)
   const metrics = new Metrics({ version: VERSION })
-  const observer = createObjectObserver(metrics, logger)
   const locks = new KeyedLock()
   const late: { table?: EmbeddedBucketTable } = {}
   const store = await openObjects(settings, { identity, metrics, logger, locks, late })
@@ -100,7 +101,7 @@ async function open(opening: Opening): Promise<RunningNode> {
   const table = await openTable(settings, identity, logger)
   late.table = table
 
-  const wrap = wrapBackends({ settings, metrics, logger, clock })
+  const { observer, wrap } = await openCounting(opening, { metrics, table })
   const listeners = new Listeners({
     onTlsFailure: (error) =>
       logger.error({ err: error }, 'the new certificate cannot be used; the old one stays'),
@@ -158,6 +159,21 @@ async function open(opening: Opening): Promise<RunningNode> {
   state.ready = true
   scrubber.open()
   return { endpoint: listeners.endpoint, stop: () => stop(opening, { listeners, target, state }) }
+}
+
+/** Who counts what clients are answered and what stores are asked, and what that costs. */
+async function openCounting(
+  { settings, logger, closers }: Opening,
+  { metrics, table }: { readonly metrics: Metrics; readonly table: EmbeddedBucketTable },
+) {
+  const clock = systemClock
+  const books = await AccountBooks.open({ settings, clock, logger, buckets: () => table.list() })
+  closers.push(() => books.close())
+  connectSpending(metrics.registry, () => books.accounts)
+  const observer = createObjectObserver(metrics, logger, (bucket, requests, bytes) =>
+    books.answered(bucket, requests, bytes),
+  )
+  return { observer, wrap: wrapBackends({ settings, metrics, logger, clock, books }) }
 }
 
 /** The process may have fewer descriptors than the settings reckon with: they hold as far as it goes. */

@@ -15,10 +15,15 @@ export interface CacheTotals {
   bytesFromBackend: number
 }
 
-/** Counts what the flows of objects report, in metrics and in totals; warnings go to the log. */
+/**
+ * Counts what the flows of objects report, in metrics and in totals; warnings go to the log.
+ *
+ * @param answered told what clients were answered, for what it would have cost at the store
+ */
 export function createObjectObserver(
   metrics: Metrics,
   logger: Logger,
+  answered: (bucket: string, requests: number, bytes: number) => void,
 ): ObjectObserver & { readonly totals: CacheTotals } {
   const totals: CacheTotals = {
     hits: 0,
@@ -43,8 +48,10 @@ export function createObjectObserver(
     read: (bucket, status) => {
       countStatus(totals, status)
       talliesOf(bucket).reads[status].add(1)
+      answered(bucket, 1, 0)
     },
     served: (bucket, source, bytes) => {
+      answered(bucket, 0, bytes)
       const tallies = talliesOf(bucket)
       if (source === 'cache') {
         totals.bytesFromCache += bytes

@@ -5,26 +5,29 @@ import type { MeteredRequest } from '@forebay/backend-port/with-meter'
 import { RETRY_DEFAULTS } from '@forebay/backend-port/with-retry'
 import type { Clock } from '@forebay/base/clock'
 import type { Settings } from '@forebay/config/schema'
+import type { BackendBinding } from '@forebay/model/bucket'
 import type { Logger } from '@forebay/observe/logger'
 import type { BackendOutcome, BackendTallies, Metrics } from '@forebay/observe/metrics'
+import type { AccountBooks } from './account-books.ts'
 
 export interface WrapOptions {
   readonly settings: Settings
   readonly metrics: Metrics
   readonly logger: Logger
   readonly clock: Clock
+  readonly books: AccountBooks
 }
 
 /** Puts limits, deadlines, retries and counting around backends, and knows how they do. */
 export interface WrappedBackends {
-  wrap(backend: Backend): Backend
+  wrap(backend: Backend, binding: BackendBinding): Backend
   requestCount(): number
   /** Backends that cannot be reached at the moment, one sentence each. */
   troubles(): readonly string[]
 }
 
 export function wrapBackends(options: WrapOptions): WrappedBackends {
-  const { settings, metrics, logger, clock } = options
+  const { settings, metrics, logger, clock, books } = options
   const { limits } = settings.backends
   let requestCount = 0
   const circuits = new Map<string, Circuit>()
@@ -42,9 +45,11 @@ export function wrapBackends(options: WrapOptions): WrappedBackends {
   }
   return {
     requestCount: () => requestCount,
-    troubles: () =>
-      [...circuits].filter(([, { state }]) => state !== 'closed').map(describeTrouble),
-    wrap: (backend) =>
+    troubles: () => [
+      ...[...circuits].filter(([, { state }]) => state !== 'closed').map(describeTrouble),
+      ...books.troubles(),
+    ],
+    wrap: (backend, binding) =>
       composeBackend(backend, {
         ...COMPOSITION_DEFAULTS,
         clock,
@@ -61,6 +66,7 @@ export function wrapBackends(options: WrapOptions): WrappedBackends {
           ...COMPOSITION_DEFAULTS.caps,
           requestsPerSecond: unlessZero(limits.requestsPerSecond),
           bytesPerSecond: unlessZero(limits.bytesPerSecond),
+          purse: books.accountOf(binding),
         },
         timeouts: { answerMs: limits.progressTimeoutMs, chunkMs: limits.progressTimeoutMs },
         watch: (circuit) => void circuits.set(backend.name, circuit),

@@ -253,6 +253,7 @@ export const CATALOGUE = {
   },
 
   'slow-down': { status: 503, s3: 'SlowDown', type: 'ErrTooManyRequests', retry: true },
+  'budget-spent': { status: 503, s3: 'SlowDown', type: 'ErrTooManyRequests', retry: true },
   unavailable: { status: 503, s3: 'ServiceUnavailable', type: 'ErrUnavailable', retry: true },
   'out-of-space': { status: 507, s3: 'InsufficientStorage', type: 'ErrCapExceeded', retry: true },
   'disk-error': { status: 500, s3: 'InternalError', type: 'ErrMpathIO', retry: true },

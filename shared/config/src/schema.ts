@@ -1,4 +1,5 @@
 import { EVENTS_SCHEMA } from './schema-events.ts'
+import { budgetSchema, priceSchema } from './schema-prices.ts'
 import { SCRUB_SCHEMA } from './schema-scrub.ts'
 import {
   boolean,
@@ -180,6 +181,8 @@ export const SCHEMA = {
         text({ doc: "Profile of the vendor's credential files." }),
         "the vendor's chain",
       ),
+      price: priceSchema('aws'),
+      budget: budgetSchema(),
     },
     gcp: {
       endpoint: optional(url({ doc: 'Endpoint of the JSON API.' }), 'Google Cloud Storage'),
@@ -192,6 +195,8 @@ export const SCHEMA = {
         text({ doc: 'Project that pays for requests to buckets whose requester pays.' }),
         'the owner of the bucket pays',
       ),
+      price: priceSchema('gcp'),
+      budget: budgetSchema(),
     },
     azure: {
       account: optional(
@@ -218,6 +223,8 @@ export const SCHEMA = {
         'AZURE_STORAGE_CONNECTION_STRING',
       ),
       anonymous: boolean({ default: false, doc: 'Send no credentials: public containers only.' }),
+      price: priceSchema('azure'),
+      budget: budgetSchema(),
     },
     http: {
       allow: list({
