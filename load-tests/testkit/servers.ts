@@ -61,19 +61,22 @@ export async function startVersitygw(
     readonly port?: number
     /** Where older versions are kept; without it there are none. */
     readonly versionsDir?: string
+    /** Who is told of every change. */
+    readonly eventsUrl?: string
     readonly signal?: AbortSignal
   },
 ): Promise<Server & { readonly accessLogPath: string }> {
   const accessLogPath = `${options.dir}.access.log`
   await mkdir(options.dir, { recursive: true })
   const port = options.port ?? (await freePort())
-  const { versionsDir } = options
+  const { versionsDir, eventsUrl } = options
   if (versionsDir !== undefined) await mkdir(versionsDir, { recursive: true })
   const server = await startServer({
     name: 'versitygw',
     command: requireTool('versitygw'),
     args: [
       ...['--port', `127.0.0.1:${port}`, '--access-log', accessLogPath, '--keep-alive', '--quiet'],
+      ...(eventsUrl === undefined ? [] : ['--event-webhook-url', eventsUrl]),
       'posix',
       ...(versionsDir === undefined ? [] : ['--versioning-dir', versionsDir]),
       options.dir,
