@@ -45,6 +45,24 @@ export const RULES_4_TO_6: readonly Mutation[] = [
   },
   {
     rule: '5',
+    what: 'an event leaves alone what is under way',
+    tests: ['services/target/src/objects/notice-change.test.ts'],
+    edits: [object('notice-change.ts', '  raiseKey(context, keyId)\n  if', '  if')],
+  },
+  {
+    rule: '5',
+    what: 'an event does not wait for a write of our own',
+    tests: ['services/target/src/objects/notice-change.test.ts'],
+    edits: [
+      object(
+        'notice-change.ts',
+        'const release = await context.locks.acquire(keyId, signal)',
+        'const release = (): void => signal.throwIfAborted()',
+      ),
+    ],
+  },
+  {
+    rule: '5',
     what: 'late fills are published',
     tests: [RULES],
     edits: [

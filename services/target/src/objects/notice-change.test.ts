@@ -119,7 +119,7 @@ describe('revalidate: event', () => {
 
 describe('events and what is under way (rule 5)', () => {
   test.each(['head', 'read'] as const)(
-    'an answer to a %s that was asked before the event leaves no trace and is shared with nobody',
+    'rule 5: an answer to a %s that was asked before the event leaves no trace and is shared with nobody',
     async (operation) => {
       await openWith('old')
       if (operation === 'read') await rig.target.evict({ ...address, bucket: rig.bucket })
@@ -140,7 +140,7 @@ describe('events and what is under way (rule 5)', () => {
     },
   )
 
-  test('an event waits for a write of our own, and finds the version that it left', async () => {
+  test('rule 5: an event waits for a write of our own, and finds the version that it left', async () => {
     await openWith('old')
     let noticed: Promise<string> | undefined
     const act = async (): Promise<void> => {
@@ -153,7 +153,7 @@ describe('events and what is under way (rule 5)', () => {
     expect(rig.reads.at(-1)).toBe('hit')
   })
 
-  test('a write of somebody else that follows ours at once is not hidden by it', async () => {
+  test('rule 5: a write of somebody else that follows ours at once is not hidden by it', async () => {
     await openWith('old')
     let noticed: Promise<string> | undefined
     const act = async (): Promise<void> => {
@@ -166,7 +166,7 @@ describe('events and what is under way (rule 5)', () => {
     expect(await text()).toBe('theirs')
   })
 
-  test('an event that would wait too long is not taken', async () => {
+  test('rule 5: an event that would wait too long is not taken', async () => {
     await openWith('old')
     const release = await rig.context.locks.acquire('2/a')
     const abort = new AbortController()
