@@ -52,7 +52,7 @@ export function createObjectContext(options: TargetOptions): ObjectContext {
     momentOf: (bucket) => ({ nowMs: options.clock.now(), toldSinceMs: told.of(bucket) }),
     connectionsPerObjectMax: options.connectionsPerObjectMax ?? CONNECTIONS_PER_OBJECT_DEFAULT,
     loopBusyShare: options.loopBusyShare ?? watchLoop(),
-    propertiesOf: rememberProperties(options.cacheDefaults),
+    propertiesOf: rememberProperties(options.cacheDefaults, told),
     generations: new Generations(),
     overlaps: new OverlapWatch(),
     unsettled: new UnsettledKeys(options.store, options.clock),
@@ -65,6 +65,7 @@ export function createObjectContext(options: TargetOptions): ObjectContext {
 /** Resolves each row of the bucket table once. */
 function rememberProperties(
   defaults: TargetOptions['cacheDefaults'],
+  told: ToldSince,
 ): (bucket: BucketRecord) => BucketProperties {
   const resolved = new WeakMap<BucketRecord, BucketProperties>()
   return (bucket) => {
@@ -72,6 +73,8 @@ function rememberProperties(
     if (known !== undefined) return known
     const properties = resolveProperties(bucket.backend, { ...defaults, ...bucket.properties })
     resolved.set(bucket, properties)
+    // Every flow looks here before it asks a backend: what it confirms is believed from now on.
+    told.of(bucket)
     return properties
   }
 }

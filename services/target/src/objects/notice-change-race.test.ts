@@ -122,7 +122,6 @@ test('no read is older than an event that was taken before it began', async () =
     fc.asyncProperty(STEPS, async (steps) => {
       const rig = await Rig.open(byEvents())
       try {
-        rig.context.told.of(rig.bucket)
         const fault = { on: ['read', 'head'], times: 1e9 } as const
         // Answers are on their way while others change the object.
         const act = (): Promise<void> => turn(6)

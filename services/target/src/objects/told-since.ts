@@ -19,13 +19,17 @@ export class ToldSince {
 
   /** Wall clock, ms: what was confirmed later than this, and was not named since, is current. */
   of(bucket: BucketRecord): number {
-    return this.#sinceMs.get(bucket) ?? this.beginAnew(bucket)
+    // What is confirmed in this millisecond counts: it is the first look that leads to it.
+    return this.#sinceMs.get(bucket) ?? this.#begin(bucket, this.#clock.now() - 1)
   }
 
   /** Makes everything that was confirmed until now count for nothing. */
-  beginAnew(bucket: BucketRecord): number {
-    const nowMs = this.#clock.now()
-    this.#sinceMs.set(bucket, nowMs)
-    return nowMs
+  beginAnew(bucket: BucketRecord): void {
+    this.#begin(bucket, this.#clock.now())
+  }
+
+  #begin(bucket: BucketRecord, sinceMs: number): number {
+    this.#sinceMs.set(bucket, sinceMs)
+    return sinceMs
   }
 }
