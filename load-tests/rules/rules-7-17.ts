@@ -267,7 +267,7 @@ export const RULES_7_TO_17: readonly Mutation[] = [
     rule: 'held',
     what: 'the first blocks give back the room of all others',
     tests: [RELEASE],
-    edits: [object('fill.ts', 'if (published) await this.#reserveRest()', '')],
+    edits: [object('fill.ts', 'if (recorded) await this.#reserveRest()', '')],
   },
   {
     rule: 'held',
