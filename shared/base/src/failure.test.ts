@@ -47,3 +47,13 @@ test('what a caller must change is never called retryable', () => {
     'request-timeout',
   ])
 })
+
+test.each([
+  [new Failure('slow-down', 'x', { retryAfterSeconds: 2.1 }), 3],
+  [new Failure('backend-unreachable', 'x'), 1],
+  [new Failure('backend-timeout', 'x'), 1],
+  [new Failure('not-implemented', 'x'), undefined],
+  [new Failure('object-busy', 'x'), undefined],
+])('%s: a server that fails for the moment says when to come again', (failure, seconds) => {
+  expect(failure.waitSeconds).toBe(seconds)
+})
