@@ -7,6 +7,8 @@ import { measureTraces } from '../traces/measure-traces.ts'
 import { withBench } from './bench-context.ts'
 import { type Figure, measureCold } from './cold.ts'
 import { measureParallelAlone } from './cold-parallel.ts'
+import { measureColdSizes } from './cold-sizes.ts'
+import { STORE_KINDS, type StoreKind } from './cold-stores.ts'
 import { CASE_KINDS, type CaseKind, compare, OBJECT_SETS } from './compare.ts'
 import { measureListing } from './listing.ts'
 import { measureMemory, measureSoak } from './memory.ts'
@@ -27,6 +29,7 @@ measurements
   compare      (default) Forebay, nginx and versitygw side by side
   signature    what verifying a signature adds to a GET of 4 KiB
   cold         objects that are not in the cache yet, from a limited origin
+  cold-sizes   absent objects of every size, from each kind of backend, against direct reads
   parallel     of these, a large object by several connections alone
   listing      pages of a large bucket
   memory       memory and loop delay under 100 large transfers at once
@@ -36,7 +39,10 @@ measurements
 options
   --rounds N        rounds that count (default 7)
   --seconds S       length of one run (default 1)
-  --sizes LIST      of 4k,64k,1m,16m,1g
+  --sizes LIST      of 4k,64k,1m,16m,1g; cold-sizes: any
+  --backend LIST    cold-sizes: of s3,gcs,azure,http
+  --latency MS      cold-sizes: latency of the store (default 20)
+  --profile DIR     cold-sizes: CPU profile of the node that reads 4 KiB
   --only LIST       of get,head,put,list
   --quick           3 rounds of 0.5 s, without 1 GiB; smaller amounts of everything else
   --requests N      signature: requests in all (default 100000)
@@ -60,6 +66,9 @@ const OPTIONS = {
   'put-size': { type: 'string' },
   minutes: { type: 'string' },
   objects: { type: 'string' },
+  backend: { type: 'string' },
+  latency: { type: 'string' },
+  profile: { type: 'string' },
   folder: { type: 'string' },
   help: { type: 'boolean' },
 } as const
@@ -87,6 +96,7 @@ async function main(args: readonly string[]): Promise<number> {
     }
     case 'signature':
     case 'cold':
+    case 'cold-sizes':
     case 'parallel':
     case 'listing':
     case 'memory':
@@ -120,7 +130,14 @@ async function runCompare(flags: Flags): Promise<void> {
 }
 
 /** Measurements that end in a list of figures. */
-type FigureMeasurement = 'signature' | 'cold' | 'parallel' | 'listing' | 'memory' | 'soak'
+type FigureMeasurement =
+  | 'signature'
+  | 'cold'
+  | 'cold-sizes'
+  | 'parallel'
+  | 'listing'
+  | 'memory'
+  | 'soak'
 
 async function runFigures(measurement: FigureMeasurement, flags: Flags): Promise<void> {
   const figures = await measureFigures(measurement, flags)
@@ -141,6 +158,14 @@ function measureFigures(measurement: FigureMeasurement, flags: Flags): Promise<r
       }
       case 'cold':
         return measureCold(context, { parallelBytes: quick ? 512 * 1024 ** 2 : 2 * 1024 ** 3 })
+      case 'cold-sizes':
+        return measureColdSizes(context, {
+          stores: storesOf(flags.backend),
+          sizes: (flags.sizes ?? '4k,64k,1m,16m,256m').split(',').map(parseSize),
+          latencyMs: numberOf('latency', flags.latency, 20),
+          isQuick: quick,
+          profile: flags.profile,
+        })
       case 'parallel':
         return measureParallelAlone(context, quick ? 512 * 1024 ** 2 : 2 * 1024 ** 3)
       case 'listing':
@@ -165,6 +190,17 @@ function kindsOf(text: string | undefined): readonly CaseKind[] {
   return text.split(',').map((word) => {
     const kind = CASE_KINDS.find((known) => known === word)
     if (kind === undefined) throw new Error(`--only takes ${CASE_KINDS.join(', ')}, not "${word}"`)
+    return kind
+  })
+}
+
+function storesOf(text: string | undefined): readonly StoreKind[] {
+  if (text === undefined || text === 'all') return STORE_KINDS
+  return text.split(',').map((word) => {
+    const kind = STORE_KINDS.find((known) => known === word)
+    if (kind === undefined) {
+      throw new Error(`--backend takes ${STORE_KINDS.join(', ')}, not "${word}"`)
+    }
     return kind
   })
 }

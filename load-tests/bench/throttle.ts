@@ -32,11 +32,14 @@ const SETTLE_MS = 500
  * Starts a relay on loopback.
  *
  * @param options.bytesPerSecond limit of each connection, from the origin to the client
+ * @param options.latencyMs how much later what the client sends reaches the origin; default 0
  */
 export async function startThrottle(options: {
   readonly originPort: number
   readonly bytesPerSecond: number
+  readonly latencyMs?: number
 }): Promise<Throttle> {
+  const { latencyMs = 0 } = options
   const port = await freePort()
   const counts = { connections: 0, bytesDown: 0, requests: new Map<string, number>() }
   const sockets = new Set<Socket>()
@@ -58,9 +61,14 @@ export async function startThrottle(options: {
       if (method !== undefined) {
         counts.requests.set(method, (counts.requests.get(method) ?? 0) + 1)
       }
-      if (origin.write(chunk)) return
-      client.pause()
-      origin.once('drain', () => client.resume())
+      const pass = (): void => {
+        if (origin.write(chunk)) return
+        client.pause()
+        origin.once('drain', () => client.resume())
+      }
+      // Timers of one length fire in the order in which they were set.
+      if (latencyMs > 0) setTimeout(pass, latencyMs)
+      else pass()
     })
     const pace = createPace(options.bytesPerSecond)
     origin.on('data', (chunk) => {
