@@ -85,7 +85,11 @@ export class Connection {
     socket.on('close', () => this.#ended())
   }
 
-  static open(url: URL, options: { readonly insecure: boolean }): Promise<Connection> {
+  /** @throws BrokenExchange `connect`, also when the server says nothing for `timeoutMs` */
+  static open(
+    url: URL,
+    options: { readonly insecure: boolean; readonly timeoutMs: number },
+  ): Promise<Connection> {
     const { promise, resolve, reject } = Promise.withResolvers<Connection>()
     const isTls = url.protocol === 'https:'
     const port = Number(url.port === '' ? (isTls ? 443 : 80) : url.port)
@@ -94,11 +98,15 @@ export class Connection {
       ? connectTls({ host, port, servername: host, rejectUnauthorized: !options.insecure })
       : connect({ host, port })
     const fail = (error: Error): void => {
+      clearTimeout(timer)
       socket.destroy()
       reject(new BrokenExchange('connect', `${url.host}: ${error.message}`))
     }
+    const { timeoutMs } = options
+    const timer = setTimeout(() => fail(new Error(`no connection in ${timeoutMs} ms`)), timeoutMs)
     socket.once('error', fail)
     socket.once(isTls ? 'secureConnect' : 'connect', () => {
+      clearTimeout(timer)
       socket.removeListener('error', fail)
       resolve(new Connection(socket))
     })

@@ -72,7 +72,7 @@ export async function runLoader(
     const workload = new Workload({ options, door, keys, random, existing })
     if (!options.existing) await prepare(options, { keys, ...run })
     const result = await measure(options, { workload, random, door, ...run })
-    if (options.cleanup) await cleanUp(door, { keys, options, bucketMade, ...run })
+    if (options.cleanup) await cleanUp({ keys, options, bucketMade, ...run })
     return result
   } finally {
     door.close()
@@ -326,18 +326,31 @@ async function runEpochs(options: LoaderOptions, loop: Loop): Promise<readonly E
   return epochs
 }
 
-/** Removes what the run may have written; a bucket with anything else in it stays. */
-async function cleanUp(
-  door: Door,
-  run: {
-    readonly keys: KeySpace
-    readonly options: LoaderOptions
-    readonly bucketMade: boolean
-    readonly say: (line: string) => void
-  },
-): Promise<void> {
-  const { keys, options } = run
+type CleaningUp = {
+  readonly keys: KeySpace
+  readonly options: LoaderOptions
+  readonly bucketMade: boolean
+  readonly identity: Identity
+  readonly say: (line: string) => void
+}
+
+/** With connections of its own: those of an interrupted run are cut. The report comes in any case. */
+async function cleanUp(run: CleaningUp): Promise<void> {
+  const { options } = run
   if (options.existing) return
+  const door = new Door({ ...options, ...run.identity })
+  try {
+    await removeAll(door, run)
+  } catch (error) {
+    run.say(`not all was removed: ${error instanceof Error ? error.message : String(error)}`)
+  } finally {
+    door.close()
+  }
+}
+
+/** Removes what the run may have written; a bucket with anything else in it stays. */
+async function removeAll(door: Door, run: CleaningUp): Promise<void> {
+  const { keys, options } = run
   let next = 0
   let failures = 0
   const work = async (): Promise<void> => {
