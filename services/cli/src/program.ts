@@ -22,6 +22,7 @@ import {
 } from './commands/read-objects.ts'
 import { evictObjects, putObject, removeObjects } from './commands/write-objects.ts'
 import { EXIT_CODES, EXIT_CODES_TEXT, exitCodeOf } from './exit-code.ts'
+import { addMountpathCommands } from './mountpath-commands.ts'
 import { errorJson, formatError } from './output/error-text.ts'
 import { addSpaceCommands } from './space-commands.ts'
 
@@ -75,6 +76,7 @@ export function buildProgram(context: CliContext, setExitCode: (code: number) =>
   const run = (): Run => ({ context, options: program.opts<GlobalOptions>() })
   addNodeCommands(program, run, setExitCode)
   addCareCommands(program, run, setExitCode)
+  addMountpathCommands(program, run)
   addBucketCommands(program, run)
   addObjectCommands(program, run)
   addSpaceCommands(program, run)

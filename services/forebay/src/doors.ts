@@ -15,6 +15,7 @@ import { S3Door } from '@forebay/gateway/api/s3/s3-door'
 import { UiDoor } from '@forebay/gateway/api/ui/ui-door'
 import type { BucketSpace, NodeStatus, V1Context } from '@forebay/gateway/api/v1/context'
 import { Exchange } from '@forebay/gateway/api/v1/exchange'
+import type { MountpathControl } from '@forebay/gateway/api/v1/mountpaths'
 import { openV1Router } from '@forebay/gateway/api/v1/open-router'
 import { Authenticator } from '@forebay/gateway/authentication/authenticator'
 import { mayDo } from '@forebay/gateway/authentication/authorise'
@@ -198,13 +199,11 @@ function v1Context(
         signal,
       ),
     checkBackend: (binding, signal) => pool.check(binding, signal),
-    health: () => ({
-      ready: parts.isReady(),
-      reasons: parts.isReady() ? parts.troubles() : ['the node is starting or stopping'],
-    }),
+    health: () => healthOf(parts),
     status: async () => statusOf(parts),
     spaceOf: ({ id }) => spaceOf(parts.store, id),
     scrub: parts.scrubber,
+    mountpaths: controlOf(parts),
     config: () => describeSettings(loaded),
     mayReadMetrics: (request) => doors.authenticator.mayReadMetrics(request),
     events: new EventDesk({
@@ -236,19 +235,40 @@ export function spaceOf({ context }: LocalObjectStore, bucketId: number): Bucket
   return { objectCount: context.index.bucketTally(bucketId).objects, usedBytes, reservedBytes }
 }
 
+/** A disk that fails and that the node cannot be without makes it unfit; all else is told, and served. */
+function healthOf(parts: DoorParts): ReturnType<V1Context['health']> {
+  if (!parts.isReady()) return { ready: false, reasons: ['the node is starting or stopping'] }
+  const failing = parts.store.health?.failing() ?? []
+  return { ready: failing.length === 0, reasons: [...failing, ...parts.troubles()] }
+}
+
 function statusOf(parts: DoorParts): NodeStatus {
   const { store, totals } = parts
   const { objectCount, unsettledCount } = store.totals()
   return {
     version: VERSION,
-    mountpaths: store.context.drives.map(({ mountpath, space }) => ({
-      path: mountpath.root,
-      state: 'enabled',
-      usedBytes: space.usedBytes,
-      capacityBytes: space.capacityBytes,
-    })),
+    mountpaths: store.mountpaths.list(),
     cache: { ...totals, backendRequests: parts.backendRequests() },
     objectCount,
     unsettledCount,
   }
+}
+
+function controlOf({ store }: DoorParts): MountpathControl {
+  const { health, mountpaths } = store
+  return {
+    list: () => mountpaths.list(),
+    attach: (path) => mountpaths.attach(path),
+    enable: (path) => mountpaths.enable(path),
+    detach: (path, options) => mountpaths.detach(path, options),
+    disable: (path, options) => mountpaths.disable(path, options),
+    check: async (path) => {
+      await health?.check(path)
+      return mountpaths.list().find((mountpath) => mountpath.path === path) ?? gone(path)
+    },
+  }
+}
+
+function gone(path: string): never {
+  throw new Failure('argument-invalid', `there is no mountpath ${path}`)
 }

@@ -20,6 +20,7 @@ import { LoopMonitor } from '@forebay/observe/loop-monitor'
 import { Metrics } from '@forebay/observe/metrics'
 import type { RecentLines } from '@forebay/observe/recent-lines'
 import { connectSpending } from '@forebay/observe/spending-metrics'
+import { MOUNTPATH_TABLE_NAME } from '@forebay/target/mountpaths/mountpath-table'
 import { createObjectContext } from '@forebay/target/objects/create-target'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-bucket'
 import { Target } from '@forebay/target/objects/target'
@@ -99,7 +100,7 @@ async function open(opening: Opening): Promise<RunningNode> {
     () => store.close(),
   )
   const table = await openTable(settings, identity, logger)
-  late.table = table
+  useTable(late, table, store)
 
   const { observer, wrap } = await openCounting(opening, { metrics, table })
   const listeners = new Listeners({
@@ -148,7 +149,7 @@ async function open(opening: Opening): Promise<RunningNode> {
     accessLog,
     totals: observer.totals,
     backendRequests: wrap.requestCount,
-    troubles: wrap.troubles,
+    troubles: () => [...wrap.troubles(), ...store.mountpaths.troubles()],
     isReady: () => state.ready,
   })
   closers.push(() => doors.close())
@@ -174,6 +175,16 @@ async function openCounting(
     books.answered(bucket, requests, bytes),
   )
   return { observer, wrap: wrapBackends({ settings, metrics, logger, clock, books }) }
+}
+
+/** Which buckets are native is known only now: a mountpath that was being emptied is emptied further. */
+function useTable(
+  late: { table?: EmbeddedBucketTable },
+  table: EmbeddedBucketTable,
+  store: LocalObjectStore,
+): void {
+  late.table = table
+  store.mountpaths.resume()
 }
 
 /** The process may have fewer descriptors than the settings reckon with: they hold as far as it goes. */
@@ -220,6 +231,8 @@ function openObjects(
   const { identity, metrics, logger, locks, late } = parts
   return openStore({
     mountpaths: mountpathsOf(settings).map((path) => ({ path })),
+    mountpathTable: join(settings.dataDir, MOUNTPATH_TABLE_NAME),
+    health: settings.mountpathHealth,
     indexDir: settings.store.indexDir,
     clusterId: identity.clusterId,
     clock: systemClock,
@@ -315,12 +328,7 @@ function connectGauges(
     objectCount: () => store.totals().objectCount,
     unsettledCount: () => store.totals().unsettledCount,
     connectionCount: () => listeners.connectionCount,
-    mountpaths: () =>
-      store.context.drives.map(({ mountpath, space }) => ({
-        path: mountpath.root,
-        usedBytes: space.usedBytes,
-        capacityBytes: space.capacityBytes,
-      })),
+    mountpaths: () => store.mountpaths.list(),
     loopDelay: () => loop.delay,
   })
 }

@@ -103,6 +103,21 @@ const ALARMING: ReadonlySet<StoreEvent> = new Set([
   'sync-failed',
   'compaction-failed',
   'eviction-short',
+  'mountpath-attached',
+  'mountpath-detached',
+  'mountpath-disabled',
+  'mountpath-draining',
+  'mountpath-enabled',
+  'mountpath-faulted',
+  'mountpath-failing',
+  'drain-failed',
+  'mountpath-attached',
+  'mountpath-detached',
+  'mountpath-disabled',
+  'mountpath-draining',
+  'mountpath-enabled',
+  'mountpath-faulted',
+  'drain-failed',
 ])
 
 /** Events that tell of damage on disk, and what was damaged. */

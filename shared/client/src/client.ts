@@ -23,6 +23,9 @@ export interface NodeReport {
     readonly state: string
     readonly usedBytes: number
     readonly capacityBytes: number
+    readonly objectCount: number | undefined
+    readonly errorCount: number
+    readonly reason: string | undefined
   }[]
   /** Counters since the start: hits, misses, bytesFromCache and others. */
   readonly cache: Readonly<Record<string, number>>
@@ -96,6 +99,9 @@ export class ForebayClient {
         state: mountpath.text('state') ?? '',
         usedBytes: mountpath.number('usedBytes') ?? 0,
         capacityBytes: mountpath.number('capacityBytes') ?? 0,
+        objectCount: mountpath.number('objectCount'),
+        errorCount: mountpath.number('errorCount') ?? 0,
+        reason: mountpath.text('reason'),
       })),
       cache: Object.fromEntries(
         answer
@@ -105,6 +111,29 @@ export class ForebayClient {
       ),
       raw,
     }
+  }
+
+  /**
+   * Changes a mountpath of the node. `force`: at once, without moving what only it has.
+   *
+   * @returns objects that are lost (detach) or cannot be had (disable); none unless forced
+   */
+  async changeMountpath(
+    action: 'attach' | 'detach' | 'enable' | 'disable',
+    path: string,
+    options: Call & { readonly force?: boolean | undefined } = {},
+  ): Promise<number> {
+    const methods = { attach: 'PUT', detach: 'DELETE', enable: 'POST', disable: 'POST' } as const
+    const answer = await this.#transport.json({
+      method: methods[action],
+      path: ['v1', 'daemon', 'mountpaths'],
+      query: options.force === true ? { dntres: 'true' } : {},
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ action: `${action}-mp`, value: path }),
+      signal: options.signal,
+    })
+    const leaves = action === 'detach' || action === 'disable'
+    return leaves ? (new Answer(answer).number('objectCount') ?? 0) : 0
   }
 
   /** The node's counters in Prometheus text format. */

@@ -1,4 +1,5 @@
 import { EVENTS_SCHEMA } from './schema-events.ts'
+import { mountpathHealth } from './schema-mountpath-health.ts'
 import { budgetSchema, priceSchema } from './schema-prices.ts'
 import { SCRUB_SCHEMA } from './schema-scrub.ts'
 import {
@@ -99,6 +100,7 @@ export const SCHEMA = {
     doc: 'Directories that hold objects, one per disk. The flag --mountpath, repeatable, sets them.',
     defaultDoc: '<dataDir>/mountpath',
   }),
+  mountpathHealth,
   auth: {
     mode: word({
       words: ['open', 'users'],

@@ -26,7 +26,9 @@ function busy(): Metrics {
     objectCount: () => 3,
     unsettledCount: () => 1,
     connectionCount: () => 2,
-    mountpaths: () => [{ path: '/m"1\n', usedBytes: 10, capacityBytes: 100 }],
+    mountpaths: () => [
+      { path: '/m"1\n', state: 'enabled', usedBytes: 10, capacityBytes: 100, errorCount: 3 },
+    ],
     loopDelay: () => ({ p50: 0.001, p99: 0.002, max: 0.003 }),
   })
   return metrics
@@ -141,7 +143,14 @@ test('a mountpath that is gone is no longer shown', async () => {
     objectCount: () => 0,
     unsettledCount: () => 0,
     connectionCount: () => 0,
-    mountpaths: () => paths.map((path) => ({ path, usedBytes: 1, capacityBytes: 2 })),
+    mountpaths: () =>
+      paths.map((path) => ({
+        path,
+        state: 'enabled',
+        usedBytes: 1,
+        capacityBytes: 2,
+        errorCount: 0,
+      })),
     loopDelay: () => ({ p50: 0, p99: 0, max: 0 }),
   })
   expect(await render(metrics)).toContain('mountpath="/a"')

@@ -45,8 +45,11 @@ export interface GaugeSources {
   readonly connectionCount: () => number
   readonly mountpaths: () => readonly {
     readonly path: string
+    readonly state: string
     readonly usedBytes: number
     readonly capacityBytes: number
+    /** Errors of its disk since the start. */
+    readonly errorCount: number
   }[]
   /** Seconds, over the last window. */
   readonly loopDelay: () => { readonly p50: number; readonly p99: number; readonly max: number }
@@ -256,6 +259,7 @@ export class Metrics {
     })
     addMountpathGauges(registry, sources)
     addLoopGauges(registry, sources)
+    addMountpathStates(registry, sources)
   }
 
   /** Connects the gauges of buckets, of which `BUCKET_LABELS_MAX` are told; call once. */
@@ -381,6 +385,33 @@ function addMountpathGauges(registry: Registry, sources: GaugeSources): void {
       this.reset()
       for (const { path, capacityBytes } of sources.mountpaths()) {
         this.set({ mountpath: path }, capacityBytes)
+      }
+    },
+  })
+}
+
+function addMountpathStates(registry: Registry, sources: GaugeSources): void {
+  new Gauge({
+    name: 'forebay_mountpath_in_service',
+    help: '1 for a mountpath that is in service, 0 for one that is disabled or failed.',
+    labelNames: ['mountpath', 'state'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const { path, state } of sources.mountpaths()) {
+        this.set({ mountpath: path, state }, state === 'enabled' || state === 'draining' ? 1 : 0)
+      }
+    },
+  })
+  new Gauge({
+    name: 'forebay_mountpath_errors',
+    help: 'Errors of the disk of a mountpath since the start.',
+    labelNames: ['mountpath'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const { path, errorCount } of sources.mountpaths()) {
+        this.set({ mountpath: path }, errorCount)
       }
     },
   })

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { loadSettings } from '@forebay/config/load'
 // The check itself is loaded only when it runs: it brings the whole storage engine along.
 import type { CheckReport } from '@forebay/target/store/fsck'
@@ -31,6 +32,8 @@ export async function checkNode(run: Run, options: FsckOptions): Promise<number>
   const { checkStore } = await import('@forebay/target/store/fsck')
   const report = await checkStore({
     mountpaths: settings.mountpaths.map((path) => ({ path })),
+    // Mountpaths that the caller names are taken for all that there are.
+    mountpathTable: mountpath === undefined ? join(settings.dataDir, 'mountpaths.json') : undefined,
     indexDir: settings.store.indexDir,
     rebuild: options.rebuild,
     verify: options.verify,

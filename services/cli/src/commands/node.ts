@@ -11,6 +11,7 @@ import { clientOf, print, type Run } from '../cli-context.ts'
 import { usageError } from '../exit-code.ts'
 import { formatPairs, formatTable } from '../output/table.ts'
 import { shareText, sizeText, spanText, valueText } from '../output/values.ts'
+import { mountpathLines } from './mountpath.ts'
 
 /** Runs a node in the foreground, in a process of its own; resolves to its exit code. */
 export async function up(args: readonly string[]): Promise<number> {
@@ -147,19 +148,5 @@ function statusLines(report: NodeReport, endpoint: string): readonly string[] {
     ],
     ['backend requests', String(count('backendRequests'))],
   ]
-  const disks = mountpaths.map(({ path, state, usedBytes, capacityBytes }) => [
-    path,
-    state,
-    sizeText(usedBytes),
-    sizeText(capacityBytes),
-    shareText(usedBytes, capacityBytes),
-  ])
-  const columns = [
-    { head: 'MOUNTPATH' },
-    { head: 'STATE' },
-    { head: 'USED', right: true },
-    { head: 'CAPACITY', right: true },
-    { head: 'SHARE', right: true },
-  ]
-  return [...formatPairs(pairs), '', ...formatTable(columns, disks)]
+  return [...formatPairs(pairs), '', ...mountpathLines(mountpaths)]
 }

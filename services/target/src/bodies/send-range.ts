@@ -27,6 +27,13 @@ export interface SendOptions {
   readonly buffers?: SendBuffers | undefined
   /** Told once, at the end of `sendTo`, how many bytes of the body were handed to the system. */
   readonly onSent?: ((sentBytes: number) => void) | undefined
+  /**
+   * Asked for the rest of the body, from this offset of the file on, when it breaks off otherwise than
+   * by the client; undefined ends the connection.
+   */
+  readonly onBroken?:
+    | ((error: unknown, offset: number) => Promise<ObjectBody | undefined>)
+    | undefined
 }
 
 export interface FileBodyOptions extends SendOptions {
@@ -180,8 +187,13 @@ class FileBody implements ObjectBody {
       await transfer.run()
       response.end()
     } catch (error) {
-      connection.destroy()
-      throw error
+      const rest = await this.#options.onBroken?.(error, transfer.position)
+      if (rest === undefined) {
+        connection.destroy()
+        throw error
+      }
+      connection.dispose()
+      await rest.sendTo(response)
     } finally {
       connection.dispose()
       this.#options.onSent?.(connection.handedBytes)

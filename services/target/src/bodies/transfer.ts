@@ -76,6 +76,11 @@ export class Transfer {
     }
   }
 
+  /** The first byte that was not handed to the connection. */
+  get position(): number {
+    return this.#position
+  }
+
   /** Sends bytes that are in memory, up to one buffer of them; false when there are none. */
   async #sendHeld(end: number): Promise<boolean> {
     const { copyHeld, buffers } = this.#source

@@ -6,6 +6,9 @@ import { replaceFile } from '../store/replace-file.ts'
 /** Version of the document; a newer one is refused. */
 export const MOUNTPATH_TABLE_FORMAT = 1
 
+/** Name of the document in the data directory. */
+export const MOUNTPATH_TABLE_NAME = 'mountpaths.json'
+
 /** Paths that were detached and stand in the settings still; older ones are forgotten beyond it. */
 const DETACHED_MAX = 1000
 

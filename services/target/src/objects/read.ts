@@ -6,6 +6,7 @@ import { Failure, isFailure } from '@forebay/base/failure'
 import { formatBucket } from '@forebay/model/bucket'
 import { judgeRead } from '@forebay/model/conditions'
 import type { ObjectAttributes } from '@forebay/model/object'
+import type { ObjectBody } from '@forebay/peer/bodies'
 import type {
   CacheFacts,
   CacheStatus,
@@ -28,6 +29,7 @@ import { isUnreachable } from './is-unreachable.ts'
 import { checkAdmission, type Known, openSparse, openWhole, resumeSparse } from './open-fill.ts'
 import { passThrough, passVersion } from './pass-through.ts'
 import { findVersion, withoutVersion } from './read-version.ts'
+import { type BrokenRead, restFromBackend } from './repair-read.ts'
 import { samePin, sameVersion } from './same-version.ts'
 import { readable, type SourceBody } from './source-body.ts'
 import { needsAttributes, type WantedRange, wantedRange } from './wanted-range.ts'
@@ -394,6 +396,7 @@ function answerFromRecord(
   const { range, partCount } = toRange(judged.wanted)
   const offset = range?.offset ?? 0
   const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
+  const end = offset + lengthBytes
   context.observer.served(formatBucket(request.bucket.ref), 'cache', lengthBytes)
   const sender = createFileBody({
     lease,
@@ -401,10 +404,21 @@ function answerFromRecord(
     lengthBytes,
     sendfile: context.sendfile,
     limits: stallLimits(context),
+    onBroken: (error, at) => restOf(context, request, { record, error, offset: at, end }),
   })
-  const end = offset + lengthBytes
   const body = readable(sender, { fd: lease.fd, offset, waitFor: (at) => end - at })
   return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }
+}
+
+/** A copy's rest is at the backend; a native object exists nowhere else. */
+async function restOf(
+  context: ObjectContext,
+  request: ReadRequest,
+  broken: BrokenRead,
+): Promise<ObjectBody | undefined> {
+  return request.bucket.backend === undefined
+    ? undefined
+    : restFromBackend(context, request, broken)
 }
 
 /** An answer from a fill; waits for its first byte, so that what fails before it can still start anew. */

@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs'
 import { Failure, type FailureCode } from '@forebay/base/failure'
+import { tellDiskError } from './disk-errors.ts'
 
 /**
  * Operations of one disk that may occupy threads of the pool at once. A hung disk then keeps this many
@@ -129,9 +130,14 @@ export function isExhausted(error: unknown): boolean {
   return isSystemError(error) && (error.code === 'EMFILE' || error.code === 'ENFILE')
 }
 
-/** The error of a disk operation as a failure of the catalogue. */
-export function diskFailure(error: unknown, what: string): Failure {
+/**
+ * The error of a disk operation as a failure of the catalogue; those who watch the disks are told.
+ *
+ * @param fd of the file that it was about, where the error names none
+ */
+export function diskFailure(error: unknown, what: string, fd?: number): Failure {
   if (error instanceof Failure) return error
+  if (isSystemError(error)) tellDiskError(error, fd)
   if (isExhausted(error)) return exhausted(error, what)
   const full = isSystemError(error) && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
   const code: FailureCode = full ? 'out-of-space' : 'disk-error'

@@ -16,7 +16,7 @@ export async function readAt(fd: number, into: Buffer, position: number): Promis
   try {
     return (await readAsync(fd, into, 0, into.length, position)).bytesRead
   } catch (error) {
-    throw diskFailure(error, 'reading a file failed')
+    throw diskFailure(error, 'reading a file failed', fd)
   }
 }
 
@@ -32,7 +32,7 @@ export function readResident(fd: number, into: Buffer, position: number): number
     if (readBytes === 0) throw endsEarly(position)
     return readBytes
   } catch (error) {
-    throw diskFailure(error, 'reading an object failed')
+    throw diskFailure(error, 'reading an object failed', fd)
   }
 }
 
@@ -86,6 +86,6 @@ export async function writeFully(
       position += written
     }
   } catch (error) {
-    throw diskFailure(error, 'writing a file failed')
+    throw diskFailure(error, 'writing a file failed', fd)
   }
 }

@@ -57,7 +57,8 @@ export async function commitWork(
     return await context.buckets.pass(bucket.id, () => publishWork(context, target, commit))
   } catch (error) {
     work.unlink()
-    throw diskFailure(error, `${work.drive.mountpath.root}: the object could not be stored`)
+    const { fd, root } = work.drive.mountpath
+    throw diskFailure(error, `${root}: the object could not be stored`, fd)
   } finally {
     work.releaseReservation()
   }

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { lstatSync, readdirSync, realpathSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { open, opendir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { systemClock } from '@forebay/base/clock'
@@ -17,6 +17,8 @@ import type { Drive, StoreContext } from './store-context.ts'
 
 export interface CheckOptions {
   readonly mountpaths: readonly { readonly path: string }[]
+  /** Where it stands which mountpaths came and went at run time. */
+  readonly mountpathTable?: string | undefined
   readonly indexDir?: string | undefined
   /** Throw the index away and build it from the journals first. */
   readonly rebuild?: boolean | undefined
@@ -80,6 +82,7 @@ export async function checkStore(options: CheckOptions): Promise<CheckReport> {
     openStore({
       mountpaths: options.mountpaths,
       indexDir: options.indexDir,
+      mountpathTable: options.mountpathTable,
       clusterId: clusterOf(options),
       clock: systemClock,
       observer: { event: (event, facts) => void repairs.push({ event, facts }) },
@@ -271,7 +274,8 @@ function clusterOf(options: CheckOptions): string {
 /** Work files that a dead process left; the start that follows removes them. */
 function strayWorkFiles(options: CheckOptions): readonly string[] {
   clusterOf(options)
-  return options.mountpaths.flatMap(({ path }) =>
+  const there = options.mountpaths.filter(({ path }) => existsSync(join(path, OWN.work)))
+  return there.flatMap(({ path }) =>
     readdirSync(join(path, OWN.work)).map((name) => join(path, OWN.work, name)),
   )
 }

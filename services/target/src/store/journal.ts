@@ -237,7 +237,7 @@ export class Journal {
   }
 
   #refuse(batch: readonly Append[], cause: unknown): void {
-    const failure = diskFailure(cause, 'the journal could not be written')
+    const failure = diskFailure(cause, 'the journal could not be written', this.#segment.fd)
     for (const append of batch) {
       this.#pending.delete(append.position)
       append.reject(failure)

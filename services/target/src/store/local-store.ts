@@ -2,6 +2,7 @@ import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
+import type { MountpathHealth } from '../mountpaths/health.ts'
 import type { Mountpaths } from '../mountpaths/mountpaths.ts'
 import { admitsObject, keepsSize } from '../space/admission.ts'
 import { expiryOf, rulesOf } from '../space/bucket-rules.ts'
@@ -33,12 +34,19 @@ export class LocalObjectStore implements ObjectStore {
   readonly context: StoreContext
   /** Which mountpaths there are, and how they come and go. */
   readonly mountpaths: Mountpaths
+  /** Absent where nobody watches the disks. */
+  readonly health: MountpathHealth | undefined
   readonly #onClose: () => Promise<void>
   #closing: Promise<void> | undefined
 
-  constructor(context: StoreContext, mountpaths: Mountpaths, onClose: () => Promise<void>) {
+  constructor(
+    context: StoreContext,
+    parts: { readonly mountpaths: Mountpaths; readonly health: MountpathHealth | undefined },
+    onClose: () => Promise<void>,
+  ) {
     this.context = context
-    this.mountpaths = mountpaths
+    this.mountpaths = parts.mountpaths
+    this.health = parts.health
     this.#onClose = onClose
   }
 

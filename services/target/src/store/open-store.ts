@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
+import { type HealthOptions, MountpathHealth } from '../mountpaths/health.ts'
 import { Mountpaths } from '../mountpaths/mountpaths.ts'
 import { type Listed, openListed } from '../mountpaths/open-listed.ts'
 import { BucketPolicies } from '../space/bucket-policies.ts'
@@ -10,8 +11,8 @@ import { pinOf, rulesOf } from '../space/bucket-rules.ts'
 import { Evictor } from '../space/evictor.ts'
 import { Quotas } from '../space/quotas.ts'
 import { SeenOnce } from '../space/seen-once.ts'
-import { keepTtl } from '../space/ttl-sweeper.ts'
 import type { Watermarks } from '../space/space.ts'
+import { keepTtl } from '../space/ttl-sweeper.ts'
 import { BucketGate } from './bucket-gate.ts'
 import { keepCompact } from './compaction.ts'
 import { DirectorySync } from './directory-sync.ts'
@@ -36,6 +37,8 @@ export interface StoreOptions {
   readonly mountpaths: readonly { readonly path: string }[]
   /** File that tells which mountpaths come and went at run time; without it nothing of that lasts. */
   readonly mountpathTable?: string | undefined
+  /** How disks are watched; without it they are not. */
+  readonly health?: HealthOptions | undefined
   /** Default: `.forebay/index` in the first mountpath. */
   readonly indexDir?: string | undefined
   /** Mountpaths of another cluster are refused. */
@@ -159,7 +162,11 @@ async function openWith(
   await mountpaths.begin(rebuild)
   const recencyPath = join(own, 'recency')
   const syncIntervalMs = options.syncIntervalMs ?? SYNC_MARK_INTERVAL_MS
-  return start({ context, evictor, mountpaths }, { recencyPath, indexLock, syncIntervalMs })
+  const health =
+    options.health === undefined
+      ? undefined
+      : new MountpathHealth(mountpaths, options.health, context)
+  return start({ context, evictor, mountpaths, health }, { recencyPath, indexLock, syncIntervalMs })
 }
 
 function makeContext(
@@ -213,10 +220,12 @@ function start(
     context,
     evictor,
     mountpaths,
+    health,
   }: {
     readonly context: StoreContext
     readonly evictor: Evictor
     readonly mountpaths: Mountpaths
+    readonly health: MountpathHealth | undefined
   },
   {
     recencyPath,
@@ -239,8 +248,9 @@ function start(
     keepRecency(context, recencyPath, stop.signal),
     keepTtl(context, stop.signal),
   ]
-  return new LocalObjectStore(context, mountpaths, async () => {
+  return new LocalObjectStore(context, { mountpaths, health }, async () => {
     stop.abort(new Failure('unavailable', 'the store is closing'))
+    await health?.close()
     await mountpaths.close()
     await Promise.all(work)
     await evictor.close()

@@ -43,6 +43,7 @@ export type StoreEvent =
   | 'mountpath-disabled'
   | 'mountpath-enabled'
   | 'mountpath-faulted'
+  | 'mountpath-failing'
   | 'mountpath-draining'
   | 'drain-failed'
 

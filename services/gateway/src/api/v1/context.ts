@@ -5,6 +5,7 @@ import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { TargetPort } from '@forebay/peer/target-port'
 import type { EventDesk } from '../events/event-desk.ts'
 import type { Answered } from '../s3/context.ts'
+import type { MountpathControl, MountpathStatus } from './mountpaths.ts'
 
 /** What a caller must be allowed: `admin` manages buckets and the node. */
 export type V1Need = 'read' | 'list' | 'write' | 'admin'
@@ -18,14 +19,6 @@ export interface WantedBucket {
   readonly lookUp: boolean
   /** What the caller must be allowed to do to it. */
   readonly need: V1Need
-}
-
-/** One disk, as `GET /v1/forebay/status` tells it. */
-export interface MountpathStatus {
-  readonly path: string
-  readonly state: string
-  readonly usedBytes: number
-  readonly capacityBytes: number
 }
 
 /** Counters since the start of the process. */
@@ -87,6 +80,8 @@ export interface V1Context {
   spaceOf(bucket: BucketRecord): BucketSpace
   /** The reader in the background that looks for damage. */
   readonly scrub?: ScrubPort | undefined
+  /** Absent on a node without disks. */
+  readonly mountpaths?: MountpathControl | undefined
   /** Every setting, secrets redacted. */
   config(): readonly {
     readonly key: string

@@ -1,6 +1,7 @@
 import { Failure } from '@forebay/base/failure'
 import { encodeClusterMap, encodeNode, type SingleNode } from '@forebay/wire/cluster-map'
 import type { Exchange } from './exchange.ts'
+import { answerMountpathLists } from './mountpaths.ts'
 
 /** Questions that AIStore's nodes answer and that are not built here. */
 const UNBUILT = [
@@ -11,7 +12,6 @@ const UNBUILT = [
   'metrics',
   'sysinfo',
   'log',
-  'mountpaths',
   'disk',
   'software_version',
   'tls_certificate',
@@ -19,12 +19,13 @@ const UNBUILT = [
   'remote',
 ] as const
 
-/** `GET /v1/daemon?what=smap|snode`: the cluster of one node, at the address that the client used. */
+/** `GET /v1/daemon?what=smap|snode|mountpaths`: the cluster of one node, at the address that the client used. */
 export function answerDaemon(exchange: Exchange): void {
   exchange.authorise('read')
   const what = exchange.query.get('what') ?? ''
   if (what === 'smap') exchange.sendJson(encodeClusterMap(selfOf(exchange)))
   else if (what === 'snode') exchange.sendJson(encodeNode(selfOf(exchange), 'proxy'))
+  else if (what === 'mountpaths') answerMountpathLists(exchange)
   else if (UNBUILT.some((known) => known === what)) {
     throw new Failure('not-implemented', `what=${what} is not built yet`)
   } else {

@@ -14,6 +14,7 @@ import { answerDaemon } from './daemon.ts'
 import type { Exchange } from './exchange.ts'
 import { answerHealth } from './health.ts'
 import { listObjects } from './list-objects.ts'
+import { changeMountpath } from './mountpaths.ts'
 import {
   answerBuckets,
   answerConfig,
@@ -46,11 +47,14 @@ export async function routeV1(exchange: Exchange): Promise<void> {
   const { rawPath, method } = exchange
   const [, , family = '', second = ''] = rawPath.split('/', 4)
   if (rawPath === '/metrics') return only(exchange, ['GET'], () => answerMetrics(exchange))
+  // AIStore's command line goes through a gateway: the node that it means is this one.
+  if (rawPath === '/v1/reverse/daemon/mountpaths') return changeMountpath(exchange)
   switch (family) {
     case 'health':
       return only(exchange, ['GET', 'HEAD'], () => answerHealth(exchange))
     case 'daemon':
       if (method === 'GET' && second === '') return answerDaemon(exchange)
+      if (rawPath === '/v1/daemon/mountpaths') return changeMountpath(exchange)
       return refuseFamily(exchange, family)
     case 'forebay':
       if (second === 'scrub') return answerScrub(exchange)
