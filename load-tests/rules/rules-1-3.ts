@@ -241,6 +241,12 @@ export const RULES_1_TO_3: readonly Mutation[] = [
   },
   {
     rule: '3',
+    what: 'a write that succeeds makes an older doubt last longer',
+    tests: [RULES],
+    edits: [object('unsettled.ts', 'else if (!decided) this', 'else this')],
+  },
+  {
+    rule: '3',
     what: 'a failing disk hides the refusal',
     tests: [RULES],
     edits: [

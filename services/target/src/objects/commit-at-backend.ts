@@ -38,15 +38,20 @@ export async function commitAtBackend<T>(
     const before = context.unsettled.isUnsettled(bucket.id, key)
     raiseKey(context, keyId)
     await context.unsettled.mark(bucket.id, key)
+    let decided = false
     try {
       await failpoint('backend:marked')
       const result = await runMutation(context, address, { mutation, before })
       await failpoint('backend:committed')
       raiseKey(context, keyId)
       await mutation.install(result, !doubted)
+      decided = true
       return result
+    } catch (error) {
+      decided = !isUndecided(error)
+      throw error
     } finally {
-      context.unsettled.rest(bucket.id, key)
+      context.unsettled.rest(bucket.id, key, decided)
     }
   } finally {
     release()

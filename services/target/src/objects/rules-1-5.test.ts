@@ -203,6 +203,31 @@ describe('rule 3: unsettled keys', () => {
     expect(String(await rig.get('a'))).toBe('lost')
   })
 
+  test('rule 3: writes that succeed do not make an older doubt last longer', async () => {
+    await openWithEntry(cachedBucket({ revalidate: { kind: 'never' } }))
+    rig.remote.addFault({ action: { kind: 'drop-answer' }, on: ['write'] })
+    await expect(rig.put('a', 'lost')).rejects.toThrow()
+    for (let n = 0; n < 3; n++) {
+      rig.clock.shiftMs += 19_000
+      await rig.put('a', `kept ${n}`)
+      expect(isUnsettled()).toBe(true)
+    }
+    rig.clock.shiftMs += 4000
+    await rig.put('a', 'a minute later')
+    expect(isUnsettled()).toBe(false)
+  })
+
+  test('rule 3: a write that fails anew begins the doubt anew', async () => {
+    await openWithEntry()
+    for (let n = 0; n < 2; n++) {
+      rig.remote.addFault({ action: { kind: 'drop-answer' }, on: ['write'] })
+      await expect(rig.put('a', `lost ${n}`)).rejects.toThrow()
+      rig.clock.shiftMs += 40_000
+    }
+    await rig.put('a', 'kept')
+    expect(isUnsettled()).toBe(true)
+  })
+
   test('rule 3: nor does a write whose copy could not be kept', async () => {
     await openWithEntry()
     rig.remote.addFault({ action: { kind: 'drop-answer' }, on: ['write'] })

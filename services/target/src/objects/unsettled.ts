@@ -15,7 +15,7 @@ export const UNSETTLED_QUIET_MS = 60_000
 export class UnsettledKeys {
   readonly #store: ObjectStore
   readonly #clock: Clock
-  /** Key id -> monotonic ms when its last mutation ended; absent while one runs. */
+  /** Key id -> monotonic ms when its last mutation of unknown outcome ended. */
   readonly #restingSince = new Map<string, number>()
   readonly #startedAt: number
   readonly #running = new Map<string, number>()
@@ -37,23 +37,22 @@ export class UnsettledKeys {
     try {
       await this.#store.markUnsettled(bucketId, key)
     } catch (error) {
-      this.rest(bucketId, key)
+      this.rest(bucketId, key, true)
       throw error
     }
   }
 
-  /** The marked mutation ended, decided or not. */
-  rest(bucketId: number, key: string): void {
+  /**
+   * The marked mutation ended. One whose outcome is unknown may be applied from now on for a while; one
+   * that is decided adds nothing to an older doubt, which would never end for a key that is written often.
+   */
+  rest(bucketId: number, key: string, decided: boolean): void {
     const keyId = `${bucketId}/${key}`
     const running = (this.#running.get(keyId) ?? 1) - 1
-    if (running > 0) {
-      this.#running.set(keyId, running)
-      return
-    }
-    this.#running.delete(keyId)
-    if (this.#store.isUnsettled(bucketId, key))
-      this.#restingSince.set(keyId, this.#clock.monotonic())
-    else this.#restingSince.delete(keyId)
+    if (running > 0) this.#running.set(keyId, running)
+    else this.#running.delete(keyId)
+    if (!this.#store.isUnsettled(bucketId, key)) this.#restingSince.delete(keyId)
+    else if (!decided) this.#restingSince.set(keyId, this.#clock.monotonic())
   }
 
   /** True when an answer of the backend, asked from now on, settles the key. */
