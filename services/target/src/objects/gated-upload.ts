@@ -1,6 +1,7 @@
 import type { UploadBody } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
 import { PUMP_SLICE_BYTES } from '@forebay/base/limits'
+import { type DiskGate, diskGateOf } from '../os/disk-gate.ts'
 import { readAt } from '../os/file-io.ts'
 
 /** The end of a body that a backend does not get before every check has passed, bytes (rule 4). */
@@ -52,6 +53,7 @@ export class GatedUpload implements UploadBody {
 
   async *chunks(): AsyncIterable<Buffer> {
     let offset = 0
+    let gate: DiskGate | undefined
     if (this.lengthBytes === 0) this.#tailSent = true
     while (offset < this.lengthBytes) {
       if (this.#failure !== undefined) throw this.#failure
@@ -61,7 +63,9 @@ export class GatedUpload implements UploadBody {
         continue
       }
       const buffer = Buffer.allocUnsafe(Math.min(PUMP_SLICE_BYTES, limit - offset))
-      const bytesRead = await readAt(this.#fd, buffer, offset)
+      gate ??= diskGateOf(this.#fd)
+      const at = offset
+      const bytesRead = await gate.run(() => readAt(this.#fd, buffer, at))
       if (bytesRead === 0)
         throw new Failure('disk-error', 'a work file is shorter than what was written')
       offset += bytesRead

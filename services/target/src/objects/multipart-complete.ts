@@ -11,6 +11,7 @@ import { PART_BYTES_MIN } from '@forebay/base/limits'
 import { type Checksum, type ChecksumAlgorithm, checksumWord } from '@forebay/model/checksum'
 import type { ObjectAttributes, StoredPart } from '@forebay/model/object'
 import type { CompleteRequest, WriteAnswer } from '@forebay/peer/target-port'
+import { diskGateOf } from '../os/disk-gate.ts'
 import { readAt, writeFully } from '../os/file-io.ts'
 import type { FileLease, ObjectRecord, WorkFile } from '../store/contract.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
@@ -186,12 +187,15 @@ async function assemble(
 ): Promise<string | undefined> {
   const digester = createDigester(['xxh64'], { expectedBytes: totalBytes(parts) })
   const buffer = Buffer.allocUnsafeSlow(COPY_SLICE_BYTES)
+  const gate = diskGateOf(work.fd)
   let position = 0
   try {
     for (const part of parts) {
       await readPart(context, { part, buffer }, async (bytes) => {
         await digester.update(bytes)
-        await writeFully(work.fd, [bytes], position)
+        // The descriptor must outlive the write, however long the disk takes.
+        const at = position
+        await gate.run(() => writeFully(work.fd, [bytes], at), { patient: true })
         position += bytes.length
       })
     }
@@ -216,8 +220,10 @@ async function readPart(
 ): Promise<void> {
   const lease = openPart(context, part)
   try {
+    const gate = diskGateOf(lease.fd)
     for (let offset = 0; offset < part.attributes.sizeBytes; ) {
-      const bytesRead = await readAt(lease.fd, buffer, offset)
+      const at = offset
+      const bytesRead = await gate.run(() => readAt(lease.fd, buffer, at))
       if (bytesRead === 0)
         throw new Failure('object-corrupt', `${part.key}: the file of a part is too short`)
       await write(buffer.subarray(0, bytesRead))
