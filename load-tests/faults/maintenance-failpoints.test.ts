@@ -177,6 +177,52 @@ test.concurrent('the bucket table, killed while it is replaced, is the old or th
   }
 })
 
+/** Turns a bit of the file that holds the object, as a disk would. */
+async function spoil(client: S3Client, path: string): Promise<void> {
+  const [bucket = '', key = ''] = path.split('/')
+  const target = `/v1/forebay/explain?bucket=${bucket}&key=${key}`
+  const answer = await client.ask({ method: 'GET', target })
+  const told: { mountpath: string; path: string } = JSON.parse(String(answer?.body))
+  const file = join(told.mountpath, told.path)
+  const bytes = await readFile(file)
+  bytes.writeUInt8(bytes.readUInt8(777) ^ 1, 777)
+  await writeFile(file, bytes)
+}
+
+const scrub = (client: S3Client) => client.ask({ method: 'POST', target: '/v1/forebay/scrub' })
+
+test.concurrent('a scrub killed at each of its steps loses nothing, and the next one ends its work', async () => {
+  const node = nodeAt('scrub')
+  const native = `${NATIVE}/rotten`
+  const remote = `${REMOTE}/rotten`
+  const good = [`${NATIVE}/good`, `${REMOTE}/good`]
+  for (const path of [remote, `${REMOTE}/good`]) origin.put(path, bodyOf(path))
+  try {
+    const first = await node.start()
+    await first.client.changeBucket(NATIVE, { action: 'create-bck', value: null })
+    await write(first.client, native)
+    await write(first.client, `${NATIVE}/good`)
+    for (const path of [remote, `${REMOTE}/good`])
+      await expectBody(first.client, path, bodyOf(path))
+    for (const path of [native, remote]) await spoil(first.client, path)
+    await node.stop()
+    for (const point of MAINTENANCE.scrub) {
+      const { client } = await node.start(`${point}=kill@1`)
+      await scrub(client)
+      expect(await node.died(), `the process passes ${point}`).toBe(true)
+    }
+    const { client } = await node.start()
+    for (const path of [...good, remote]) await expectBody(client, path, bodyOf(path))
+    expect((await client.get(native))?.status).toBe(500)
+    const told = await client.ask({ method: 'GET', target: '/v1/forebay/scrub' })
+    expect(JSON.parse(String(told?.body))).toMatchObject({ state: 'running' })
+    await write(client, native, 2)
+    await expectBody(client, native, bodyOf(native, 2))
+  } finally {
+    await node.kill()
+  }
+})
+
 test.concurrent.each(MAINTENANCE.adopt)(
   'a copied directory whose node is killed at %s has every object at the next start',
   async (point) => {

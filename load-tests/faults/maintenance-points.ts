@@ -4,6 +4,7 @@ export const MAINTENANCE = {
   mark: ['mark:synced', 'mark:written'],
   compact: ['compact:rotated', 'compact:written', 'compact:published', 'compact:removed'],
   drop: ['drop:journalled', 'drop:indexed'],
+  scrub: ['scrub:locked', 'scrub:marked', 'scrub:repaired', 'scrub:page'],
   adopt: ['adopt:page', 'adopt:indexed'],
   table: [
     'bucket-table.previous.written',

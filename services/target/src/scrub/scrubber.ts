@@ -162,7 +162,12 @@ export class Scrubber implements ScrubPort {
       ...(nextMs === undefined || running !== undefined ? {} : { nextMs }),
       findings: this.#findings,
     }
-    if (running === undefined) return { state: 'idle', pass: last, ...base }
+    if (running === undefined) {
+      const left = this.#document.running
+      if (left === undefined) return { state: 'idle', pass: last, ...base }
+      const waitsFor = 'the node has just started'
+      return { state: 'running', waitsFor, pass: left.pass, ...base }
+    }
     const { waitsFor } = this.#pace
     return {
       state: 'running',
@@ -194,11 +199,11 @@ export class Scrubber implements ScrubPort {
     const { clock } = this.#options.objects
     const { signal } = this.#closing
     await this.#write()
+    if (this.#document.running !== undefined) await clock.sleep(RESUME_MS, signal)
     const left = this.#document.running
-    if (left !== undefined) {
-      await clock.sleep(RESUME_MS, signal)
-      if (this.#running === undefined)
-        this.#begin({ ...left, scope: left.scope, cursor: left.cursor })
+    // Somebody may have begun another one meanwhile.
+    if (left !== undefined && this.#running === undefined) {
+      this.#begin({ ...left, scope: left.scope, cursor: left.cursor })
     }
     for (;;) {
       const nextMs = this.#nextMs()
@@ -228,6 +233,7 @@ export class Scrubber implements ScrubPort {
       this.#document = { ...this.#document, sinceMs: running.pass.startedMs }
     }
     this.#fetchedAgain = 0
+    void this.#write()
     running.ended = this.#run(running)
   }
 
