@@ -59,9 +59,9 @@ export async function openEntry(
   drive: Drive,
   record: ObjectRecord,
 ): Promise<EntryFile | DamageKind> {
-  const gate = diskGateOf(drive.mountpath.fd)
   const path = join(drive.mountpath.root, record.location.path)
   try {
+    const gate = diskGateOf(drive.mountpath.fd)
     const fd = await openFor(gate, path, record.attributes.sizeBytes)
     const damage = judge(fd, drive, record)
     if (damage === undefined) return new EntryFile(fd, gate, record.attributes.sizeBytes)

@@ -1,4 +1,12 @@
-import { readFileSync, renameSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { cachedBucket, NATIVE, pattern, Rig } from '../objects/testing/rig.ts'
 import { brief, flipBit, pathOf, readBlock, recordOf, scrubOnce } from './testing/scrub-rig.ts'
@@ -132,14 +140,16 @@ test('a damaged object whose file somebody mended in place is served again after
 
 test('of a partial entry only the blocks are fetched again that were wrong', async () => {
   rig = await Rig.open(cachedBucket(PROPERTIES))
-  rig.remote.put('remote', 'a', pattern(LARGE))
+  rig.remote.put('remote', 'a', pattern(4 * BLOCK))
   for (const block of [0, 1, 2]) await readBlock(rig, 'a', block * BLOCK)
   flipBit(pathOf(rig, recordOf(rig, 'a')), BLOCK + 5)
   await scrubOnce(rig)
   const before = rig.remote.bytesRead
   for (const block of [0, 1, 2]) {
     const start = block * BLOCK
-    expect(await readBlock(rig, 'a', start)).toEqual(pattern(LARGE).subarray(start, start + 100))
+    expect(await readBlock(rig, 'a', start)).toEqual(
+      pattern(4 * BLOCK).subarray(start, start + 100),
+    )
   }
   expect(rig.remote.bytesRead - before).toBe(BLOCK)
   await rig.crash()
@@ -156,4 +166,20 @@ test('what had to be given up is fetched again at once where that is wanted', as
   const before = rig.remote.bytesRead
   expect(await rig.get('a')).toEqual(pattern(5000))
   expect(rig.remote.bytesRead).toBe(before)
+})
+
+test('a file that no record knows is told of and left alone, unless it is young', async () => {
+  rig = await Rig.open(cachedBucket(PROPERTIES))
+  await rig.put('a/b', pattern(100), { bucket: NATIVE })
+  rig.remote.put('remote', 'p', pattern(LARGE))
+  await readBlock(rig, 'p', 0)
+  const old = join(rig.directory, 'mp', 'left', 'old')
+  mkdirSync(dirname(old))
+  writeFileSync(old, 'who put this here?')
+  expect((await scrubOnce(rig)).findings).toEqual([])
+  rig.clock.shiftMs = 120_000
+  const { findings, pass } = await scrubOnce(rig)
+  expect(findings).toMatchObject([{ damage: 'orphan', action: 'reported', path: old }])
+  expect(pass).toMatchObject({ damaged: 0, orphans: 1, objects: 2 })
+  expect(readFileSync(old, 'utf8')).toBe('who put this here?')
 })

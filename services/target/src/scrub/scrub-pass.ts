@@ -10,6 +10,7 @@ import { decodeRecord } from '../store/record-codec.ts'
 import { type SweptEntry, sweepPage } from '../store/scan.ts'
 import type { StoreContext } from '../store/store-context.ts'
 import { type BeforeRead, checkEntry, type Verdict } from './check-entry.ts'
+import { findOrphans } from './find-orphans.ts'
 import { type BadVerdict, noteGood, repairEntry } from './repair.ts'
 import type { ScrubCursor } from './scrub-document.ts'
 
@@ -31,13 +32,15 @@ export interface ScrubPassOptions {
   /** Told of each entry that was looked at, with what that adds to the counts. */
   onLooked(cursor: ScrubCursor, counts: Partial<ScrubCounts>): void
   onFound(finding: ScrubFinding): void
+  /** Told of each file that no record knows. */
+  onOrphan(path: string): void
   /** Fetches an object again whose copy was given up. @returns whether it is there now */
   fetchAgain(bucket: BucketRecord, key: string): Promise<boolean>
 }
 
 /**
  * Goes over the entries of the index in their order, from behind the cursor to the end, and looks at
- * the bytes of each. What is on its way to the index just now is young: the next pass sees it.
+ * the bytes of each; at the end of all for files that have no entry. What is on its way to the index just now is young: the next pass sees it.
  */
 export async function runScrubPass(options: ScrubPassOptions): Promise<void> {
   const { store, scope, cursor, signal } = options
@@ -56,6 +59,15 @@ export async function runScrubPass(options: ScrubPassOptions): Promise<void> {
     await failpoint('scrub:page')
     start = page.next
     await turn()
+  }
+  if (scope === undefined) {
+    const { clock, observer } = options.objects
+    await findOrphans({
+      ...options,
+      nowMs: () => clock.now(),
+      onTrouble: (mountpath, error) =>
+        observer.warn('a scrub could not look for unknown files', { mountpath, error }),
+    })
   }
 }
 

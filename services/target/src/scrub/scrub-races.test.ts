@@ -113,7 +113,10 @@ test('a pass goes on after a restart behind what it had looked at', async () => 
   expect(JSON.parse(document)).toMatchObject({ running: { cursor: { bucketId: 1, key: 'a' } } })
   const second = scrubberOf(rig)
   expect(second.status()).toMatchObject({ state: 'running', pass: { objects: 1 } })
-  rig.clock.sleep = () => new Promise((go) => setImmediate(go))
+  rig.clock.sleep = async (_, signal) => {
+    await new Promise((go) => setImmediate(go))
+    signal?.throwIfAborted()
+  }
   second.open()
   while (second.status().pass?.state === 'running') await new Promise((go) => setImmediate(go))
   expect(second.status().pass).toMatchObject({ objects: 3, damaged: 0, state: 'finished' })

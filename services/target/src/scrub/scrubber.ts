@@ -251,6 +251,7 @@ export class Scrubber implements ScrubPort {
         signal,
         onLooked: (cursor, counts) => this.#looked(running, cursor, counts),
         onFound: (finding) => this.#found(finding),
+        onOrphan: (path) => this.#orphan(running, path),
         fetchAgain: (bucket, key) => this.#fetchAgain(bucket, key, signal),
       })
     } catch (error) {
@@ -286,6 +287,15 @@ export class Scrubber implements ScrubPort {
   #found(finding: ScrubFinding): void {
     if (this.#findings.length < FINDINGS_KEPT_MAX) this.#findings.push(finding)
     this.#options.observer.found(finding)
+  }
+
+  #orphan(running: Running, path: string): void {
+    running.pass = { ...running.pass, ...addCounts(running.pass, { orphans: 1 }) }
+    this.#options.observer.looked({ orphans: 1 })
+    // One by one only as far as they are kept: a whole tree may have been put there.
+    if (this.#findings.length >= FINDINGS_KEPT_MAX) return
+    const foundMs = this.#options.objects.clock.now()
+    this.#found({ damage: 'orphan', action: 'reported', path, foundMs })
   }
 
   async #fetchAgain(bucket: BucketRecord, key: string, signal: AbortSignal): Promise<boolean> {
@@ -369,7 +379,16 @@ function watchUsers({ objects, store }: ScrubberOptions): () => string | undefin
   return () => {
     if (objects.loopBusyShare() > LOOP_BUSY_MAX) return 'the event loop is busy'
     if (objects.fills.activeCount > FILLS_BUSY_MAX) return 'many objects are being fetched'
-    const hung = store.drives.find(({ mountpath }) => diskGateOf(mountpath.fd).overdueCount > 0)
+    const hung = store.drives.find(({ mountpath }) => hangs(mountpath.fd))
     return hung === undefined ? undefined : `${hung.mountpath.root} does not answer`
+  }
+}
+
+function hangs(fd: number): boolean {
+  try {
+    return diskGateOf(fd).overdueCount > 0
+  } catch {
+    // Its mountpath has just been taken away.
+    return false
   }
 }
