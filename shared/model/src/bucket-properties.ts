@@ -49,6 +49,8 @@ export interface BucketProperties {
   readonly cache: CacheMode
   /** Sync data, journal and directory before a write is acknowledged. */
   readonly syncWrites: boolean
+  /** Read and compare what is about to be sent from a file, before its first byte leaves. */
+  readonly verifyWarm: boolean
   /** Unit of sparse reads, bytes, a power of two, 64 KiB..64 MiB. */
   readonly blockBytes: number
   /** Above this size a range of an absent object is read as blocks, not as the whole object; bytes. */
@@ -102,6 +104,7 @@ export function resolveProperties(
     staleIfErrorMs: 0,
     cache: 'read-write',
     syncWrites: backend === undefined,
+    verifyWarm: false,
     blockBytes: 4 * 1024 ** 2,
     sparseThresholdBytes: 8 * 1024 ** 2,
     parallelThresholdBytes: 32 * 1024 ** 2,

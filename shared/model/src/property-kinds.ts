@@ -61,7 +61,9 @@ export function wordProperty<W extends string>(
   }
 }
 
-export function booleanProperty(named: Named<'syncWrites' | 'evictable'>): Property<boolean> {
+export function booleanProperty(
+  named: Named<'syncWrites' | 'verifyWarm' | 'evictable'>,
+): Property<boolean> {
   const allowed = 'true or false'
   return {
     ...named,

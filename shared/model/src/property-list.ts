@@ -49,6 +49,12 @@ export const PROPERTY_LIST: {
     default: 'true without a backend, false with one',
     doc: 'Bring data, journal and directory to disk before a write is acknowledged.',
   }),
+  verifyWarm: booleanProperty({
+    name: 'verifyWarm',
+    field: 'verifyWarm',
+    default: 'false',
+    doc: 'Compare what is sent from the cache with its checksum, before its first byte leaves: each file is then read twice.',
+  }),
   blockBytes: blockProperty(),
   sparseThresholdBytes: sizeProperty({
     name: 'sparseThreshold',

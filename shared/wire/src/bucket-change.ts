@@ -34,10 +34,12 @@ export function decodeBucketChange(fields: Fields): DecodedChange {
   const own = fields.nested('forebay')
   const lru = fields.nested('lru')?.flag('enabled')
   const validate = fields.nested('versioning')?.flag('validate_warm_get')
+  const verify = fields.nested('checksum')?.flag('validate_warm_get')
   const aliases = own?.texts('aliases', ALIASES_MAX)
   return {
     properties: {
       ...(lru === undefined ? {} : { evictable: lru }),
+      ...(verify === undefined ? {} : { verifyWarm: verify }),
       ...(validate === true ? { revalidate: { kind: 'always' } } : {}),
       ...(own === undefined ? {} : parseProperties(own.except(OWN_ROW_FIELDS))),
     },

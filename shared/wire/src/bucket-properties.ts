@@ -26,7 +26,7 @@ export function encodeBucketProperties(record: BucketRecord): JsonObject {
     checksum: {
       type: 'xxhash2',
       validate_cold_get: backend !== undefined,
-      validate_warm_get: false,
+      validate_warm_get: properties.verifyWarm,
       validate_obj_move: false,
       enable_read_range: false,
     },

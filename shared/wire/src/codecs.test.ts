@@ -200,6 +200,7 @@ test('the properties of a new native bucket are AIStore’s tree with ours below
       staleIfError: '0s',
       cache: 'read-write',
       syncWrites: true,
+      verifyWarm: false,
       blockSize: '4MiB',
       sparseThreshold: '8MiB',
       parallelThreshold: '32MiB',

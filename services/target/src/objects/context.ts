@@ -14,6 +14,7 @@ import type { Mending } from './mending.ts'
 import type { OverlapWatch } from './overlap.ts'
 import type { ToldSince } from './told-since.ts'
 import type { UnsettledKeys } from './unsettled.ts'
+import type { VerifiedLately } from './verify-warm.ts'
 
 /** Counts where the acts happen; the composition turns them into metrics. */
 export interface ObjectObserver {
@@ -40,6 +41,7 @@ export interface ObjectContext {
   readonly fills: FillTable
   readonly questions: Questions
   readonly mending: Mending
+  readonly verified: VerifiedLately
   /** The bucket's properties with the node's and the kind's defaults. */
   propertiesOf(bucket: BucketRecord): BucketProperties
   readonly clock: Clock

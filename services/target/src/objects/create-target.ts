@@ -14,6 +14,7 @@ import { OverlapWatch } from './overlap.ts'
 import { Target } from './target.ts'
 import { ToldSince } from './told-since.ts'
 import { UnsettledKeys } from './unsettled.ts'
+import { VerifiedLately } from './verify-warm.ts'
 
 /** Sixteen connections of 25 MiB a second are as much as one event loop moves. */
 const CONNECTIONS_PER_OBJECT_DEFAULT = 16
@@ -59,6 +60,7 @@ export function createObjectContext(options: TargetOptions): ObjectContext {
     fills: new FillTable(),
     questions: new Questions(),
     mending: new Mending(),
+    verified: new VerifiedLately(),
   }
 }
 

@@ -81,6 +81,11 @@ function reasonsOf(facts: {
     reasons.push(
       'The copy is older than the bucket allows: the next read asks the backend whether it is current.',
     )
+  if (record.damaged === true) {
+    reasons.push(
+      'Its bytes were found damaged: reads are refused until it is put again, deleted, or mended in place.',
+    )
+  }
   if (record.blocks !== undefined)
     reasons.push('Only some blocks are stored; a read of others fetches just those.')
   return reasons

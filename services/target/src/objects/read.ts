@@ -32,6 +32,7 @@ import { findVersion, withoutVersion } from './read-version.ts'
 import { type BrokenRead, restFromBackend } from './repair-read.ts'
 import { samePin, sameVersion } from './same-version.ts'
 import { readable, type SourceBody } from './source-body.ts'
+import { doubtOf } from './verify-warm.ts'
 import { needsAttributes, type WantedRange, wantedRange } from './wanted-range.ts'
 
 type Found = Extract<DoorAnswer, { kind: 'found' }>
@@ -121,10 +122,12 @@ function isRoomless(error: unknown): boolean {
   return isFailure(error, 'out-of-space', 'slow-down', 'disk-error')
 }
 
-function readNative(context: ObjectContext, request: ReadRequest): ReadAnswer {
+async function readNative(context: ObjectContext, request: ReadRequest): Promise<ReadAnswer> {
   for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
     const record = context.store.get(request.bucket.id, request.key)
     if (record === undefined) return { kind: 'absent' }
+    const doubt = doubtOf(context, request, record)
+    if (doubt !== undefined && !(await doubt)) continue
     const answer = answerFromRecord(context, request, { record, status: 'hit' })
     if (answer !== undefined) return count(context, request, answer)
     // Replaced between look-up and open: look again. The same version without its file is damage.
@@ -251,11 +254,8 @@ async function serveRecord(
   found: { readonly record: ObjectRecord; readonly status: CacheStatus },
 ): Promise<ReadAnswer | 'again'> {
   const { record } = found
-  const mending = context.mending.of(keyIdOf(request.bucket, request.key))
-  if (mending !== undefined) {
-    await abortable(mending, request.signal)
-    return 'again'
-  }
+  const doubt = doubtOf(context, request, record)
+  if (doubt !== undefined && !(await doubt)) return 'again'
   if (record.blocks !== undefined) return servePartial(context, request, record)
   const answer = answerFromRecord(context, request, found)
   if (answer !== undefined) return answer
