@@ -113,7 +113,8 @@ function faultOf(words: readonly string[]): string | undefined {
     ])
     if (name !== '--help' && !known.includes(name)) return `${command.name()} has no ${name}`
   }
-  return command.commands.length > 0 && command !== program ? 'a word is missing' : undefined
+  const isGroup = command.commands.length > 0 && command.registeredArguments.length === 0
+  return isGroup && command !== program ? 'a word is missing' : undefined
 }
 
 test('every command line of forebay in the documents is one that exists', () => {
