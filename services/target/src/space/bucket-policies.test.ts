@@ -14,6 +14,8 @@ type Kinds = Readonly<Record<number, PolicyKind | undefined>>
 class Setup {
   second = 1000
   kinds: Kinds
+  pinned: readonly string[] = []
+  there: readonly number[] | undefined
   policies: BucketPolicies
 
   constructor(kinds: Kinds) {
@@ -25,6 +27,8 @@ class Setup {
     return new BucketPolicies({
       kindOf: (bucketId) => this.kinds[bucketId],
       nowSeconds: () => this.second,
+      isPinned: (_, key) => this.pinned.includes(key),
+      isThere: (bucketId) => this.there?.includes(bucketId) ?? true,
     })
   }
 
@@ -40,6 +44,9 @@ class Setup {
     return keys.filter((key) => this.policies.isChosen(place(bucketId, key)))
   }
 }
+
+const savedOf = async (policies: BucketPolicies): Promise<Buffer> =>
+  Buffer.concat(await Array.fromAsync(policies.save()))
 
 const place = (bucketId: number, key: string) => ({ mountpath: MOUNTPATH, bucketId, key })
 
@@ -129,11 +136,11 @@ test('only buckets with victims, or with objects that are not known, are worth a
   expect([worth(1, 0), setup.policies.isUnknown(place(1, 'a'))]).toEqual([false, true])
 })
 
-test('what is saved comes back after a restart, and bytes that are no good are ignored', () => {
+test('what is saved comes back after a restart, and bytes that are no good are ignored', async () => {
   const setup = new Setup({ 1: 's3-fifo', 2: 'epoch' })
   setup.store(1, ['a', 'b'])
   setup.store(2, ['c'])
-  const saved = setup.policies.save()
+  const saved = await savedOf(setup.policies)
   const copy = setup.create()
   copy.load(saved)
   expect([copy.objectCount(1), copy.objectCount(2)]).toEqual([2, 1])
@@ -143,6 +150,64 @@ test('what is saved comes back after a restart, and bytes that are no good are i
   }
   copy.load(Uint8Array.of(1, 2, 3))
   expect(copy.objectCount(1)).toBe(2)
+})
+
+test('many shards are saved one at a time, and come back as one policy', async () => {
+  const setup = new Setup({ 1: 'lru' })
+  const keys = Array.from({ length: 40_000 }, (_, at) => `k${at}`)
+  setup.store(1, keys)
+  const pieces = await Array.fromAsync(setup.policies.save())
+  expect(pieces.length).toBeGreaterThan(3)
+  const copy = setup.create()
+  copy.load(Buffer.concat(pieces))
+  expect(copy.objectCount(1)).toBe(40_000)
+  expect(keys.filter((key) => copy.isUnknown(place(1, key)))).toEqual([])
+})
+
+test('what belongs to no bucket any more is not saved, unless no bucket is known', async () => {
+  const setup = new Setup({ 1: 'lru', 2: 'lru' })
+  setup.store(1, ['a'])
+  setup.store(2, ['b'])
+  setup.there = [2]
+  const copy = setup.create()
+  copy.load(await savedOf(setup.policies))
+  expect([copy.objectCount(1), copy.objectCount(2)]).toEqual([0, 1])
+  setup.there = []
+  const whole = setup.create()
+  whole.load(await savedOf(setup.policies))
+  expect([whole.objectCount(1), whole.objectCount(2)]).toEqual([1, 1])
+})
+
+test('of what is pinned no policy hears, and what was pinned later is no victim any more', () => {
+  const setup = new Setup({ 1: 'lru' })
+  setup.pinned = ['p']
+  setup.store(1, ['p', 'a', 'b'])
+  expect(setup.policies.objectCount(1)).toBe(2)
+  expect(setup.policies.isUnknown(place(1, 'p'))).toBe(false)
+  setup.policies.choose({}, 2 * UNIT)
+  setup.pinned = ['p', 'a']
+  expect(setup.chosen(1, ['a', 'b'])).toEqual(['b'])
+  setup.pinned = []
+  expect([setup.chosen(1, ['a']), setup.policies.isUnknown(place(1, 'a'))]).toEqual([[], true])
+})
+
+test('a choice in one bucket leaves the others alone', () => {
+  const setup = new Setup({ 1: 'lru', 2: 'lru' })
+  setup.store(1, ['old'])
+  setup.store(2, ['new', 'newer'])
+  expect(setup.policies.choose({ bucketId: 2 }, UNIT)).toBe(UNIT)
+  expect([setup.chosen(1, ['old']), setup.chosen(2, ['new', 'newer'])]).toEqual([[], ['new']])
+  expect(setup.policies.forgetChosen({ bucketId: 1 })).toBe(0)
+  expect(setup.policies.forgetChosen({ bucketId: 2 })).toBe(1)
+})
+
+test('a quota without room is not helped by what another bucket could give up', () => {
+  const setup = new Setup({ 1: 'epoch', 2: 'lru' })
+  setup.store(2, ['cold'])
+  setup.store(1, ['a'])
+  const absent = place(1, 'b')
+  expect(setup.policies.admits(absent, { onDisk: false, inQuota: true })).toBe(true)
+  expect(setup.policies.admits(absent, { onDisk: true, inQuota: false })).toBe(false)
 })
 
 test('a bucket that is dropped is forgotten', () => {

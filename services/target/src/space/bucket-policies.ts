@@ -1,7 +1,8 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { PolicyKind } from '@forebay/model/bucket-properties'
-import { decodePolicies, encodePolicies } from '../store/policy-codec.ts'
+import { decodePolicies, encodeHead, encodePolicy } from '../store/policy-codec.ts'
 import { createPolicy } from './create-policy.ts'
-import type { EvictionPolicy } from './eviction-policy.ts'
+import { joinSaved, type ShardedPolicy } from './sharded-policy.ts'
 
 /** Victims chosen in one call: a call stays under a millisecond. */
 export const CHOSEN_PER_CALL_MAX = 1000
@@ -28,6 +29,8 @@ export interface PlacedName {
 export interface BucketPoliciesOptions {
   /** How the bucket's objects are chosen; undefined: they stay, or there is no such bucket. */
   readonly kindOf: (bucketId: number) => PolicyKind | undefined
+  /** False for a bucket that was destroyed. */
+  readonly isThere?: ((bucketId: number) => boolean) | undefined
   /** True for an object that is not to be evicted, whatever the policy. */
   readonly isPinned?: ((bucketId: number, key: string) => boolean) | undefined
   /** Wall clock, seconds; only differences matter, across restarts too. */
@@ -41,7 +44,7 @@ export interface BucketPoliciesOptions {
  */
 export class BucketPolicies {
   readonly #options: BucketPoliciesOptions
-  readonly #mountpaths = new Map<number, Map<number, EvictionPolicy>>()
+  readonly #mountpaths = new Map<number, Map<number, ShardedPolicy>>()
   /** Buckets of which something is chosen and not removed yet, by mountpath. */
   readonly #chosenIn = new Map<number, Set<number>>()
 
@@ -166,25 +169,40 @@ export class BucketPolicies {
     for (const buckets of this.#mountpaths.values()) buckets.delete(bucketId)
   }
 
-  save(): Uint8Array {
-    return encodePolicies(
-      [...this.#mountpaths].flatMap(([mountpath, buckets]) =>
-        [...buckets].map(([bucketId, policy]) => ({ mountpath, bucketId, saved: policy.save() })),
-      ),
-    )
+  /**
+   * What all policies know, as pieces of a file; between two of them others have their turn. What
+   * belongs to no bucket any more is left out, unless no bucket is known at all.
+   */
+  async *save(): AsyncGenerator<Uint8Array> {
+    yield encodeHead()
+    const all = this.#policies({})
+    const { isThere = () => true } = this.#options
+    const known = all.filter(({ bucketId }) => isThere(bucketId))
+    for (const { mountpath, bucketId, policy } of known.length > 0 ? known : all) {
+      for (const saved of policy.saveShards()) {
+        yield encodePolicy({ mountpath, bucketId, saved })
+        await turn()
+      }
+    }
   }
 
   /** Takes over what was saved; bytes that are no good are ignored: eviction chooses less well for a while. */
   load(bytes: Uint8Array): void {
-    for (const { mountpath, bucketId, saved } of decodePolicies(bytes)) {
+    const parts = Map.groupBy(decodePolicies(bytes), ({ mountpath, bucketId }) =>
+      [mountpath, bucketId].join(),
+    )
+    for (const rows of parts.values()) {
+      const [first] = rows
+      const saved = joinSaved(rows.map((row) => row.saved))
+      if (first === undefined || saved === undefined) continue
       const policy = createPolicy(saved.kind, this.#options.nowSeconds)
       policy.load(saved)
-      this.#bucketsOf(mountpath).set(bucketId, policy)
+      this.#bucketsOf(first.mountpath).set(first.bucketId, policy)
     }
   }
 
   /** Another kind takes over what its predecessor knows. */
-  #policyOf(mountpath: number, bucketId: number): EvictionPolicy | undefined {
+  #policyOf(mountpath: number, bucketId: number): ShardedPolicy | undefined {
     const kind = this.#options.kindOf(bucketId)
     if (kind === undefined) return undefined
     const buckets = this.#bucketsOf(mountpath)
@@ -196,10 +214,10 @@ export class BucketPolicies {
     return policy
   }
 
-  #bucketsOf(mountpath: number): Map<number, EvictionPolicy> {
+  #bucketsOf(mountpath: number): Map<number, ShardedPolicy> {
     const known = this.#mountpaths.get(mountpath)
     if (known !== undefined) return known
-    const buckets = new Map<number, EvictionPolicy>()
+    const buckets = new Map<number, ShardedPolicy>()
     this.#mountpaths.set(mountpath, buckets)
     return buckets
   }
@@ -239,7 +257,7 @@ export class BucketPolicies {
 interface PlacedPolicy {
   readonly mountpath: number
   readonly bucketId: number
-  readonly policy: EvictionPolicy
+  readonly policy: ShardedPolicy
 }
 
 /** The policy whose next victim is idle for the longest time, and when the one after it was in use. */

@@ -1,6 +1,5 @@
 import type { PolicyKind } from '@forebay/model/bucket-properties'
 import { EpochPolicy } from './epoch.ts'
-import type { EvictionPolicy } from './eviction-policy.ts'
 import { LruPolicy } from './lru.ts'
 import { S3FifoPolicy } from './s3-fifo.ts'
 import { ShardedPolicy } from './sharded-policy.ts'
@@ -18,6 +17,6 @@ const POLICIES = {
  *
  * @param nowSeconds wall clock; only differences matter, across restarts too
  */
-export function createPolicy(kind: PolicyKind, nowSeconds: () => number): EvictionPolicy {
+export function createPolicy(kind: PolicyKind, nowSeconds: () => number): ShardedPolicy {
   return new ShardedPolicy(() => new POLICIES[kind](nowSeconds))
 }

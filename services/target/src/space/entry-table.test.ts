@@ -98,7 +98,9 @@ test('what is saved and loaded is the same in the same order', () => {
 test('a full table takes no more, and takes again what is removed', () => {
   const table = new EntryTable()
   for (let print = 0; print < ENTRIES_MAX; print++) table.append(print, 1, UNIT)
-  expect(() => table.append(ENTRIES_MAX, 1, UNIT)).toThrow(/full/)
+  expect(table.append(ENTRIES_MAX, 1, UNIT)).toBe(-1)
+  const other = new EntryTable()
+  expect(other.moveTo(table, other.append(ENTRIES_MAX, 1, UNIT))).toBe(-1)
   table.remove(table.find(7))
   expect(table.printAt(table.append(ENTRIES_MAX, 1, UNIT))).toBe(ENTRIES_MAX)
   expect([table.count, table.find(7)]).toEqual([ENTRIES_MAX, -1])

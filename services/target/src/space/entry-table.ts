@@ -1,5 +1,3 @@
-import { Failure } from '@forebay/base/failure'
-
 /** Unit of an entry's size, bytes: that of most file systems. */
 const UNIT_BYTES = 4096
 
@@ -20,7 +18,7 @@ const INDEX_SLOTS_PER_ENTRY = 4 / 3
 const HOLES_SHARE_MIN = 1 / 8
 
 /** With fewer live entries the table shrinks, to a little more than they need. */
-const LIVE_SHARE_MIN = 0.82
+const LIVE_SHARE_MIN = 0.78
 const TRIMMED = 1.1
 
 /**
@@ -120,7 +118,12 @@ export class EntryTable {
     this.#states[position] = ((units << FLAG_BITS) | this.flagsAt(position)) >>> 0
   }
 
-  /** A new last entry; the print must not be there. @returns its position */
+  /**
+   * A new last entry; the print must not be there. A full table, of prints that are too much alike to
+   * be told apart by shards, does not take it.
+   *
+   * @returns its position, -1 when it was not taken
+   */
   append(print: number, time: number, bytes: number): number {
     return this.#push(print, time, (unitsOf(bytes) << FLAG_BITS) >>> 0)
   }
@@ -144,7 +147,7 @@ export class EntryTable {
     return end
   }
 
-  /** Moves an entry to the end of another table. @returns its position there */
+  /** Moves an entry to the end of another table. @returns its position there, -1 when that one is full */
   moveTo(other: EntryTable, position: number): number {
     const print = this.printAt(position)
     const time = this.usedAt(position)
@@ -201,7 +204,7 @@ export class EntryTable {
   }
 
   #push(print: number, time: number, state: number): number {
-    if (this.#end === this.#prints.length) this.#makeRoom()
+    if (this.#end === this.#prints.length && !this.#makeRoom()) return -1
     const position = this.#end
     this.#prints[position] = print
     this.#used[position] = time
@@ -213,13 +216,14 @@ export class EntryTable {
     return position
   }
 
-  /** Closes the holes, and grows when there are few. */
-  #makeRoom(): void {
+  /** Closes the holes, and grows when there are few. @returns false when it is full */
+  #makeRoom(): boolean {
     const { length } = this.#prints
     const enough = length - this.#count >= length * HOLES_SHARE_MIN
     const wanted = enough ? length : Math.min(ENTRIES_MAX, Math.ceil(length * GROWTH))
-    if (wanted === this.#count) throw new Failure('internal', 'a table of eviction is full')
+    if (wanted === this.#count) return false
     this.#copy(wanted)
+    return true
   }
 
   #copy(length: number): void {

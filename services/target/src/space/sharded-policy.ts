@@ -78,26 +78,30 @@ export class ShardedPolicy implements EvictionPolicy {
   }
 
   choose(): number {
-    const bytes = this.#current()?.choose() ?? 0
-    this.#given += 1
-    if (this.#given % VICTIMS_PER_TURN === 0) this.#turn += 1
-    return bytes
+    for (let tried = 0; tried < this.#directory.length; tried++) {
+      const { policy } = this.#directory[this.#turn % this.#directory.length] ?? {}
+      const bytes = policy?.choose() ?? 0
+      if (bytes > 0) {
+        this.#given += 1
+        if (this.#given % VICTIMS_PER_TURN === 0) this.#turn += 1
+        return bytes
+      }
+      this.#turn += 1
+    }
+    return 0
   }
 
   forgetChosen(): void {
     for (const { policy } of this.#shards()) policy.forgetChosen()
   }
 
-  /** The shards one after the other: the order within each is kept. */
   save(): SavedPolicy {
-    const saved = this.#shards().map(({ policy }) => policy.save())
-    const [first] = saved
-    if (saved.length === 1 && first !== undefined) return first
-    const queues = (first?.queues ?? []).map((_, at) =>
-      joinQueues(saved.map((each) => each.queues[at] ?? new Uint32Array(0))),
-    )
-    // What a shard knows besides its objects is learnt again, but for a clock: that of the first.
-    return { kind: this.kind, queues, facts: first?.facts ?? [] }
+    return joinSaved([...this.saveShards()]) ?? { kind: this.kind, queues: [], facts: [] }
+  }
+
+  /** The same in parts, each made when it is asked for: `joinSaved` puts them together. */
+  *saveShards(): Generator<SavedPolicy> {
+    for (const { policy } of this.#shards()) yield policy.save()
   }
 
   load(saved: SavedPolicy): void {
@@ -147,6 +151,21 @@ export class ShardedPolicy implements EvictionPolicy {
       this.#directory.fill(shard, first + bit * places, first + (bit + 1) * places)
     })
   }
+}
+
+/**
+ * What shards saved as one, one after the other: the order within each is kept.
+ *
+ * @returns undefined for none
+ */
+export function joinSaved(saved: readonly SavedPolicy[]): SavedPolicy | undefined {
+  const [first] = saved
+  if (first === undefined || saved.length === 1) return first
+  const queues = first.queues.map((_, at) =>
+    joinQueues(saved.map((each) => each.queues[at] ?? new Uint32Array(0))),
+  )
+  // What a shard knows besides its objects is learnt again, but for a clock: that of the first.
+  return { kind: first.kind, queues, facts: first.facts }
 }
 
 /** Saved entries by the part that `partOf` says, each part in order and with all facts. */

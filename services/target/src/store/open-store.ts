@@ -198,6 +198,7 @@ function makeContext(
     directories: new DirectorySync(),
     policies: new BucketPolicies({
       kindOf: (bucketId) => rulesOf(bucketOf(bucketId)).policy,
+      isThere: (bucketId) => bucketOf(bucketId) !== undefined,
       isPinned: (bucketId, key) =>
         pinOf(rulesOf(bucketOf(bucketId)), key, clock.now()) !== undefined,
       nowSeconds: () => Math.floor(clock.now() / 1000),

@@ -5,7 +5,7 @@ import { SAVED_WORDS } from '../space/entry-table.ts'
 import type { SavedPolicy } from '../space/eviction-policy.ts'
 
 /** Another format is ignored: what policies know is learnt again. */
-const FORMAT = 2
+const FORMAT = 3
 
 /** A policy and what it is for. */
 export interface PlacedPolicy {
@@ -14,29 +14,51 @@ export interface PlacedPolicy {
   readonly saved: SavedPolicy
 }
 
-/** Policies as bytes of a file of this machine: words are in its own byte order. */
-export function encodePolicies(policies: readonly PlacedPolicy[]): Uint8Array {
-  const rows = policies.map(({ mountpath, bucketId, saved }) => [
-    mountpath,
-    bucketId,
-    saved.kind,
-    saved.queues.map((queue) => Buffer.from(queue.buffer, queue.byteOffset, queue.byteLength)),
-    saved.facts,
-  ])
-  return pack([FORMAT, rows])
+/** Before each piece of the file, bytes: its length. */
+const LENGTH_BYTES = 4
+
+/** The first piece of a file of policies. */
+export function encodeHead(): Uint8Array {
+  return piece(pack(FORMAT))
 }
 
-/** What `encodePolicies` wrote, without what cannot be read. */
+/** A policy, or a shard of one, as a piece of a file of this machine: words are in its own byte order. */
+export function encodePolicy({ mountpath, bucketId, saved }: PlacedPolicy): Uint8Array {
+  const queues = saved.queues.map((queue) =>
+    Buffer.from(queue.buffer, queue.byteOffset, queue.byteLength),
+  )
+  return piece(pack([mountpath, bucketId, saved.kind, queues, saved.facts]))
+}
+
+/** What was encoded, in order, without what cannot be read. */
 export function decodePolicies(bytes: Uint8Array): readonly PlacedPolicy[] {
-  let document: unknown
-  try {
-    document = unpack(bytes)
-  } catch {
-    // Bytes that are no msgpack: an older format, or a file that was cut.
-    return []
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const pieces: unknown[] = []
+  for (let at = 0; at + LENGTH_BYTES <= file.length; ) {
+    const end = at + LENGTH_BYTES + file.readUInt32LE(at)
+    // A file that was cut, or another format.
+    if (end > file.length) break
+    pieces.push(unpackPiece(file.subarray(at + LENGTH_BYTES, end)))
+    at = end
   }
-  if (!Array.isArray(document) || document[0] !== FORMAT || !Array.isArray(document[1])) return []
-  return document[1].flatMap(decodeRow)
+  const [format, ...rows] = pieces
+  return format === FORMAT ? rows.flatMap(decodeRow) : []
+}
+
+function piece(packed: Uint8Array): Uint8Array {
+  const bytes = Buffer.alloc(LENGTH_BYTES + packed.length)
+  bytes.writeUInt32LE(packed.length)
+  bytes.set(packed, LENGTH_BYTES)
+  return bytes
+}
+
+function unpackPiece(bytes: Uint8Array): unknown {
+  try {
+    return unpack(bytes)
+  } catch {
+    // Bytes that are no msgpack: nothing that can be used.
+    return undefined
+  }
 }
 
 function decodeRow(row: unknown): readonly PlacedPolicy[] {
