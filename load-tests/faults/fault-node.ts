@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type Server, startForebay } from '../testkit/servers.ts'
 import { ROOT } from '../testkit/tool-install.ts'
@@ -74,7 +75,7 @@ export class FaultNode {
         ...config,
       },
       args: args ?? [],
-      ...(port === undefined ? {} : { port }),
+      port: port ?? (await quietPort()),
       env: {
         AWS_ACCESS_KEY_ID: accessKey,
         AWS_SECRET_ACCESS_KEY: secretKey,
@@ -122,4 +123,28 @@ export class FaultNode {
   workFiles(): Promise<readonly string[]> {
     return readdir(join(this.dataDir, 'mountpath', '.forebay', 'work'))
   }
+}
+
+/** Below those that the system gives to connections, which come and go while nodes start beside each other. */
+const PORTS_FROM = 12_000
+const PORTS_END = 32_000
+
+const givenPorts = new Set<number>()
+
+/** A port that nobody listens on, and that no other node of this process has got. */
+async function quietPort(): Promise<number> {
+  for (;;) {
+    const port = PORTS_FROM + Math.floor(Math.random() * (PORTS_END - PORTS_FROM))
+    if (givenPorts.has(port) || !(await isFree(port))) continue
+    givenPorts.add(port)
+    return port
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
 }
