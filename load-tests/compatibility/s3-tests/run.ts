@@ -3,10 +3,11 @@
  *
  *   node load-tests/compatibility/s3-tests/run.ts [PART-OF-A-NAME...]
  *
- * Without names it writes what it measured to `results.tsv`. Exits with 1 when a case of what is
+ * Without names it writes what it measured to `results.tsv` and COVERAGE.md. Exits with 1 when a case of what is
  * built fails at Forebay and no reason is written down.
  */
 import { writeFileSync } from 'node:fs'
+import { writeCoverage } from '../coverage/results.ts'
 import { compareServers } from './compare-servers.ts'
 
 const RESULTS = new URL('results.tsv', import.meta.url)
@@ -41,6 +42,7 @@ if (chosen.length === 0) {
     ].join('\t'),
   )
   writeFileSync(RESULTS, `file\tcase\tscope\tversitygw\tforebay\twhy\n${lines.join('\n')}\n`)
-  say('written: s3-tests/results.tsv')
+  writeCoverage()
+  say('written: s3-tests/results.tsv, COVERAGE.md')
 }
 process.exitCode = failed.every((one) => one.meant !== undefined) && stale.length === 0 ? 0 : 1

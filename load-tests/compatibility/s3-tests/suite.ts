@@ -21,7 +21,7 @@ export const USERS = {
 export type CaseResult = {
   readonly file: string
   readonly name: string
-  readonly result: 'passed' | 'failed' | 'skipped'
+  readonly result: 'passed' | 'failed'
   readonly said: string
 }
 
