@@ -157,11 +157,11 @@ export class Authenticator {
    */
   maySendEvents(message: IncomingMessage): boolean {
     if (this.#eventDigests.length === 0) return this.#open && isFromHere(message)
-    const shown = eventTokenOf(message)
-    if (shown === undefined) return false
-    const digest = digestOf(shown)
+    const shown = eventTokensOf(message).map(digestOf)
     // All are compared, so that the time does not tell which one came close.
-    return this.#eventDigests.map((known) => timingSafeEqual(known, digest)).includes(true)
+    return this.#eventDigests
+      .flatMap((known) => shown.map((digest) => timingSafeEqual(known, digest)))
+      .includes(true)
   }
 
   #identityOf(verified: Pick<Extract<Authentication, { kind: 'signed' }>, 'accessKey'>): Identity {
@@ -207,10 +207,14 @@ function isUnsignedEvent(message: IncomingMessage): boolean {
   return !/^AWS4-/.test(headers.authorization ?? '') && !/[?&]X-Amz-/i.test(url)
 }
 
-/** In a header, or in the query for services that are given an address and nothing else. */
-function eventTokenOf({ headers, url = '' }: IncomingMessage): string | undefined {
+/**
+ * In a header, and in the query for services that are given an address and nothing else: some of them
+ * send a header of their own besides.
+ */
+function eventTokensOf({ headers, url = '' }: IncomingMessage): readonly string[] {
   const ofHeader = /^Bearer ([\x21-\x7e]{1,256})$/i.exec(headers.authorization ?? '')?.[1]
-  return ofHeader ?? new URLSearchParams(url.split('?', 2)[1] ?? '').get('token') ?? undefined
+  const ofQuery = new URLSearchParams(url.split('?', 2)[1] ?? '').get('token')
+  return [ofHeader, ofQuery].filter((token) => typeof token === 'string')
 }
 
 function isFromHere({ socket }: IncomingMessage): boolean {

@@ -42,6 +42,8 @@ test('any of the tokens opens the path, in the header or in the query', async ()
     some.authenticateNative(message).identity.kind === 'nobody' && some.maySendEvents(message)
   expect(await ask('', { authorization: `Bearer ${SECOND}` })).toBe('true')
   expect(await ask(`?token=${FIRST}`)).toBe('true')
+  // Pub/Sub can sign its messages with a token of Google's besides.
+  expect(await ask(`?token=${FIRST}`, { authorization: 'Bearer eyJ.of.google' })).toBe('true')
   expect(await ask('?token=first-token-of-event')).toBe('false')
   expect(await ask('', { authorization: `Bearer ${FIRST}x` })).toBe('false')
   expect(await ask('')).toBe('false')
