@@ -169,6 +169,18 @@ describe('events and what is under way (rule 5)', () => {
     expect(await text()).toBe('theirs')
   })
 
+  test('a write of ours hides nothing from an event about the whole bucket', async () => {
+    await openWith('old')
+    const act = async (): Promise<void> => {
+      rig.remote.put('remote', 'a', 'theirs')
+      await rig.target.noticeChange({ bucket: rig.bucket, key: undefined, now: UNKNOWN, signal })
+      await rig.clock.sleep(5)
+    }
+    rig.remote.addFault({ action: { kind: 'at', point: 'answer', act }, on: ['write'] })
+    await rig.put('a', 'ours')
+    expect(await text()).toBe('theirs')
+  })
+
   test('rule 5: an event that would wait too long is not taken', async () => {
     await openWith('old')
     const release = await rig.context.locks.acquire('2/a')

@@ -141,8 +141,13 @@ async function writeThrough(
     )
     await failpoint('write:received')
     const answer: { value?: WriteAnswer } = {}
+    let askedMs = 0
     await commitAtBackend(context, request, {
-      mutate: () => upload.commit(received),
+      mutate: () => {
+        // Somebody else's write may follow at once: later than this nobody knows that ours is current.
+        askedMs = context.clock.now()
+        return upload.commit(received)
+      },
       install: async (result, settle) => {
         const attributes = writtenAttributes(context, request, { received, result })
         await installWritten(context, request, {
@@ -152,6 +157,7 @@ async function writeThrough(
           result,
           ticket,
           settle,
+          askedMs,
         })
         answer.value = { attributes, versionId: result.versionId }
       },
@@ -200,6 +206,8 @@ async function installWritten(
     readonly result: WriteResult
     readonly ticket: OverlapTicket
     readonly settle: boolean
+    /** Wall clock before the commit at the backend, ms. */
+    readonly askedMs: number
   },
 ): Promise<void> {
   const { bucket, key } = request
@@ -219,7 +227,7 @@ async function installWritten(
       attributes,
       contentXxh64: received.digests.get('xxh64'),
       pin,
-      validatedMs: context.clock.now(),
+      validatedMs: written.askedMs,
     }
     await context.store.commit({ bucket, key, work }, record, {
       sync: context.propertiesOf(bucket).syncWrites,
