@@ -150,20 +150,15 @@ async function readCached(
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
   const properties = context.propertiesOf(bucket)
   const current = !unsettled && request.latest !== true
-  if (
-    record !== undefined &&
-    current &&
-    freshForMs(record, properties, context.momentOf(bucket)) > 0
-  ) {
+  const isFresh = (held: { readonly validatedMs: number }): boolean =>
+    freshForMs(held, properties, context.momentOf(bucket)) > 0
+  if (record !== undefined && current && isFresh(record)) {
     return serveRecord(context, request, { record, status: 'hit' })
   }
   const mustAsk = record !== undefined || !current || properties.revalidate.kind === 'always'
   if (!mustAsk) {
     const fill = context.fills.get(keyIdOf(bucket, key))
-    if (
-      fill !== undefined &&
-      freshForMs({ validatedMs: fill.askedMs }, properties, context.momentOf(bucket)) > 0
-    ) {
+    if (fill !== undefined && isFresh({ validatedMs: fill.askedMs })) {
       return answerFromFill(context, request, { fill, status: 'miss' })
     }
     if (!needsAttributes(request)) return openAndAnswer(context, request, undefined)
