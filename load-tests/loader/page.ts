@@ -79,7 +79,7 @@ function chartsOf({ timeline, kinds }: Report): readonly Chart[] {
   const last = seconds.at(-1)?.atSecond ?? 0
   const xLabels = [0, 0.25, 0.5, 0.75, 1].map((share) => ({
     x: last * share,
-    text: `${Math.round(last * share)} s`,
+    text: `${formatNumber(Math.round(last * share * 10) / 10)} s`,
   }))
   const byShare = kinds.flatMap(({ kind, latency, service }) => [
     quantileLine(`${kind}, from due`, latency, false),
