@@ -58,9 +58,17 @@ export function renderClients(): string {
     '|---|---|---|---|',
     ...rows.map((row) => `| ${row.join(' | ')} |`),
     '',
+    ...renderOperations(),
+  ].join('\n')
+}
+
+function renderOperations(): readonly string[] {
+  const rows = readRows('clients/operations.tsv').filter(([operation]) => operation !== undefined)
+  if (rows.length === 0) return []
+  return [
     '| operation | clients that it answered well |',
     '|---|---|',
-    ...readRows('clients/operations.tsv').map((row) => `| ${row.join(' | ')} |`),
+    ...rows.map((row) => `| ${row.join(' | ')} |`),
     '',
-  ].join('\n')
+  ]
 }
