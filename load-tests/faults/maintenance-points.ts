@@ -6,6 +6,10 @@ export const MAINTENANCE = {
   drop: ['drop:journalled', 'drop:indexed'],
   scrub: ['scrub:locked', 'scrub:marked', 'scrub:repaired', 'scrub:page'],
   adopt: ['adopt:page', 'adopt:indexed'],
+  /** In the order of a life: attached, emptied, given up. */
+  mountpathAttach: ['attach:prepared', 'attach:written'],
+  mountpathLeave: ['drain:begun', 'move:copied', 'drain:moved', 'drain:emptied', 'detach:written'],
+  mountpathReturn: ['return:judged', 'return:compacted', 'return:written'],
   table: [
     'bucket-table.previous.written',
     'bucket-table.previous.synced',
