@@ -27,9 +27,9 @@ async function listen(
   return { origin: `http://127.0.0.1:${address.port}`, connectionCount: () => connections }
 }
 
-function send(origin: string, keepAfterHead: boolean) {
+function send(origin: string, keepAfterHead: boolean, method = 'HEAD') {
   return exchange(agent, {
-    ...{ method: 'HEAD', origin, target: '/k', headers: {}, keepAfterHead },
+    ...{ method, origin, target: '/k', headers: {}, keepAfterHead },
     signal: new AbortController().signal,
     classify: (error) => new Failure('backend-unreachable', String(error)),
   })
@@ -51,4 +51,23 @@ test.each([
   // The pool may open a second one while it has not seen the end of an answer.
   if (keepAfterHead) expect(connectionCount()).toBeLessThanOrEqual(2)
   else expect(connectionCount()).toBe(10)
+})
+
+test('a reader that takes chunks faster than they come is not asked to take nothing again and again', async () => {
+  const rest = Promise.withResolvers<void>()
+  const { origin } = await listen((_, response) => {
+    response.setHeader('content-length', 200_000)
+    response.write(Buffer.alloc(100_000))
+    void rest.promise.then(() => response.end(Buffer.alloc(100_000)))
+  })
+  const { body } = await send(origin, true, 'GET')
+  const lengths: number[] = []
+  await body.pump(async ({ length }) => {
+    lengths.push(length)
+    if (lengths.length > 1000) throw new Error('called without end')
+    // By now the reader waits for bytes that the store has not sent.
+    if (lengths.reduce((sum, next) => sum + next, 0) === 100_000) setImmediate(rest.resolve)
+  })
+  expect(lengths.reduce((sum, next) => sum + next, 0)).toBe(200_000)
+  expect(lengths).not.toContain(0)
 })

@@ -61,7 +61,9 @@ export class ResponseBody implements BackendBody {
 
   /** A chunk came. For the connection only. */
   receive(chunk: Buffer): void {
-    if (this.#end !== undefined) return
+    // Resumed before more is there, undici's parser tells of no bytes. To pause for them would go on for
+    // ever: the next resume brings no bytes again, and nothing else gets its turn.
+    if (this.#end !== undefined || chunk.length === 0) return
     this.#receivedBytes += chunk.length
     if (this.lengthBytes !== undefined && this.#receivedBytes > this.lengthBytes) {
       this.fail(this.#wrongLength('more'))
