@@ -164,6 +164,35 @@ test('properties are set by name and shown', () => {
   expect(forebay(['bucket', 'set', 's3://shards', 'blockSize=5MiB']).code).toBe(1)
 })
 
+test('a quota holds, what is pinned outlives it, and both are shown', async () => {
+  await writeFile(
+    join(folder.path, 'origin', 'shards', 'train', 'next.bin'),
+    randomBytes(2_000_000),
+  )
+  expect(forebay(['bucket', 'set', 's3://shards', 'quota=4MiB']).code).toBe(0)
+  expect(forebay(['pin', 's3://shards/train/b', '--until', '1h']).code).toBe(0)
+  expect(forebay(['pins', 's3://shards']).out).toMatch(/^s3:\/\/shards\/train\/b +until /m)
+  expect(forebay(['get', 's3://shards/train/big.bin', 'a.bin']).code).toBe(0)
+  // There is no room for it that is not pinned.
+  expect(forebay(['get', 's3://shards/train/next.bin', 'b.bin']).err).toContain('bypass')
+  const shown = JSON.parse(forebay(['--json', 'bucket', 'show', 's3://shards']).out)
+  expect(shown.space.usedBytes).toBeGreaterThanOrEqual(3_000_000)
+  expect(shown.space.usedBytes).toBeLessThanOrEqual(4 * 1024 ** 2)
+  expect(forebay(['bucket', 'show', 's3://shards']).out).toMatch(/^used .* % of the quota$/m)
+  expect(forebay(['unpin', 's3://shards/train/b']).code).toBe(0)
+  expect(forebay(['get', 's3://shards/train/next.bin', 'c.bin']).err).toContain('miss')
+  expect(forebay(['explain', 's3://shards/train/big.bin']).out).toContain('is not in the cache')
+  expect(forebay(['bucket', 'set', 's3://shards', 'quota=']).code).toBe(0)
+})
+
+test('a ttl is refused where there is no other copy', () => {
+  expect(forebay(['bucket', 'create', 'only-here']).code).toBe(0)
+  const refused = forebay(['bucket', 'set', 'ais://only-here', 'ttl=1d'])
+  expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('without a backend')])
+  expect(forebay(['bucket', 'set', 'ais://only-here', 'quota=1MiB', 'admitMax=1KiB']).code).toBe(0)
+  expect(forebay(['bucket', 'rm', 'only-here']).code).toBe(0)
+})
+
 test('who may only read is told so, and who is nobody gets in nowhere', () => {
   expect(forebay(['ls', 's3://shards'], { env: READER }).code).toBe(0)
   for (const args of [

@@ -393,7 +393,7 @@ function addMountpathGauges(registry: Registry, sources: GaugeSources): void {
 function addMountpathStates(registry: Registry, sources: GaugeSources): void {
   new Gauge({
     name: 'forebay_mountpath_in_service',
-    help: '1 for a mountpath that is in service, 0 for one that is disabled or failed.',
+    help: 'State of a mountpath: 1 where it is in service, 0 for one that is disabled or failed.',
     labelNames: ['mountpath', 'state'],
     registers: [registry],
     collect() {
