@@ -269,3 +269,28 @@ test('what was let through before a change counts no more', async () => {
   expect(circuit.state).toBe('ramp')
   expect(circuit.downForMs).toBeGreaterThan(0)
 })
+
+test('a request that takes long on the way back does not keep the others out', async () => {
+  await comeBack()
+  const slow = circuit.enter({ answersSoon: false })
+  await clock.pass(silentForMs - 1)
+  expect(() => enter()).toThrow('is not asked')
+  await clock.pass(1)
+  for (let at = 0; circuit.state === 'ramp' && at < 100; at++) enter().end()
+  slow.end()
+  expect(states).toEqual(['open', 'ramp', 'closed'])
+})
+
+test('requests that still hang from before an outage make no new one', async () => {
+  for (let at = 0; at < failuresMin; at++) enter()
+  await clock.pass(silentForMs)
+  expect(() => enter()).toThrow('is not asked')
+  await clock.pass(pauseMs)
+  expect(() => enter()).toThrow('is not asked')
+  probes[0]?.answer()
+  await clock.pass(0)
+  while (circuit.state === 'ramp') enter().end()
+  await clock.pass(silentForMs)
+  enter().end()
+  expect(states).toEqual(['open', 'ramp', 'closed'])
+})

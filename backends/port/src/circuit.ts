@@ -42,7 +42,7 @@ export type CircuitState = 'closed' | 'open' | 'ramp'
 
 /** What a circuit wants to know of a request. */
 export interface Entering {
-  /** False for one that may take long by itself: it has a body to send. */
+  /** False for one that may take long by itself, such as an upload or a copy. */
   readonly answersSoon: boolean
   /** Ends a wait that is no use any more. */
   cut?(reason: Failure): void
@@ -69,7 +69,7 @@ export class Circuit {
   #failures = 0
   /** Monotonic start of the first request of the failures that are counted. */
   #failingSinceMs = 0
-  /** Requests that wait for an answer since then, the oldest first. */
+  /** Requests since the last change that wait for an answer, the oldest first. */
   readonly #waiting = new Set<{ readonly startedMs: number; cut?(reason: Failure): void }>()
   #lastAnswerMs = 0
   #lastError: unknown
@@ -78,7 +78,8 @@ export class Circuit {
   #untilMs = 0
   #probing = false
   #window = 0
-  #running = 0
+  /** Requests that were let through on the way back, the oldest first. */
+  readonly #returning = new Set<{ readonly startedMs: number }>()
 
   constructor(name: string, options: CircuitOptions) {
     this.#name = name
@@ -103,23 +104,33 @@ export class Circuit {
   enter(entering: Entering): Passage {
     if (this.#isSilent()) this.#openForSilence()
     this.refuseIfOpen()
-    if (this.#state === 'ramp' && this.#running >= this.#window) throw this.#refusal()
+    if (this.#state === 'ramp' && this.#isFull()) throw this.#refusal()
     const epoch = this.#epoch
     const startedMs = this.#options.clock.monotonic()
     const wait = { startedMs, ...(entering.cut === undefined ? {} : { cut: entering.cut }) }
     if (entering.answersSoon) this.#waiting.add(wait)
-    this.#running += 1
+    if (this.#state === 'ramp') this.#returning.add(wait)
     let ended = false
     return {
       end: (error) => {
         this.#waiting.delete(wait)
         if (ended || epoch !== this.#epoch) return
         ended = true
-        this.#running -= 1
+        this.#returning.delete(wait)
         if (error === undefined || isAnswer(error)) this.#answered()
         else if (isOutage(error)) this.#failed(error, startedMs)
       },
     }
+  }
+
+  /** One that takes long, such as an upload, keeps its place for a while only: others may know sooner. */
+  #isFull(): boolean {
+    const sinceMs = this.#options.clock.monotonic() - this.#options.silentForMs
+    for (const passage of this.#returning) {
+      if (passage.startedMs > sinceMs) break
+      this.#returning.delete(passage)
+    }
+    return this.#returning.size >= this.#window
   }
 
   /** Nothing but time has to pass for this, so it is looked at when somebody comes. */
@@ -133,14 +144,15 @@ export class Circuit {
 
   #openForSilence(): void {
     const { silentForMs, clock } = this.#options
+    const waiting = [...this.#waiting]
     this.#lastError = new Failure(
       'backend-timeout',
-      `${this.#name} has answered none of ${this.#waiting.size} requests for ${silentForMs} ms`,
+      `${this.#name} has answered none of ${waiting.length} requests for ${silentForMs} ms`,
     )
     this.#openedMs = clock.monotonic()
     this.#pauseMs = 0
     this.#open()
-    for (const { cut } of [...this.#waiting]) cut?.(this.#refusal())
+    for (const { cut } of waiting) cut?.(this.#refusal())
   }
 
   #answered(): void {
@@ -190,7 +202,8 @@ export class Circuit {
     this.#state = state
     this.#epoch += 1
     this.#failures = 0
-    this.#running = 0
+    this.#waiting.clear()
+    this.#returning.clear()
     this.#window = 1
     this.#options.onChange?.(state)
   }

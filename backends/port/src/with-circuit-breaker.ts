@@ -1,6 +1,15 @@
 import type { Backend } from './backend.ts'
 import type { Circuit } from './circuit.ts'
-import { intercept, type Run, type Step } from './intercept.ts'
+import { type BackendOperation, intercept, type Run, type Step } from './intercept.ts'
+
+/** Requests that a store which is well may answer late: it takes bytes, or puts them together first. */
+const LONG: ReadonlySet<BackendOperation> = new Set<BackendOperation>([
+  'write',
+  'write-part',
+  'copy',
+  'copy-part',
+  'complete-upload',
+])
 
 /**
  * Tells the circuit how each request ends, a read by its head, and lets none through that it refuses.
@@ -12,7 +21,7 @@ export function withCircuitBreaker(backend: Backend, circuit: Circuit): Backend 
   const around = async <T>(step: Step, run: Run<T>): Promise<T> => {
     const cutter = step.operation === 'head' ? new AbortController() : undefined
     const passage = circuit.enter({
-      answersSoon: step.upload === undefined,
+      answersSoon: !LONG.has(step.operation),
       cut: (reason) => cutter?.abort(reason),
     })
     try {
