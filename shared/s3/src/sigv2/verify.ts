@@ -18,7 +18,7 @@ const DIGEST_BYTES = 20
 const NO_SECRET = randomBytes(32).toString('hex')
 
 /** Parameters that carry a signature; a request has those of one version only. */
-const QUERY_MARK = /(?:^|[?&])(?:AWSAccessKeyId|Signature)=/
+const QUERY_MARK = /(?:^|&)(?:AWSAccessKeyId|Signature)=/
 const OTHER_VERSION = /(?:^|&)x-amz-(?:algorithm|credential|signature)=/i
 
 /**
@@ -52,7 +52,7 @@ interface Claim {
 export function claimsSignatureV2(authorization: string | undefined, target: string): boolean {
   return (
     authorization?.startsWith('AWS ') === true ||
-    (target.includes('Signature=') && QUERY_MARK.test(target))
+    (target.includes('Signature=') && QUERY_MARK.test(splitTarget(target).query))
   )
 }
 
@@ -184,7 +184,8 @@ function amazonHeaders(rawHeaders: readonly string[]): string {
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = (rawHeaders[at] ?? '').toLowerCase()
     if (!name.startsWith('x-amz-')) continue
-    const value = (rawHeaders[at + 1] ?? '').trim()
+    // Not `trim`: the second byte of "à" is a space of Latin-1.
+    const value = (rawHeaders[at + 1] ?? '').replace(/^[ \t]+|[ \t]+$/g, '')
     const earlier = values.get(name)
     values.set(name, earlier === undefined ? value : `${earlier},${value}`)
   }
