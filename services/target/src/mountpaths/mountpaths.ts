@@ -14,6 +14,7 @@ import { writeSyncMark } from '../store/sync-mark.ts'
 import { clearMountpath, prepareDirectory } from './directory.ts'
 import { type DrainProgress, drainDrive } from './drain.ts'
 import { dropRecords, type Holding, holdingOf } from './holding.ts'
+import { checkLosesNothing, checkRoom, whyNeeded } from './may-leave.ts'
 import { type MountpathRow, writeMountpathTable } from './mountpath-table.ts'
 import { type Listed, newRow, whyAway } from './open-listed.ts'
 import { takeBack, tellMissed } from './take-back.ts'
@@ -193,7 +194,7 @@ export class Mountpaths {
   fault(drive: Drive, reason: string): Promise<boolean> {
     return this.#change(async () => {
       const row = this.#rowOf(drive)
-      if (row === undefined || this.#whyNeeded(drive) !== undefined) return false
+      if (row === undefined || whyNeeded(drive, this.#parts) !== undefined) return false
       await this.#takeOut(drive, { ...row, state: 'faulted', reason })
       this.#tell('mountpath-faulted', { mountpath: row.path, reason })
       return true
@@ -226,10 +227,10 @@ export class Mountpaths {
     const { table } = this.#parts
     const drive = table.byNumber.get(row.number)
     if (drive === undefined) return this.#leaveAway(row, next, force === true)
-    const needed = this.#whyNeeded(drive)
+    const needed = whyNeeded(drive, this.#parts)
     if (needed !== undefined) throw new Failure('argument-invalid', `mountpath ${path} ${needed}`)
     if (force === true) return this.#leaveAtOnce(drive, row, next)
-    if (row.state !== 'draining') await this.#checkRoom(drive, row)
+    if (row.state !== 'draining') await checkRoom(drive, row.path, this.#parts)
     table.place(drive, false)
     await this.#update({ ...row, state: 'draining', next, reason: undefined })
     this.#tell('mountpath-draining', { mountpath: path, next })
@@ -245,7 +246,7 @@ export class Mountpaths {
       return NOTHING
     }
     const held = await holdingOf(this.#parts.context, row.number)
-    if (held.objectCount > 0 && !force) throw wouldLose(row.path, held)
+    if (!force) checkLosesNothing(row.path, held)
     await this.#forget(row)
     return held
   }
@@ -415,30 +416,6 @@ export class Mountpaths {
     this.#tell('drain-failed', { mountpath: row.path, reason: why })
   }
 
-  async #checkRoom(drive: Drive, { path, number }: MountpathRow): Promise<void> {
-    const { context, table } = this.#parts
-    const held = await holdingOf(context, number)
-    const room = table.placed
-      .filter((other) => other !== drive)
-      .reduce((sum, { space }) => sum + space.roomBytes, 0)
-    if (held.bytes <= room) return
-    throw new Failure(
-      'out-of-space',
-      `mountpath ${path} has ${held.objectCount} objects, ${held.bytes} bytes, that exist only there; the others have room for ${room}`,
-      { hint: 'Make room or attach another mountpath; --force leaves without them.' },
-    )
-  }
-
-  /** Why the node cannot be without a mountpath. @returns undefined when it can */
-  #whyNeeded(drive: Drive): string | undefined {
-    const { table, indexOn } = this.#parts
-    if (drive.mountpath.number === indexOn) {
-      return 'has the index of the node: set store.indexDir and restart to be able to do without it'
-    }
-    const others = table.placed.filter((other) => other !== drive)
-    return others.length === 0 ? 'is the last one: attach another before' : undefined
-  }
-
   #known(path: string): MountpathRow {
     const row = this.#rows.get(path)
     if (row !== undefined) return row
@@ -492,11 +469,3 @@ const RETURNS_KEPT = 16
 
 /** How long a store that closes waits for disks that left, ms. */
 const CLOSE_WAIT_MS = 2000
-
-function wouldLose(path: string, { objectCount, bytes }: Left): Failure {
-  return new Failure(
-    'argument-invalid',
-    `mountpath ${path} is out of service and has ${objectCount} objects, ${bytes} bytes, that exist only there`,
-    { hint: 'Enable it first and detach it then; --force gives the objects up.' },
-  )
-}
