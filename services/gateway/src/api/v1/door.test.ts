@@ -256,6 +256,20 @@ test('health is alive before it is ready', async () => {
   }
 })
 
+test('why a node is not ready names disks and buckets: whoever may read nothing is not told', async () => {
+  const told = async (allowed: boolean): Promise<string> => {
+    const other = await openTestDoor({ ready: () => false, allows: () => allowed })
+    const answer = await fetch(`${other.url}/v1/health?readiness=true`)
+    await other.close()
+    expect(answer.status).toBe(503)
+    return answer.text()
+  }
+  expect(await told(true)).toContain('not ready: the index')
+  const refused = await told(false)
+  expect(refused).toContain('not ready')
+  expect(refused).not.toContain('index')
+})
+
 test('properties can be read, set, reset; a refused change changes nothing', async () => {
   await call('POST', '/v1/buckets/src?provider=aws', {
     action: 'create-bck',

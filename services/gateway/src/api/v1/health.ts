@@ -13,7 +13,12 @@ export async function answerHealth(exchange: Exchange): Promise<void> {
   const asksReadiness = parseQueryFlag(query.get('readiness')) || parseQueryFlag(query.get('prr'))
   const { ready, reasons } = context.health()
   if (asksReadiness && !ready) {
-    throw new Failure('unavailable', `not ready: ${reasons.join('; ')}`, { retryAfterSeconds: 1 })
+    // Everybody may ask for health; the reasons name disks and buckets.
+    const why = context.allows(exchange.raw, 'read') ? `: ${reasons.join('; ')}` : ''
+    throw new Failure('unavailable', `not ready${why}`, {
+      hint: 'GET /v1/forebay/status tells the reasons',
+      retryAfterSeconds: 1,
+    })
   }
   const uptime = String(BigInt(Math.max(0, Date.now() - context.startedMs)) * 1_000_000n)
   exchange.sendEmpty(200, { 'Ais-Node-Uptime': uptime, 'Ais-Cluster-Uptime': uptime })
