@@ -213,7 +213,8 @@ describe.each(BUCKETS)('bytes of a message to the bucket %s', (bucket) => {
 test('A29 two pipelined requests are answered in order', async () => {
   const get = (target: string) =>
     toBytes(signed({ method: 'GET', target, keys: ADMIN, host: rig.host })).toString('latin1')
-  const { text } = await rig.send(get('/native') + get('/native/absent'), { quietMs: 500 })
+  const both = get('/native') + get('/native/absent')
+  const { text } = await rig.send(both, { quietMs: 500, pipelined: true })
   expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 404'])
 })
 
@@ -221,6 +222,7 @@ test('A30 a hundred pipelined requests, one of them bad, end with the bad one', 
   const good = plain('GET', '/v1/health')
   const { text } = await rig.send(`${good.repeat(50)}garbage\r\n\r\n${good.repeat(49)}`, {
     quietMs: 800,
+    pipelined: true,
   })
   const answers = text.match(/HTTP\/1\.1 \d+/g) ?? []
   expect(answers.filter((line) => line.endsWith('200')).length).toBeLessThanOrEqual(50)

@@ -24,6 +24,8 @@ export type ExchangeOptions = {
   /** The client ends its side behind the last byte. */
   readonly end?: boolean
   readonly quietMs?: number
+  /** More than one answer is to come: the end is the silence behind them. */
+  readonly pipelined?: boolean
 }
 
 /** Sends bytes and takes what comes until the connection ends or is quiet. */
@@ -44,7 +46,8 @@ export function exchange(
   socket.on('data', (chunk) => {
     text += chunk.toString('latin1')
     clearTimeout(timer)
-    timer = setTimeout(() => finish(false), isComplete(text) ? 0 : (options.quietMs ?? QUIET_MS))
+    const over = options.pipelined !== true && isComplete(text)
+    timer = setTimeout(() => finish(false), over ? 0 : (options.quietMs ?? QUIET_MS))
   })
   socket.on('close', () => finish(true))
   socket.on('error', () => finish(true))
@@ -53,7 +56,7 @@ export function exchange(
   return promise
 }
 
-/** True when one answer is there to its last byte; a second one is waited for by silence. */
+/** True when one answer is there to its last byte. */
 function isComplete(text: string): boolean {
   const match = /^HTTP\/1\.1 [2-5]\d\d [\s\S]*?\r\ncontent-length: (\d+)\r\n[\s\S]*?\r\n\r\n/i.exec(
     text,
