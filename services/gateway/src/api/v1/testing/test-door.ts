@@ -11,6 +11,7 @@ import type { ScrubPort } from '@forebay/peer/scrub-port'
 import { EventDesk } from '../../events/event-desk.ts'
 import type { Answered } from '../../s3/context.ts'
 import type { V1Context, V1Need } from '../context.ts'
+import type { MountpathControl } from '../mountpaths.ts'
 import { openV1Router } from '../open-router.ts'
 import { MemoryTarget } from './memory-target.ts'
 
@@ -31,6 +32,7 @@ export interface TestDoorOptions {
   readonly allows?: ((need: V1Need, bucket: string | undefined) => boolean) | undefined
   readonly ready?: (() => boolean) | undefined
   readonly scrub?: ScrubPort | undefined
+  readonly mountpaths?: MountpathControl | undefined
   readonly maySendEvents?: ((request: IncomingMessage) => boolean) | undefined
 }
 
@@ -104,6 +106,7 @@ function contextOf(parts: {
     target,
     buckets,
     scrub: options.scrub,
+    mountpaths: options.mountpaths,
     allows: (_request, need, bucket) => options.allows?.(need, bucket) ?? true,
     mayReadMetrics: () => options.allows === undefined,
     events: new EventDesk({ buckets, target, clock: systemClock }),
