@@ -14,6 +14,7 @@ import { checkDisks } from './disks.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
 import { checkLimits, checkRuntime } from './limits.ts'
 import type { Machine } from './machine.ts'
+import { checkMountpaths } from './mountpaths.ts'
 import { checkOrigins, type Origin } from './origins.ts'
 import { checkPorts } from './ports.ts'
 
@@ -41,11 +42,13 @@ export async function examine(input: ExamineInput): Promise<readonly Finding[]> 
     ...statedOrigins({ settings, environment, credentials }),
     ...(await input.bucketOrigins()),
   ]
+  const mountpaths = await checkMountpaths(machine, settings)
   return [
     ...local,
     ...(await checkPorts(machine, settings, signal)),
     ...(await checkCertificates(machine, settings)),
-    ...(await checkDisks(machine, settings)),
+    ...(await checkDisks(machine, { ...settings, mountpaths: mountpaths.paths })),
+    ...mountpaths.findings,
     ...credentials,
     ...(await checkIgnoredEndpoint(settings, environment)),
     ...(await checkOrigins({ machine, settings, origins: distinct(origins), signal })),

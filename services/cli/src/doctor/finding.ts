@@ -9,6 +9,7 @@ export type Check =
   | 'port'
   | 'certificate'
   | 'disk'
+  | 'mountpath'
   | 'credentials'
   | 'origin'
   | 'clock'

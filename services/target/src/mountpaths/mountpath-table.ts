@@ -62,12 +62,23 @@ const EMPTY: MountpathTable = { rows: [], detached: [] }
 export function readMountpathTable(path: string | undefined): MountpathTable {
   if (path === undefined) return EMPTY
   try {
-    return parseTable(JSON.parse(readFileSync(path, 'utf8')), path)
+    return parseMountpathTable(readFileSync(path, 'utf8'), path)
   } catch (cause) {
     if (errorCode(cause) === 'ENOENT') return EMPTY
     if (cause instanceof Failure) throw cause
     throw unreadable(path, cause)
   }
+}
+
+/** The table that a document holds. @throws Failure `format-newer` | `setting-invalid` */
+export function parseMountpathTable(text: string, path: string): MountpathTable {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+  return tableOf(value, path)
 }
 
 /** Replaces the table, on disk when the promise resolves; does nothing without a path. */
@@ -81,7 +92,7 @@ export async function writeMountpathTable(
   await replaceFile(path, `${JSON.stringify(document, undefined, 2)}\n`)
 }
 
-function parseTable(value: unknown, path: string): MountpathTable {
+function tableOf(value: unknown, path: string): MountpathTable {
   const { format, rows, detached } = fieldsOf(value)
   if (typeof format === 'number' && format > MOUNTPATH_TABLE_FORMAT) {
     throw new Failure(
