@@ -294,3 +294,27 @@ test('requests that still hang from before an outage make no new one', async () 
   enter().end()
   expect(states).toEqual(['open', 'ramp', 'closed'])
 })
+
+test('a probe that does not even heed its signal holds up no other', async () => {
+  let probeCount = 0
+  const deaf = new Circuit('s3://deaf', {
+    ...CIRCUIT_DEFAULTS,
+    clock,
+    random: () => 1,
+    probe: () => {
+      probeCount += 1
+      return new Promise(() => undefined)
+    },
+  })
+  for (let at = 0; at < failuresMin; at++) {
+    const passage = deaf.enter({ answersSoon: true })
+    await clock.pass(failingForMs / failuresMin)
+    passage.end(down())
+  }
+  for (let round = 1; round <= 3; round++) {
+    await clock.pass(pauseMaxMs)
+    expect(() => deaf.refuseIfOpen()).toThrow('is not asked')
+    expect(probeCount).toBe(round)
+    await clock.pass(CIRCUIT_DEFAULTS.probeTimeoutMs)
+  }
+})

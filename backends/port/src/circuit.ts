@@ -224,7 +224,8 @@ export class Circuit {
       () => undefined,
     )
     try {
-      await this.#options.probe(timeout.signal)
+      // An adapter that waits for something else than its request would keep it open for ever.
+      await Promise.race([this.#options.probe(timeout.signal), whenAborted(timeout.signal)])
       this.#change('ramp')
     } catch (error) {
       if (isAnswer(error)) this.#change('ramp')
@@ -253,6 +254,12 @@ export class Circuit {
       },
     )
   }
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }
 
 /** True for the failure of a request that a circuit refused; repeating it at once is no use. */
