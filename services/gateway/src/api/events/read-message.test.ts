@@ -111,6 +111,16 @@ describe('S3', () => {
     expect(read(confirmation)).toEqual({ kind: 'confirmation', topic: 'arn', url })
   })
 
+  test.each([
+    'javascript:alert(1)',
+    'https://sns.example/\u001b[2J',
+    'no address',
+    `https://sns.example/${'x'.repeat(2048)}`,
+  ])('a confirmation that leads to %j is refused', (url) => {
+    const confirmation = { Type: 'SubscriptionConfirmation', TopicArn: 'arn', SubscribeURL: url }
+    expect(() => read(confirmation)).toThrow('SubscribeURL')
+  })
+
   test('EventBridge writes keys as they are', () => {
     const event = {
       version: '0',

@@ -10,6 +10,12 @@ export const EVENTS_MAX = 5000
 /** Envelopes around an event: a queue around a topic around a notification. */
 const ENVELOPES_MAX = 4
 
+/** Characters of a topic's name that are remembered; those of AWS have at most 320. */
+const TOPIC_LENGTH_MAX = 512
+
+/** An administrator is shown it, in a terminal too, and asked to open it. */
+const VISITABLE = /^https?:\/\/[\x21-\x7e]{1,2000}$/
+
 /**
  * Reads what the event services of the stores send, by its form: S3 notifications, also in envelopes
  * of SNS, SQS and Lambda; EventBridge; Pub/Sub; Event Grid and CloudEvents; and a plain form of our own.
@@ -74,7 +80,8 @@ function readTopic(reading: Reading, value: Json, depth: number): Asked | undefi
       return readInner(reading, textAt(value, 'Message'), depth)
     case 'SubscriptionConfirmation': {
       const url = textAt(value, 'SubscribeURL') ?? invalid('it has no SubscribeURL')
-      return { kind: 'confirmation', topic, url }
+      if (!VISITABLE.test(url)) invalid('its SubscribeURL is no web address')
+      return { kind: 'confirmation', topic: topic.slice(0, TOPIC_LENGTH_MAX), url }
     }
     case 'UnsubscribeConfirmation':
       return take(reading, [])
