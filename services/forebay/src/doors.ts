@@ -28,12 +28,14 @@ import { EventMetrics } from '@forebay/observe/event-metrics'
 import type { Logger } from '@forebay/observe/logger'
 import { type Metrics, renderMetrics } from '@forebay/observe/metrics'
 import type { RecentLines } from '@forebay/observe/recent-lines'
+import type { Tracing } from '@forebay/observe/tracing'
 import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { TargetPort } from '@forebay/peer/target-port'
 import type { LocalObjectStore } from '@forebay/target/store/local-store'
 import type { BackendPool } from './backend-pool.ts'
 import type { Door } from './listeners.ts'
 import type { CacheTotals } from './observers.ts'
+import { traceDoor } from './trace-door.ts'
 import { VERSION } from './version.ts'
 
 /** What the doors open onto. */
@@ -49,6 +51,7 @@ export interface DoorParts {
   readonly scrubber: ScrubPort
   readonly metrics: Metrics
   readonly accessLog: AccessLog | undefined
+  readonly tracing: Tracing | undefined
   readonly totals: CacheTotals
   backendRequests(): number
   /** What is wrong although the node serves, one sentence each. */
@@ -99,28 +102,45 @@ export async function openDoors(
     }),
     hostId: parts.identity.nodeId,
     native: router.handle,
-    refuseNative: (error, request, response) => new Exchange(v1, request, response).fail(error),
+    refuseNative: (error, request, response) =>
+      refuseNative(parts, new Exchange(v1, request, response), error),
   })
+  const door: Door = {
+    onRequest: (request, response) => {
+      if (!isOwnRequest(headerOf(request, VIA_HEADER), parts.identity.nodeId))
+        frontDoor.handle(request, response)
+      else
+        s3.refuse(ownRequest(), {
+          request,
+          response,
+          requestId: newRequestId(),
+          awaitsContinue: false,
+        })
+    },
+    onCheckContinue: frontDoor.handleContinue,
+    onCheckExpectation: frontDoor.handleExpectation,
+    onConnect: frontDoor.handleConnect,
+    onClientError: frontDoor.handleClientError,
+  }
   return {
     close: router.close,
-    door: {
-      onRequest: (request, response) => {
-        if (!isOwnRequest(headerOf(request, VIA_HEADER), parts.identity.nodeId))
-          frontDoor.handle(request, response)
-        else
-          s3.refuse(ownRequest(), {
-            request,
-            response,
-            requestId: newRequestId(),
-            awaitsContinue: false,
-          })
-      },
-      onCheckContinue: frontDoor.handleContinue,
-      onCheckExpectation: frontDoor.handleExpectation,
-      onConnect: frontDoor.handleConnect,
-      onClientError: frontDoor.handleClientError,
-    },
+    door: traceDoor(door, parts.tracing),
   }
+}
+
+/** Refusals before the router are told of by nobody else. */
+function refuseNative(parts: DoorParts, exchange: Exchange, error: unknown): void {
+  exchange.fail(error)
+  parts.tracing?.answered({
+    requestId: exchange.requestId,
+    operation: 'v1.refused',
+    status: exchange.response.statusCode,
+    errorCode: isFailure(error) ? error.code : 'internal',
+    bucket: undefined,
+    cache: undefined,
+    bytesIn: 0,
+    bytesOut: 0,
+  })
 }
 
 function headerOf(request: IncomingMessage, name: string): string | undefined {
@@ -168,6 +188,7 @@ function s3Context(parts: DoorParts, resolver: BucketResolver): S3Context {
 function countAnswer(parts: DoorParts, answered: Answered): void {
   parts.metrics.countRequest(answered.operation, answered.status, answered.durationMs / 1000)
   parts.accessLog?.add(answered)
+  parts.tracing?.answered(answered)
 }
 
 function report(logger: Logger, error: unknown, requestId: string): void {

@@ -20,6 +20,7 @@ import { LoopMonitor } from '@forebay/observe/loop-monitor'
 import { Metrics } from '@forebay/observe/metrics'
 import type { RecentLines } from '@forebay/observe/recent-lines'
 import { connectSpending } from '@forebay/observe/spending-metrics'
+import { openTracing } from '@forebay/observe/tracing'
 import { MOUNTPATH_TABLE_NAME } from '@forebay/target/mountpaths/mountpath-table'
 import { createObjectContext } from '@forebay/target/objects/create-target'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-bucket'
@@ -36,6 +37,7 @@ import { Listeners } from './listeners.ts'
 import { createObjectObserver, createStoreObserver } from './observers.ts'
 import { createScrubber } from './open-scrubber.ts'
 import { checkEndpoint } from './self-check.ts'
+import { traceTarget } from './trace-target.ts'
 import { VERSION } from './version.ts'
 import { wrapBackends } from './wrap-backends.ts'
 
@@ -102,7 +104,7 @@ async function open(opening: Opening): Promise<RunningNode> {
   const table = await openTable(settings, identity, logger)
   useTable(late, table, store)
 
-  const { observer, wrap } = await openCounting(opening, { metrics, table })
+  const { observer, wrap, tracing } = await openCounting(opening, { metrics, table, identity })
   const listeners = new Listeners({
     onTlsFailure: (error) =>
       logger.error({ err: error }, 'the new certificate cannot be used; the old one stays'),
@@ -140,13 +142,14 @@ async function open(opening: Opening): Promise<RunningNode> {
     logger,
     recent: opening.recent,
     identity,
-    target,
+    target: traceTarget(target, tracing),
     table,
     pool,
     store,
     scrubber,
     metrics,
     accessLog,
+    tracing,
     totals: observer.totals,
     backendRequests: wrap.requestCount,
     troubles: () => [...wrap.troubles(), ...store.mountpaths.troubles()],
@@ -162,19 +165,32 @@ async function open(opening: Opening): Promise<RunningNode> {
   return { endpoint: listeners.endpoint, stop: () => stop(opening, { listeners, target, state }) }
 }
 
-/** Who counts what clients are answered and what stores are asked, and what that costs. */
+/** Who counts what clients are answered and what stores are asked, what that costs, and who traces it. */
 async function openCounting(
   { settings, logger, closers }: Opening,
-  { metrics, table }: { readonly metrics: Metrics; readonly table: EmbeddedBucketTable },
+  parts: {
+    readonly metrics: Metrics
+    readonly table: EmbeddedBucketTable
+    readonly identity: ClusterIdentity
+  },
 ) {
+  const { metrics, table, identity } = parts
   const clock = systemClock
+  const tracing = await openTracing({
+    ...settings.tracing,
+    version: VERSION,
+    nodeId: identity.nodeId,
+    logger,
+  })
+  if (tracing !== undefined) closers.push(() => tracing.close())
   const books = await AccountBooks.open({ settings, clock, logger, buckets: () => table.list() })
   closers.push(() => books.close())
   connectSpending(metrics.registry, () => books.accounts)
   const observer = createObjectObserver(metrics, logger, (bucket, requests, bytes) =>
     books.answered(bucket, requests, bytes),
   )
-  return { observer, wrap: wrapBackends({ settings, metrics, logger, clock, books }) }
+  const wrap = wrapBackends({ settings, metrics, logger, clock, books, tracing })
+  return { observer, wrap, tracing }
 }
 
 /** Which buckets are native is known only now: a mountpath that was being emptied is emptied further. */

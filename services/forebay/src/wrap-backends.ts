@@ -8,7 +8,9 @@ import type { Settings } from '@forebay/config/schema'
 import type { BackendBinding } from '@forebay/model/bucket'
 import type { Logger } from '@forebay/observe/logger'
 import type { BackendOutcome, BackendTallies, Metrics } from '@forebay/observe/metrics'
+import type { Tracing } from '@forebay/observe/tracing'
 import type { AccountBooks } from './account-books.ts'
+import { traceBackend } from './trace-backend.ts'
 
 export interface WrapOptions {
   readonly settings: Settings
@@ -16,6 +18,7 @@ export interface WrapOptions {
   readonly logger: Logger
   readonly clock: Clock
   readonly books: AccountBooks
+  readonly tracing: Tracing | undefined
 }
 
 /** Puts limits, deadlines, retries and counting around backends, and knows how they do. */
@@ -27,7 +30,7 @@ export interface WrappedBackends {
 }
 
 export function wrapBackends(options: WrapOptions): WrappedBackends {
-  const { settings, metrics, logger, clock, books } = options
+  const { settings, metrics, logger, clock, books, tracing } = options
   const { limits } = settings.backends
   let requestCount = 0
   const circuits = new Map<string, Circuit>()
@@ -49,8 +52,8 @@ export function wrapBackends(options: WrapOptions): WrappedBackends {
       ...[...circuits].filter(([, { state }]) => state !== 'closed').map(describeTrouble),
       ...books.troubles(),
     ],
-    wrap: (backend, binding) =>
-      composeBackend(backend, {
+    wrap: (backend, binding) => {
+      const composed = composeBackend(backend, {
         ...COMPOSITION_DEFAULTS,
         clock,
         random: Math.random,
@@ -72,9 +75,14 @@ export function wrapBackends(options: WrapOptions): WrappedBackends {
         watch: (circuit) => void circuits.set(backend.name, circuit),
         circuitChanged: (state) =>
           logger.warn({ backend: backend.name, state }, 'the way to a backend changed'),
-        repeated: () => metrics.countBackendRetry(backend.name),
+        repeated: () => {
+          metrics.countBackendRetry(backend.name)
+          tracing?.repeated()
+        },
         observe: (request) => observe(backend.name, request),
-      }),
+      })
+      return traceBackend(composed, tracing)
+    },
   }
 }
 

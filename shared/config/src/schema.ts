@@ -2,6 +2,7 @@ import { EVENTS_SCHEMA } from './schema-events.ts'
 import { mountpathHealth } from './schema-mountpath-health.ts'
 import { budgetSchema, priceSchema } from './schema-prices.ts'
 import { SCRUB_SCHEMA } from './schema-scrub.ts'
+import { TRACING_SCHEMA } from './schema-tracing.ts'
 import {
   boolean,
   byteRate,
@@ -423,6 +424,7 @@ export const SCHEMA = {
       doc: 'Delay of the event loop (p99 of ten seconds) that is logged as a warning.',
     }),
   },
+  tracing: TRACING_SCHEMA,
   shutdown: {
     drainTimeout: duration({
       default: 30_000,

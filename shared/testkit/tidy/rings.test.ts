@@ -75,6 +75,7 @@ const RESTRICTED: Readonly<Record<string, readonly RegExp[]>> = {
   yaml: [/^shared\/config\//],
   pino: [/^shared\/observe\//],
   'prom-client': [/^shared\/observe\//],
+  '@opentelemetry': [/^shared\/observe\//],
   'fast-xml-parser': [/^shared\/s3\//],
   commander: [/^services\/cli\//],
   vite: [/^services\/console\/src\/build\.ts$/],
