@@ -54,8 +54,7 @@ export async function removeEntry(
     await failpoint('remove:journalled')
     if (record !== undefined) {
       context.policies.removed(placeOf(record), why === 'evict')
-      if (home === undefined) context.missed.removed(record, sequence)
-      else await removeFile(context, home, record)
+      await leavePlace(context, record, { sequence, told: drive })
     }
     await failpoint('remove:unlinked')
   } catch (error) {
@@ -71,6 +70,30 @@ export async function removeEntry(
   })
   await failpoint('remove:indexed')
   return true
+}
+
+/**
+ * Takes the version from where it lies. Its mountpath may have left or come back while the tombstone
+ * was written: one that has no tombstone in its own journal is told too.
+ */
+async function leavePlace(
+  context: StoreContext,
+  record: ObjectRecord,
+  { sequence, told }: { readonly sequence: number; readonly told: Drive },
+): Promise<void> {
+  const home = context.driveByNumber.get(record.location.mountpath)
+  if (home === undefined) {
+    context.missed.removed(record, sequence)
+    return
+  }
+  await removeFile(context, home, record)
+  if (home === told) return
+  const { bucketId, key, location } = record
+  const { path, inode } = location
+  await home.journal.note(
+    { kind: 'remove', bucketId, key, sequence, path, inode, why: 'moved', settle: false },
+    false,
+  )
 }
 
 /** Takes the file's name away and forgets its descriptor; those who have it open keep reading. */
