@@ -10,7 +10,7 @@ import { errorCode } from '../store/journal.ts'
 import { OWN } from '../store/mountpath.ts'
 import { RESERVED_NAME } from '../store/naming.ts'
 import { appliedPosition } from '../store/record-index.ts'
-import { beginState, dropTorn, noteTorn, replayJournal } from '../store/recover.ts'
+import { beginState, dropTorn, noteTorn, replayJournal, replayRemovals } from '../store/recover.ts'
 import { Replay, unlinkIf } from '../store/recovery.ts'
 import { sweepPage } from '../store/scan.ts'
 import type { Drive, StoreContext } from '../store/store-context.ts'
@@ -39,11 +39,13 @@ export async function takeBack(
   if (replay !== 'none') {
     const reader = new Replay({ drives, copies: [], observer: context.observer })
     await replayJournal(context, { drive, from }, reader)
+    for (const other of context.drives) await replayRemovals(other, reader)
     torn.push(...(await reader.resolve(index)))
   }
   await noteTorn(context, torn)
   await index.settled()
   if (replay !== 'none') drive.journal.applied(from)
+  doubtEarlier(context, drive)
   await beginState(context, drive)
   await failpoint('return:judged')
   await compact(context, drive, signal)
@@ -55,6 +57,14 @@ export async function takeBack(
   await index.persistPositions()
   await index.databases.root.flushed
   await failpoint('return:compacted')
+}
+
+/**
+ * Makes what a backend confirmed until now count for nothing: events, listings and answers that came
+ * while the mountpath was away found none of its copies to make stale (rule 9).
+ */
+export function doubtEarlier(context: StoreContext, drive: Drive): void {
+  drive.state = { ...drive.state, suspectBelow: context.sequence.next }
 }
 
 /** Tells a mountpath what it lost since the index was asked, in its journal and on its disk. */

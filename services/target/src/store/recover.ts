@@ -120,6 +120,23 @@ export async function replayJournal(
   }
 }
 
+/**
+ * Hands the removals of a journal in use on to the replay of one that comes back: what was deleted
+ * while that was away must not return with it.
+ */
+export async function replayRemovals(drive: Drive, replay: Replay): Promise<void> {
+  const { journal, mountpath } = drive
+  const last = await journal.rotate()
+  for (const segment of listSegments(join(mountpath.root, OWN.journal))) {
+    if (segment.number > last) continue
+    scanSegment(segment, 0, (entry) => {
+      if (entry.kind === 'remove') replay.takeRemoval(entry, drive)
+      else if (entry.kind === 'drop-bucket') replay.take(entry, drive)
+    })
+    await turn()
+  }
+}
+
 function checkFormat(format: number, path: string): void {
   if (format <= JOURNAL_FORMAT) return
   throw new Failure(

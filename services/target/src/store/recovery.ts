@@ -108,6 +108,16 @@ export class Replay {
   }
 
   /**
+   * Takes a removal from a journal that is not replayed: it counts against older puts of the same key,
+   * and for nothing else. To be called when every journal that is replayed was taken.
+   */
+  takeRemoval(entry: Remove, from: Drive): void {
+    const history = this.#histories.get(entryId(entry.bucketId, entry.key))
+    // Its file and its mark are the other journal's affair, and long settled.
+    history?.removes.push({ entry: { ...entry, path: '', inode: 0, settle: false }, from })
+  }
+
+  /**
    * Brings index and files to what the journals say. The caller waits for the index.
    *
    * @returns records that an unclean boot took
