@@ -17,7 +17,7 @@ import { dropRecords, type Holding, holdingOf } from './holding.ts'
 import { checkLosesNothing, checkRoom, whyNeeded } from './may-leave.ts'
 import { type MountpathRow, writeMountpathTable } from './mountpath-table.ts'
 import { type Listed, newRow, whyAway } from './open-listed.ts'
-import { takeBack, tellMissed } from './take-back.ts'
+import { doubtEarlier, takeBack, tellMissed } from './take-back.ts'
 
 /** What the mountpaths of a store are made of. */
 export interface MountpathParts {
@@ -218,8 +218,10 @@ export class Mountpaths {
     await Promise.all([...this.#drains.values()].map(({ done }) => done))
     await this.#last
     // A disk that hangs is left to the end of the process.
-    const late = this.#parts.context.clock.sleep(CLOSE_WAIT_MS)
+    const done = new AbortController()
+    const late = this.#parts.context.clock.sleep(CLOSE_WAIT_MS, done.signal).catch(() => undefined)
     await Promise.race([Promise.all(this.#closing.values()), late])
+    done.abort()
   }
 
   async #leave(path: string, next: 'detach' | 'disable', { force }: LeaveOptions): Promise<Left> {
@@ -299,13 +301,17 @@ export class Mountpaths {
       })
       await failpoint('return:written')
       await tellMissed(context, drive)
+      doubtEarlier(context, drive)
       table.add(drive)
-      // Times of validation from before a loss of power count for nothing now.
+      // Times of validation from before count for nothing now.
       context.index.clearCache()
+      // What was removed while the disk was told.
+      await tellMissed(context, drive)
       drive.trash.empty()
       return enabled
     } catch (error) {
       if (this.#rows.get(path)?.state === 'enabled') await this.#update(row).catch(() => undefined)
+      if (drive !== undefined) table.remove(drive)
       await drive?.journal.close().catch(() => undefined)
       await mountpath.close()
       throw error
@@ -347,6 +353,11 @@ export class Mountpaths {
     try {
       await drive.trash.stop()
       await drive.journal.close()
+      // Commits in its journal go on to their end: at its return the index says what stands.
+      while (drive.inFlight.size > 0 && !this.#stop.signal.aborted) {
+        await context.clock.sleep(LAST_COMMITS_LOOK_MS)
+      }
+      await context.index.settled()
       await writeSyncMark(context, drive, true)
     } catch (error) {
       const code = errorCode(error) ?? 'failed'
@@ -397,12 +408,22 @@ export class Mountpaths {
   async #drained(drive: Drive, progress: DrainProgress): Promise<void> {
     const row = this.#rowOf(drive)
     if (row?.state !== 'draining' || this.#stop.signal.aborted) return
+    // It was enabled and has to leave once more since: the later round goes by what came meanwhile.
+    if (this.#drains.has(row.number)) return
+    if (this.#parts.context.index.mountpathTally(row.number).objects > 0) {
+      this.#startDrain(drive)
+      return
+    }
     await failpoint('drain:emptied')
     const { next, path } = row
     await this.#takeOut(drive, { ...row, state: 'disabled', reason: 'by order' })
     await this.#closing.get(row.number)
     this.#tell('mountpath-disabled', { mountpath: path, ...progress })
-    if (next === 'detach') await this.#forget(row)
+    if (next !== 'detach') return
+    // A write that outlasted the wait for the last writers may have ended there after all.
+    const { objectCount } = await holdingOf(this.#parts.context, row.number)
+    if (objectCount === 0) await this.#forget(row)
+    else this.#tell('drain-failed', { mountpath: path, reason: 'it has objects once more' })
   }
 
   /** Nothing is lost: what could not be moved stays in service where it is. */
@@ -466,6 +487,9 @@ export class Mountpaths {
 
 /** Times of coming back that are remembered. */
 const RETURNS_KEPT = 16
+
+/** How often it is looked whether the last commits of a mountpath that left are done, ms. */
+const LAST_COMMITS_LOOK_MS = 10
 
 /** How long a store that closes waits for disks that left, ms. */
 const CLOSE_WAIT_MS = 2000
