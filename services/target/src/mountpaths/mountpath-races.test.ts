@@ -142,3 +142,24 @@ test('what was deleted before the index was built without a mountpath does not r
     expect(read(store, 7, key), key).toBe(isGone ? undefined : key)
   }
 })
+
+test('a copy whose mountpath leaves between look-up and opening is read anew, not refused', async () => {
+  const store = await open()
+  for (const key of KEYS) {
+    await put(store, { bucket: NATIVE, key, text: key })
+    await put(store, { bucket: CACHED, key, text: key }, LAZY)
+  }
+  const found = (bucketId: number) => {
+    const key = KEYS.find((one) => isOn(store, 'b', [bucketId, one])) ?? ''
+    const record = store.get(bucketId, key)
+    if (record === undefined) throw new Error('no record')
+    return record
+  }
+  const native = found(7)
+  const copy = found(8)
+  await store.mountpaths.disable(at('b'), { force: true })
+  expect(store.open(copy)).toBeUndefined()
+  expect(store.get(8, copy.key)).toBeUndefined()
+  expect(() => store.open(native)).toThrow(/out of service/)
+  expect(opened?.events.some(({ event }) => event === 'record-corrupt')).toBe(false)
+})

@@ -75,8 +75,11 @@ export class LocalObjectStore implements ObjectStore {
     const lease = this.context.files.lease(record) ?? this.#openMoved(record)
     if (lease !== undefined) return lease
     const { mountpath } = record.location
-    if (!this.context.driveByNumber.has(mountpath)) throw this.mountpaths.awayFailure(mountpath)
-    this.#reportCorrupt(record)
+    if (this.context.driveByNumber.has(mountpath)) this.#reportCorrupt(record)
+    // Its mountpath left since it was looked up: of a copy the backend has the bytes.
+    else if (this.context.bucketOf(record.bucketId)?.backend === undefined) {
+      throw this.mountpaths.awayFailure(mountpath)
+    }
     return undefined
   }
 
