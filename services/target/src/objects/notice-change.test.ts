@@ -54,6 +54,19 @@ describe('revalidate: event', () => {
     expect(rig.reads.at(-1)).toBe('miss')
   })
 
+  test('an event counts for a copy whose time to live is over, should that become longer', async () => {
+    const revalidate = { kind: 'never' } as const
+    rig = await Rig.open(cachedBucket({ revalidate, ttls: [{ prefix: '', ttlMs: 1000 }] }))
+    rig.remote.put('remote', 'a', 'old')
+    await rig.get('a')
+    await rig.idle()
+    rig.clock.shiftMs += 2000
+    rig.remote.put('remote', 'a', 'new')
+    expect(await tell(await told())).toBe('stale')
+    rig.bucket = cachedBucket({ revalidate })
+    expect(await text()).toBe('new')
+  })
+
   test('an event of the version that is cached changes nothing', async () => {
     await openWith('old')
     expect(await tell(await told())).toBe('current')

@@ -44,7 +44,11 @@ async function noteKey(
   const isKnown = context.fills.opening(keyId) === undefined
   if (isKnown && held.length > 0 && held.every((pin) => isThat(now, pin))) return 'current'
   raiseKey(context, keyId)
-  if (record === undefined) return 'stale'
+  if (record === undefined) {
+    // A copy may be there that is not served now, and would be by a longer time to live.
+    context.store.expire(bucket.id, key)
+    return 'stale'
+  }
   if (changesUnseen(now, record.pin)) {
     await context.store.remove(bucket.id, key, { sync: false, settle: false, why: 'stale' })
   } else {
