@@ -1,3 +1,6 @@
+// First: the packages below start the thread pool while they load.
+import './early.ts'
+
 import { writeSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,7 +12,6 @@ import { type Environment, failpointPlan, readEnvironment } from '@forebay/confi
 import { parseSettingFlags, SETTING_FLAGS } from '@forebay/config/flags'
 import { loadSettings } from '@forebay/config/load'
 import type { Settings } from '@forebay/config/schema'
-import { sizeThreadPool } from '@forebay/config/thread-pool'
 import { createLogger, flushLogger, type Logger } from '@forebay/observe/logger'
 import { RecentLines } from '@forebay/observe/recent-lines'
 import { registerSecret } from '@forebay/observe/secrets'
@@ -30,7 +32,6 @@ const SECOND_SIGNAL_MS = 1000
  */
 export async function runNode(argv: readonly string[]): Promise<number> {
   const startedMs = performance.now()
-  sizeThreadPool()
   // Bodies are memory outside the heap; counted in its limits, each cold read of 1 GiB made V8 collect
   // the whole heap some fifty times, half of its CPU.
   v8.setFlagsFromString('--external-memory-accounted-in-global-limit')
