@@ -318,3 +318,20 @@ test('a probe that does not even heed its signal holds up no other', async () =>
     await clock.pass(CIRCUIT_DEFAULTS.probeTimeoutMs)
   }
 })
+
+test('it tells how long nothing was wanted of the store, so that what nobody asks for is no trouble', async () => {
+  await clock.pass(500)
+  enter().end()
+  await clock.pass(60_000)
+  expect(circuit.idleForMs).toBe(60_000)
+  for (let at = 0; at < failuresMin; at++) {
+    const passage = enter()
+    await clock.pass(failingForMs / failuresMin)
+    passage.end(down())
+  }
+  await clock.pass(60_000)
+  expect(circuit.idleForMs).toBeGreaterThanOrEqual(60_000)
+  // Who is refused wants something, too.
+  expect(() => circuit.refuseIfOpen()).toThrow('is not asked')
+  expect(circuit.idleForMs).toBe(0)
+})

@@ -74,6 +74,7 @@ export class Circuit {
   #lastAnswerMs = 0
   #lastError: unknown
   #openedMs = 0
+  #askedMs = 0
   #pauseMs = 0
   #untilMs = 0
   #probing = false
@@ -95,9 +96,16 @@ export class Circuit {
     return this.#state === 'closed' ? 0 : this.#options.clock.monotonic() - this.#openedMs
   }
 
+  /** Milliseconds since anything was last wanted of the store: nobody else finds out how it does. */
+  get idleForMs(): number {
+    return this.#options.clock.monotonic() - this.#askedMs
+  }
+
   /** @throws Failure `backend-unreachable` | `backend-throttled` while requests are refused */
   refuseIfOpen(): void {
-    if (this.#state === 'open') throw this.#refuse()
+    if (this.#state !== 'open') return
+    this.#askedMs = this.#options.clock.monotonic()
+    throw this.#refuse()
   }
 
   /** @throws Failure `backend-unreachable` | `backend-throttled` while requests are refused */
@@ -107,6 +115,7 @@ export class Circuit {
     if (this.#state === 'ramp' && this.#isFull()) throw this.#refusal()
     const epoch = this.#epoch
     const startedMs = this.#options.clock.monotonic()
+    this.#askedMs = startedMs
     const wait = { startedMs, ...(entering.cut === undefined ? {} : { cut: entering.cut }) }
     if (entering.answersSoon) this.#waiting.add(wait)
     if (this.#state === 'ramp') this.#returning.add(wait)

@@ -27,7 +27,7 @@ async function listen(
   return { origin: `http://127.0.0.1:${address.port}`, connectionCount: () => connections }
 }
 
-function send(origin: string, keepAfterHead: boolean, method = 'HEAD') {
+function send(origin: string, keepAfterHead: boolean, method: 'HEAD' | 'GET' = 'HEAD') {
   return exchange(agent, {
     ...{ method, origin, target: '/k', headers: {}, keepAfterHead },
     signal: new AbortController().signal,

@@ -29,12 +29,21 @@ export interface WrappedBackends {
   troubles(): readonly string[]
 }
 
+/** How long the state of a circuit of which nothing is wanted is still told, ms: its bucket may be gone. */
+const IDLE_TOLD_MAX_MS = 10 * 60_000
+
 export function wrapBackends(options: WrapOptions): WrappedBackends {
   const { settings, metrics, logger, clock, books, tracing } = options
   const { limits } = settings.backends
   let requestCount = 0
   const circuits = new Map<string, Circuit>()
-  metrics.connectCircuits(() => circuits)
+  const told = (): ReadonlyMap<string, Circuit> =>
+    new Map(
+      [...circuits].filter(
+        ([, { state, idleForMs }]) => state === 'closed' || idleForMs < IDLE_TOLD_MAX_MS,
+      ),
+    )
+  metrics.connectCircuits(told)
   const tallies = new Map<string, BackendTallies>()
   const observe = (backend: string, request: MeteredRequest): void => {
     requestCount += 1
@@ -49,7 +58,7 @@ export function wrapBackends(options: WrapOptions): WrappedBackends {
   return {
     requestCount: () => requestCount,
     troubles: () => [
-      ...[...circuits].filter(([, { state }]) => state !== 'closed').map(describeTrouble),
+      ...[...told()].filter(([, { state }]) => state !== 'closed').map(describeTrouble),
       ...books.troubles(),
     ],
     wrap: (backend, binding) => {
