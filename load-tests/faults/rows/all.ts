@@ -9,13 +9,18 @@ import { fullDisk } from './full-disk.ts'
 import { massDelete } from './mass-delete.ts'
 import { littleMemory } from './memory.ts'
 import type { FaultRow } from './row.ts'
+import { hungDisk, slowDisk } from './slow-disks.ts'
 import { failingSyncs } from './syncs.ts'
+import { unreadableDisk } from './unreadable-disk.ts'
 
 /** Rows of the table of faults that concern one node, by their numbers. */
 export const ROWS: readonly FaultRow[] = [
   ...SHOWN_ELSEWHERE,
   fullDisk,
+  unreadableDisk,
   failingSyncs,
+  slowDisk,
+  hungDisk,
   bursts,
   silence,
   spoiltBodies,
