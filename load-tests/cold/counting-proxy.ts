@@ -7,8 +7,8 @@ export class CountingProxy {
   readonly #originPort: number
   /** Bytes that the origin sent, heads included. */
   bytesFromOrigin = 0
-  /** Connections that were made. */
-  connections = 0
+  /** Connections by which bytes came since it was cleared; an idle one may be taken again. */
+  readonly used = new Set<Socket>()
   /** Bytes a second of each connection from the origin; 0 = as fast as it goes. */
   bytesPerSecond = 0
 
@@ -33,7 +33,6 @@ export class CountingProxy {
   }
 
   #join(client: Socket): void {
-    this.connections += 1
     const origin = connect(this.#originPort, '127.0.0.1')
     for (const socket of [client, origin]) {
       this.#sockets.add(socket)
@@ -52,6 +51,7 @@ export class CountingProxy {
 
   #forward(chunk: Buffer, ends: { readonly origin: Socket; readonly client: Socket }): void {
     this.bytesFromOrigin += chunk.length
+    this.used.add(ends.origin)
     const full = !ends.client.write(chunk)
     if (this.bytesPerSecond > 0) {
       ends.origin.pause()
