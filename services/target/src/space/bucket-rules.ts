@@ -43,8 +43,11 @@ const NO_RULES: BucketRules = Object.freeze({
 /** The rules of a bucket, made once for each row of the bucket table. */
 export function rulesOf(bucket: BucketRecord | undefined): BucketRules {
   if (bucket === undefined) return NO_RULES
-  const rules = known.get(bucket) ?? makeRules(bucket)
-  known.set(bucket, rules)
+  let rules = known.get(bucket)
+  if (rules === undefined) {
+    rules = makeRules(bucket)
+    known.set(bucket, rules)
+  }
   return rules
 }
 

@@ -61,6 +61,8 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   isExpired(bucketId: number, key: string): boolean {
+    // Asked of every key that is not here: nearly all buckets need no look-up for it.
+    if (rulesOf(this.context.bucketOf(bucketId)).ttls.isEmpty) return false
     const record = this.context.index.current(bucketId, key)
     return record !== undefined && this.#hasExpired(record)
   }
