@@ -5,9 +5,14 @@
 export class Mending {
   readonly #keys = new Map<string, Promise<void>>()
 
-  /** What to wait for before the key's entry is used; undefined for nearly all keys. */
+  /** False nearly always: then no key has to be looked up. */
+  get isAny(): boolean {
+    return this.#keys.size > 0
+  }
+
+  /** What to wait for before the key's entry is used. */
   of(keyId: string): Promise<void> | undefined {
-    return this.#keys.size === 0 ? undefined : this.#keys.get(keyId)
+    return this.#keys.get(keyId)
   }
 
   /** Runs `work`; who waits hears when it is over, not how it ended. */

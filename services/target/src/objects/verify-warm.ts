@@ -7,7 +7,7 @@ import type { BlockTable, ObjectRecord } from '../store/contract.ts'
 import { abortable } from './abortable.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { dropCorrupt } from './drop-corrupt.ts'
-import { expectedDigest } from './expected-digest.ts'
+import { storedDigest } from './expected-digest.ts'
 import { digestFile } from './file-digest.ts'
 import { sameVersion } from './same-version.ts'
 import { wantedRange } from './wanted-range.ts'
@@ -49,7 +49,9 @@ export function doubtOf(
   request: ReadRequest,
   record: ObjectRecord,
 ): Promise<boolean> | undefined {
-  const mending = context.mending.of(keyIdOf(request.bucket, request.key))
+  const mending = context.mending.isAny
+    ? context.mending.of(keyIdOf(request.bucket, request.key))
+    : undefined
   if (mending !== undefined) return abortable(mending, request.signal).then(() => false)
   if (!context.propertiesOf(request.bucket).verifyWarm) return undefined
   return verifyWarm(context, request, record)
@@ -85,18 +87,17 @@ async function isWholeIntact(
   request: ReadRequest,
   record: ObjectRecord,
 ): Promise<boolean> {
-  const { attributes, contentXxh64 } = record
-  const stated = expectedDigest(attributes)
-  const algorithm = contentXxh64 === undefined ? stated?.algorithm : 'xxh64'
+  const { attributes } = record
+  const known = storedDigest(record)
   const now = context.clock.monotonic()
   const isRange = wantedRange(request, attributes).kind === 'range'
-  if (algorithm === undefined || (isRange && context.verified.has(record, now))) return true
+  if (known === undefined || (isRange && context.verified.has(record, now))) return true
   const lease = context.store.open(record)
   // What to do about a file that is not there the caller knows.
   if (lease === undefined) return true
   try {
-    const digests = await digestFile(lease.fd, attributes.sizeBytes, [algorithm])
-    const intact = digests.get(algorithm) === (contentXxh64 ?? stated?.hex)
+    const digests = await digestFile(lease.fd, attributes.sizeBytes, [known.algorithm])
+    const intact = digests.get(known.algorithm) === known.hex
     if (intact) context.verified.add(record, now)
     return intact
   } catch (error) {

@@ -1,8 +1,7 @@
 import { crc32c } from '@forebay/base/digest'
 import { createDigester } from '@forebay/base/hash/digester'
-import type { Checksum } from '@forebay/model/checksum'
 import type { DamageKind } from '@forebay/peer/scrub-port'
-import { expectedDigest } from '../objects/expected-digest.ts'
+import { storedDigest } from '../objects/expected-digest.ts'
 import type { BlockTable, ObjectRecord } from '../store/contract.ts'
 import type { Drive } from '../store/store-context.ts'
 import { type EntryFile, isUnreadable, openEntry, SCRUB_SLICE_BYTES } from './entry-file.ts'
@@ -54,7 +53,7 @@ async function checkWhole(
   options: CheckOptions,
 ): Promise<Verdict> {
   const { sizeBytes } = record.attributes
-  const known = knownChecksum(record)
+  const known = storedDigest(record)
   const algorithm = known?.algorithm ?? 'xxh64'
   const digester = createDigester([algorithm], { expectedBytes: sizeBytes })
   try {
@@ -71,13 +70,6 @@ async function checkWhole(
   } finally {
     digester.abandon()
   }
-}
-
-/** What the bytes are compared with. */
-function knownChecksum(record: ObjectRecord): Pick<Checksum, 'algorithm' | 'hex'> | undefined {
-  const { contentXxh64 } = record
-  if (contentXxh64 !== undefined) return { algorithm: 'xxh64', hex: contentXxh64 }
-  return expectedDigest(record.attributes)
 }
 
 async function checkBlocks(
@@ -118,6 +110,5 @@ async function readNext(
 ): Promise<Buffer> {
   const length = Math.min(SCRUB_SLICE_BYTES, range.end - range.offset)
   await beforeRead({ bytes: length, files: 0 })
-  const bytes = await file.read(range.offset, signal)
-  return bytes.length > length ? bytes.subarray(0, length) : bytes
+  return file.read({ offset: range.offset, lengthBytes: length }, signal)
 }

@@ -39,14 +39,18 @@ export class EntryFile {
   }
 
   /**
-   * Bytes from `offset` on, at most a slice; good until the next read.
+   * The bytes of a range, fewer where the file ends; good until the next read.
    *
-   * @param offset a multiple of 4 KiB
+   * @param range from a multiple of 4 KiB on, at most a slice
    * @throws Failure `disk-error` | `slow-down`
    */
-  async read(offset: number, signal: AbortSignal): Promise<Buffer> {
-    const bytesRead = await this.#gate.run(() => readAt(this.#fd, this.#buffer, offset), { signal })
-    return this.#buffer.subarray(0, bytesRead)
+  async read(
+    { offset, lengthBytes }: { readonly offset: number; readonly lengthBytes: number },
+    signal: AbortSignal,
+  ): Promise<Buffer> {
+    const pages = this.#buffer.subarray(0, Math.ceil(lengthBytes / PAGE_BYTES) * PAGE_BYTES)
+    const bytesRead = await this.#gate.run(() => readAt(this.#fd, pages, offset), { signal })
+    return pages.subarray(0, Math.min(bytesRead, lengthBytes))
   }
 
   close(): void {
