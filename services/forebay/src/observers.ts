@@ -111,13 +111,6 @@ const ALARMING: ReadonlySet<StoreEvent> = new Set([
   'mountpath-faulted',
   'mountpath-failing',
   'drain-failed',
-  'mountpath-attached',
-  'mountpath-detached',
-  'mountpath-disabled',
-  'mountpath-draining',
-  'mountpath-enabled',
-  'mountpath-faulted',
-  'drain-failed',
 ])
 
 /** Events that tell of damage on disk, and what was damaged. */
