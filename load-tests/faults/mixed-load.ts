@@ -1,6 +1,7 @@
 import { type BodyName, describeBytes, makeBody, sha1Of } from './bodies.ts'
 import { NATIVE, REMOTE } from './fault-node.ts'
 import { History } from './history.ts'
+import { isPart, isWhole } from './judge-answer.ts'
 import { Random } from './random.ts'
 import { type Answer, isDone, type S3Client } from './s3-client.ts'
 import type { S3Origin } from './s3-origin.ts'
@@ -237,33 +238,6 @@ export class MixedLoad {
 function sizeOf(random: Random): number {
   const below = random.pick([1, 20, 5000, 100_000, 100_000, 1_500_000, BODY_BYTES_MAX])
   return random.below(below + 1)
-}
-
-function isBody({ body }: Answer, name: BodyName): boolean {
-  return body.length === name.sizeBytes && body.equals(makeBody(name))
-}
-
-function isWhole(answer: Answer, name: BodyName | undefined): boolean {
-  if (name === undefined) return answer.status === 404
-  return answer.status === 200 && isBody(answer, name)
-}
-
-/** Whether the answer to a range is that of the version (RFC 9110 §14). */
-function isPart(
-  answer: Answer,
-  name: BodyName | undefined,
-  { first, last }: { readonly first: number; readonly last: number },
-): boolean {
-  if (name === undefined) return answer.status === 404
-  const { sizeBytes } = name
-  if (first >= sizeBytes) return answer.status === 416
-  const end = Math.min(last + 1, sizeBytes)
-  const told = `bytes ${first}-${end - 1}/${sizeBytes}`
-  return (
-    answer.status === 206 &&
-    answer.headers['content-range'] === told &&
-    answer.body.equals(makeBody(name).subarray(first, end))
-  )
 }
 
 function sameBytes(stored: Buffer | undefined, answer: Answer | undefined): boolean {

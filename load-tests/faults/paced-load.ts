@@ -1,6 +1,7 @@
 import { type BodyName, describeBytes, makeBody } from './bodies.ts'
 import { REMOTE } from './fault-node.ts'
 import { History, type Write } from './history.ts'
+import { isPart, isWhole } from './judge-answer.ts'
 import { Random } from './random.ts'
 import type { Answer, S3Client } from './s3-client.ts'
 
@@ -264,27 +265,6 @@ function judgeStatus(answer: Answer | undefined, expected: readonly number[]): O
   if (status < 500) return { kind: 'wrong', why: `unexpected ${status}: ${said}` }
   if (headers['retry-after'] !== undefined) return { kind: 'refused', status }
   return { kind: 'wrong', why: `${status} without Retry-After: ${said}` }
-}
-
-function isWhole(answer: Answer, name: BodyName | undefined): boolean {
-  if (name === undefined) return answer.status === 404
-  const { status, body } = answer
-  return status === 200 && body.length === name.sizeBytes && body.equals(makeBody(name))
-}
-
-/** Whether the answer to a range is that of the version (RFC 9110 §14). */
-function isPart(
-  answer: Answer,
-  name: BodyName | undefined,
-  { first, last }: { readonly first: number; readonly last: number },
-): boolean {
-  if (name === undefined) return answer.status === 404
-  const { sizeBytes } = name
-  if (first >= sizeBytes) return answer.status === 416
-  const end = Math.min(last + 1, sizeBytes)
-  const told = `bytes ${first}-${end - 1}/${sizeBytes}`
-  const same = answer.body.equals(makeBody(name).subarray(first, end))
-  return answer.status === 206 && answer.headers['content-range'] === told && same
 }
 
 function wheelOf(mix: Mix): readonly LoadOperation[] {

