@@ -259,6 +259,17 @@ export const CATALOGUE = {
   'disk-error': { status: 500, s3: 'InternalError', type: 'ErrMpathIO', retry: true },
   internal: { status: 500, s3: 'InternalError', type: 'ErrInternal', retry: true },
 
+  'job-not-found': { status: 404, s3: 'NoSuchJob', type: 'ErrNotFound', retry: false },
+  'job-state-invalid': { status: 409, s3: 'InvalidJobState', type: 'ErrBusy', retry: false },
+  /** The work was given to somebody else meanwhile; nothing more may be done under it. */
+  'job-lease-lost': { status: 503, s3: 'SlowDown', type: 'ErrBusy', retry: true },
+  'job-engine-unavailable': {
+    status: 503,
+    s3: 'ServiceUnavailable',
+    type: 'ErrUnavailable',
+    retry: true,
+  },
+
   'backend-unreachable': { status: 502, s3: 'BackendUnreachable', type: 'ErrBackend', retry: true },
   'backend-timeout': { status: 504, s3: 'BackendTimeout', type: 'ErrBackend', retry: true },
   'backend-throttled': { status: 503, s3: 'SlowDown', type: 'ErrTooManyRequests', retry: true },

@@ -10,6 +10,8 @@ const ORDER = [
   'peer',
   's3',
   'control',
+  'archive',
+  'jobs',
   'config',
   'observe',
   'client',
@@ -63,8 +65,15 @@ test('no relative import leaves its package', () => {
 /** Modules that only some folders may know, by the beginning of the path. */
 const RESTRICTED: Readonly<Record<string, readonly RegExp[]>> = {
   fastify: [/^shared\/http\//, /^services\/[^/]+\/src\/api\//],
-  lmdb: [/^services\/target\/src\/store\//],
-  msgpackr: [/^services\/target\/src\/store\//, /^shared\/wire\//],
+  lmdb: [/^services\/target\/src\/store\//, /^shared\/jobs\/src\/embedded\//],
+  msgpackr: [
+    /^services\/target\/src\/store\//,
+    /^shared\/wire\//,
+    /^shared\/jobs\/src\/embedded\//,
+  ],
+  bullmq: [/^shared\/jobs\/src\/bullmq\//],
+  ioredis: [/^shared\/jobs\/src\/bullmq\//],
+  typebox: [/^shared\/jobs\//, /^services\/gateway\/src\/api\//],
   undici: [/^backends\/[^/]+\//],
   '@aws-sdk': [/^backends\/s3\//],
   '@smithy': [/^backends\/s3\//],

@@ -1,0 +1,51 @@
+import type { Clock } from '@forebay/base/clock'
+import type { BucketTable } from '@forebay/control/bucket-table'
+import type { Lease, ListedStep } from '@forebay/jobs/engine'
+import type { JobItem, JobRecord, JsonObject } from '@forebay/jobs/job'
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { TargetPort } from '@forebay/peer/target-port'
+
+/** What kinds work with. */
+export interface JobContext {
+  readonly nodeId: string
+  readonly target: TargetPort
+  readonly buckets: BucketTable
+  readonly clock: Clock
+  /** The bucket of a job, as it is now. @throws Failure `bucket-not-found` */
+  bucketOf(job: JobRecord): BucketRecord
+  /** Node id of the owner of a key. */
+  ownerOf(bucket: BucketRecord, key: string): string
+}
+
+/** What became of one item. Failures are thrown. */
+export type ItemResult =
+  | { readonly kind: 'done'; readonly bytes: number }
+  /** `why` in a word or two, for people: `cached`, `changed`, `absent`. */
+  | { readonly kind: 'skipped'; readonly why: string }
+
+/**
+ * How the jobs of one kind are done. Works on one attempt of one job; keeps nothing between calls, since
+ * the next may be in another process.
+ */
+export interface KindWork {
+  /** Name in the catalogue of `@forebay/jobs`. */
+  readonly name: string
+  list(
+    context: JobContext,
+    step: {
+      readonly job: JobRecord
+      readonly cursor: string | undefined
+      readonly lease: Lease
+    },
+  ): Promise<ListedStep>
+  /** Must be right when it is done twice. Calls `lease.check()` right before each effect. */
+  apply(
+    context: JobContext,
+    work: { readonly job: JobRecord; readonly item: JobItem; readonly lease: Lease },
+  ): Promise<ItemResult>
+  /** The last step; may come more than once. */
+  end?(
+    context: JobContext,
+    step: { readonly job: JobRecord; readonly lease: Lease },
+  ): Promise<JsonObject | undefined>
+}

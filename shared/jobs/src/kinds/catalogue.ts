@@ -1,0 +1,11 @@
+import type { JobKind } from '../kind.ts'
+import { PREFETCH } from './prefetch.ts'
+
+/** Every kind of job, in the order in which they are shown. */
+export const JOB_KINDS: readonly JobKind[] = [PREFETCH]
+
+const BY_NAME: ReadonlyMap<string, JobKind> = new Map(JOB_KINDS.map((kind) => [kind.name, kind]))
+
+export function jobKind(name: string): JobKind | undefined {
+  return BY_NAME.get(name)
+}
