@@ -72,6 +72,7 @@ const RESTRICTED: Readonly<Record<string, readonly RegExp[]>> = {
     /^shared\/jobs\/src\/embedded\//,
   ],
   bullmq: [/^shared\/jobs\/src\/bullmq\//],
+  'lz4-napi': [/^shared\/archive\//],
   ioredis: [/^shared\/jobs\/src\/bullmq\//],
   typebox: [/^shared\/jobs\//, /^services\/gateway\/src\/api\//],
   undici: [/^backends\/[^/]+\//],
