@@ -1,3 +1,4 @@
+import type { Web } from '@forebay/backend-port/web'
 import type { Clock } from '@forebay/base/clock'
 import type { BucketTable } from '@forebay/control/bucket-table'
 import type { Lease, ListedStep } from '@forebay/jobs/engine'
@@ -5,12 +6,23 @@ import type { JobItem, JobRecord, JsonObject } from '@forebay/jobs/job'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { TargetPort } from '@forebay/peer/target-port'
 
+/** HuggingFace's hub, as the node is set to reach it. */
+export interface HubAccess {
+  /** Base URL without a slash at its end. Tokens are sent there and nowhere else. */
+  readonly endpoint: string
+  /** The token in an environment variable of the node; jobs store its name alone. */
+  tokenOf(variable: string): string | undefined
+}
+
 /** What kinds work with. */
 export interface JobContext {
   readonly nodeId: string
   readonly target: TargetPort
   readonly buckets: BucketTable
   readonly clock: Clock
+  /** Web servers that users name. */
+  readonly web: Web
+  readonly hub: HubAccess
   /** The bucket of a job, as it is now. @throws Failure `bucket-not-found` */
   bucketOf(job: JobRecord): BucketRecord
   /** Node id of the owner of a key. */
