@@ -1,0 +1,45 @@
+import type { Clock } from '@forebay/base/clock'
+import type { JobEngine } from '../engine.ts'
+
+/** An engine that was opened on a store: one process of one node. */
+export interface OpenEngine {
+  readonly engine: JobEngine
+  /**
+   * Ends it as SIGKILL does: nothing of it reaches the store any more, and nothing is given back. What
+   * it worked on is free when the time of its leases is over.
+   */
+  kill(): Promise<void>
+}
+
+/** One store of jobs, empty at first: a folder, or a prefix of a server. */
+export interface JobStore {
+  /** Of all engines of the store. */
+  readonly clock: Clock
+  /** Lets so much time pass, real or played, and everything run that follows from it. */
+  pass(ms: number): Promise<void>
+  open(nodeId: string): Promise<OpenEngine>
+  /** Overwrites with garbage what the store keeps of a job: its record, or its pages. */
+  spoil(jobId: string, what: 'record' | 'pages'): Promise<void>
+  /** Closes what is still open, and removes the store. */
+  close(): Promise<void>
+}
+
+/** How the suite reaches an engine, and in what engines differ. */
+export interface JobEngineHarness {
+  readonly name: string
+  /** Engines that may be open on one store at a time. */
+  readonly enginesMax: number
+  openStore(): Promise<JobStore>
+}
+
+export interface JobEngineCase {
+  readonly title: string
+  run(): Promise<void>
+}
+
+export interface Scenario {
+  readonly title: string
+  /** Engines that it opens at a time; 1 by default. */
+  readonly engines?: number | undefined
+  play(store: JobStore): Promise<void>
+}
