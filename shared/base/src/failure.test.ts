@@ -40,9 +40,10 @@ test('what a caller must change is never called retryable', () => {
   const clientErrors = Object.entries(CATALOGUE).filter(
     ([, { status, retry }]) => retry && status >= 400 && status < 500,
   )
-  // A conflict or a time-out passes by itself; no other 4xx does.
+  // A conflict, a time-out or too many of something passes by itself; no other 4xx does.
   expect(clientErrors.map(([code]) => code).sort()).toEqual([
     'conditional-conflict',
+    'jobs-too-many',
     'object-busy',
     'request-timeout',
   ])

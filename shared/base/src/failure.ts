@@ -261,6 +261,7 @@ export const CATALOGUE = {
 
   'job-not-found': { status: 404, s3: 'NoSuchJob', type: 'ErrNotFound', retry: false },
   'job-state-invalid': { status: 409, s3: 'InvalidJobState', type: 'ErrBusy', retry: false },
+  'jobs-too-many': { status: 429, s3: 'SlowDown', type: 'ErrTooManyRequests', retry: true },
   /** The work was given to somebody else meanwhile; nothing more may be done under it. */
   'job-lease-lost': { status: 503, s3: 'SlowDown', type: 'ErrBusy', retry: true },
   'job-engine-unavailable': {
