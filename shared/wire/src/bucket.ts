@@ -103,6 +103,31 @@ export function parseUname(uname: string): { readonly ref: BucketRef; readonly k
   }
 }
 
+/** A bucket as a text names it; without a provider: whichever has that name. */
+export interface NamedBucket {
+  readonly provider: Provider | undefined
+  readonly namespace: BucketRef['namespace']
+  readonly name: string
+}
+
+/**
+ * Reads `provider://name`, `provider://@uuid#ns/name`, or a name alone (also `fb://name`).
+ *
+ * @throws Failure `argument-invalid` | `bucket-name-invalid`
+ */
+export function parseBucketUrl(text: string): NamedBucket {
+  const match = /^(?:([a-z0-9]{1,16}):\/\/)?(?:([@#][^/]{0,128})\/)?([^/]+)\/?$/.exec(text)
+  if (match === null) {
+    throw new Failure('argument-invalid', `"${text.slice(0, 80)}" does not read provider://bucket`)
+  }
+  const [, scheme, namespace = '', name = ''] = match
+  return {
+    provider: scheme === undefined || scheme === 'fb' ? undefined : parseProvider(scheme),
+    namespace: parseNamespace(namespace),
+    name: checkBucketName(name),
+  }
+}
+
 /** A bucket as AIStore's lists and messages write it. */
 export function encodeBucket(ref: BucketRef): JsonObject {
   return {

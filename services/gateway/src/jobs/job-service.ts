@@ -1,0 +1,245 @@
+import type { Clock } from '@forebay/base/clock'
+import { Failure } from '@forebay/base/failure'
+import { KeyedLock } from '@forebay/base/keyed-lock'
+import type { JobEngine, JobFilter } from '@forebay/jobs/engine'
+import type { ItemFailure, JobOrder, JobRecord, JobSchedule, JobState } from '@forebay/jobs/job'
+import type { JobKind } from '@forebay/jobs/kind'
+import { JOB_KINDS } from '@forebay/jobs/kinds/catalogue'
+import { checkOrder, findKind, requireRight } from './check-order.ts'
+import type { JobCaller } from './job-caller.ts'
+import { JobFeed, type JobListener } from './job-feed.ts'
+import { JobRates } from './job-rates.ts'
+import { type JobView, viewJob } from './job-view.ts'
+
+/** Jobs of one user that have not ended; more are refused until some have. */
+export const JOBS_OPEN_PER_USER_MAX = 200
+
+/** Jobs of all users that have not ended: what an engine tells of at once. */
+export const JOBS_OPEN_MAX = 1000
+
+/** Schedules of a cluster. */
+export const SCHEDULES_MAX = 1000
+
+/** Failures of items in one answer. */
+export const FAILURES_PAGE_MAX = 1000
+
+/** Jobs in one answer. */
+export const JOBS_PAGE_MAX = 1000
+
+const OPEN_STATES: readonly JobState[] = ['queued', 'running', 'paused']
+
+const TRY_AGAIN_SECONDS = 10
+
+export type JobChangeAction = 'pause' | 'resume' | 'retry' | 'abort'
+
+export interface JobServiceOptions {
+  readonly engine: JobEngine
+  readonly clock: Clock
+  /** Told of what went wrong where no caller waits for an answer. */
+  readonly report: (error: unknown) => void
+  /** The catalogue by default. */
+  readonly kinds?: readonly JobKind[] | undefined
+}
+
+/**
+ * Jobs as users know them: checks what they ask for and whether they may, and tells how fast jobs are.
+ *
+ * A user sees the jobs of the buckets that they may read, and their own. A job is changed by the user
+ * who ordered it and by administrators; what was never shown to a user does not exist for them.
+ */
+export class JobService {
+  readonly kinds: readonly JobKind[]
+  readonly #engine: JobEngine
+  readonly #rates: JobRates
+  readonly #feed: JobFeed
+  readonly #orders = new KeyedLock()
+  readonly #closing = new AbortController()
+
+  constructor({ engine, clock, report, kinds = JOB_KINDS }: JobServiceOptions) {
+    this.kinds = kinds
+    this.#engine = engine
+    this.#rates = new JobRates(clock)
+    this.#feed = new JobFeed({ engine, clock, report, rates: this.#rates })
+  }
+
+  /** Aborted when nobody is told of jobs any more: the node stops. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  view(job: JobRecord): JobView {
+    this.#rates.note(job)
+    return viewJob(job, this.#rates.of(job))
+  }
+
+  /**
+   * Orders a job; durable when it resolves.
+   *
+   * @param id taken as the job's id, for doors that promise a form of it
+   * @throws Failure `argument-invalid` | `access-denied` | `bucket-*` | `jobs-too-many`
+   */
+  async order(body: unknown, caller: JobCaller, id?: string): Promise<JobRecord> {
+    const order = await checkOrder(body, this.kinds, caller)
+    // One at a time for each user, so that the limit holds however many are sent at once.
+    const release = await this.#orders.acquire(caller.user ?? '')
+    try {
+      await this.#requireRoom(caller)
+      return await this.#engine.submit(id === undefined ? order : { ...order, id })
+    } finally {
+      release()
+    }
+  }
+
+  /** Newest first. @param filter `max`: 1..`JOBS_PAGE_MAX` */
+  async list(
+    filter: JobFilter & { readonly max: number },
+    caller: JobCaller,
+  ): Promise<readonly JobRecord[]> {
+    // Who sees everything needs no more than asked for; for others what they do not see falls out.
+    const max = caller.may('admin') ? filter.max : JOBS_PAGE_MAX
+    const jobs = await this.#engine.list({ ...filter, max })
+    return jobs.filter((job) => isVisible(job, caller)).slice(0, filter.max)
+  }
+
+  /** @throws Failure `job-not-found` */
+  async get(id: string, caller: JobCaller): Promise<JobRecord> {
+    const job = isJobId(id) ? await this.#engine.get(id) : undefined
+    if (job === undefined || !isVisible(job, caller)) throw notFound(id)
+    return job
+  }
+
+  /** @throws Failure `job-not-found` */
+  async failures(
+    id: string,
+    page: { readonly after: string | undefined; readonly max: number },
+    caller: JobCaller,
+  ): Promise<{ readonly failures: readonly ItemFailure[]; readonly next: string | undefined }> {
+    await this.get(id, caller)
+    return this.#engine.failures(id, page)
+  }
+
+  /** @throws Failure `job-not-found` | `job-state-invalid` | `access-denied` | `bucket-not-found` */
+  async change(id: string, action: JobChangeAction, caller: JobCaller): Promise<JobRecord> {
+    const job = await this.get(id, caller)
+    requireOwn(job.user, caller)
+    switch (action) {
+      case 'pause':
+        return this.#engine.pause(id)
+      case 'abort':
+        return this.#engine.abort(id, `aborted by ${caller.user ?? 'a user'}`)
+      case 'resume':
+        await requireRight(findKind(this.kinds, job.kind), job, caller)
+        return this.#engine.resume(id)
+      case 'retry':
+        await requireRight(findKind(this.kinds, job.kind), job, caller)
+        return this.#engine.retry(id)
+      default:
+        return action satisfies never
+    }
+  }
+
+  /** Forgets a job that has ended. @throws Failure as `change` */
+  async remove(id: string, caller: JobCaller): Promise<void> {
+    requireOwn((await this.get(id, caller)).user, caller)
+    await this.#engine.remove(id)
+  }
+
+  /** Tells of the jobs that the caller sees as they change. @returns ends it */
+  watch(caller: JobCaller, listener: JobListener): () => void {
+    return this.#feed.listen((id, job) => {
+      if (job === undefined || isVisible(job, caller)) listener(id, job)
+    })
+  }
+
+  async schedules(caller: JobCaller): Promise<readonly JobSchedule[]> {
+    const schedules = await this.#engine.listSchedules()
+    return schedules.filter(({ order }) => isVisible(order, caller))
+  }
+
+  /**
+   * Makes a schedule, or replaces one.
+   *
+   * @throws Failure `argument-invalid` | `access-denied` | `bucket-*` | `jobs-too-many`
+   */
+  async putSchedule(
+    schedule: {
+      readonly id: string
+      readonly cron: string
+      readonly timeZone: string
+      readonly order: unknown
+    },
+    caller: JobCaller,
+  ): Promise<JobSchedule> {
+    const { id, cron, timeZone } = schedule
+    if (!isJobId(id)) {
+      throw new Failure(
+        'argument-invalid',
+        'the id of a schedule has 1 to 64 letters, digits, "-" and "_"',
+      )
+    }
+    const order = await checkOrder(schedule.order, this.kinds, caller)
+    const release = await this.#orders.acquire('schedules')
+    try {
+      const all = await this.#engine.listSchedules()
+      const known = all.find((one) => one.id === id)
+      if (known !== undefined) requireOwn(known.order.user, caller)
+      else if (all.length >= SCHEDULES_MAX) throw tooMany(`${SCHEDULES_MAX} schedules`)
+      return await this.#engine.putSchedule({ id, cron, timeZone, order })
+    } finally {
+      release()
+    }
+  }
+
+  /** @throws Failure `job-not-found` | `access-denied` */
+  async removeSchedule(id: string, caller: JobCaller): Promise<void> {
+    const known = (await this.schedules(caller)).find((one) => one.id === id)
+    if (known === undefined) throw new Failure('job-not-found', `there is no schedule "${cut(id)}"`)
+    requireOwn(known.order.user, caller)
+    await this.#engine.removeSchedule(id)
+  }
+
+  /** Ends every watch; the engine goes on. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#feed.close()
+  }
+
+  async #requireRoom(caller: JobCaller): Promise<void> {
+    const open = await this.#engine.list({ states: OPEN_STATES, max: JOBS_OPEN_MAX })
+    if (open.length >= JOBS_OPEN_MAX) throw tooMany(`${JOBS_OPEN_MAX} jobs that have not ended`)
+    const own = open.filter(({ user }) => user === caller.user)
+    if (own.length >= JOBS_OPEN_PER_USER_MAX) {
+      throw tooMany(`${JOBS_OPEN_PER_USER_MAX} jobs of one user that have not ended`)
+    }
+  }
+}
+
+function isVisible(job: Pick<JobOrder, 'bucket' | 'user'>, caller: JobCaller): boolean {
+  if (job.user !== undefined && job.user === caller.user) return true
+  return job.bucket === undefined ? caller.may('admin') : caller.may('read', job.bucket)
+}
+
+function requireOwn(user: string | undefined, caller: JobCaller): void {
+  if ((user !== undefined && user === caller.user) || caller.may('admin')) return
+  throw new Failure('access-denied', 'only who ordered it and administrators may change it')
+}
+
+/** 1..64 of `[A-Za-z0-9_-]`. */
+function isJobId(id: string): boolean {
+  return /^[A-Za-z0-9_-]{1,64}$/.test(id)
+}
+
+function notFound(id: string): Failure {
+  return new Failure('job-not-found', `there is no job "${cut(id)}"`)
+}
+
+function cut(id: string): string {
+  return id.slice(0, 64)
+}
+
+function tooMany(what: string): Failure {
+  return new Failure('jobs-too-many', `there are ${what}, as many as may be`, {
+    hint: 'Wait until some have ended, or remove some.',
+    retryAfterSeconds: TRY_AGAIN_SECONDS,
+  })
+}

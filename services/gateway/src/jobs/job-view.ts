@@ -1,0 +1,156 @@
+import type {
+  JobCounters,
+  JobLimits,
+  JobListing,
+  JobPriority,
+  JobRecord,
+  JobSchedule,
+  JobState,
+  Json,
+  JsonObject,
+} from '@forebay/jobs/job'
+import { JOB_ENDS } from '@forebay/jobs/job'
+import { formatBucket } from '@forebay/model/bucket'
+
+/** Entries of a list among the arguments that a view in a row of views shows. */
+export const ARGS_SHOWN_MAX = 20
+
+/** How fast a job is, over the last seconds. */
+export interface JobRate {
+  readonly itemsPerSecond: number
+  readonly bytesPerSecond: number
+}
+
+/** A job as the door tells of it. Times are ISO 8601. */
+export interface JobView {
+  readonly id: string
+  readonly kind: string
+  /** `provider://name` */
+  readonly bucket: string | null
+  readonly args: JsonObject
+  readonly description: string | null
+  readonly user: string | null
+  readonly priority: JobPriority
+  readonly limits: JobLimits
+  readonly state: JobState
+  readonly created: string
+  readonly started: string | null
+  readonly ended: string | null
+  readonly attempt: number
+  readonly listing: JobListing
+  readonly counters: JobCounters
+  /** While it runs. */
+  readonly rate: JobRate | null
+  /** Once everything is listed and the rate is known. */
+  readonly remainingSeconds: number | null
+  readonly error: string | null
+  readonly result: JsonObject | null
+  /** Id of the schedule that asked for it. */
+  readonly schedule: string | null
+}
+
+export interface ScheduleView {
+  readonly id: string
+  readonly cron: string
+  readonly timeZone: string
+  readonly order: {
+    readonly kind: string
+    readonly bucket: string | null
+    readonly args: JsonObject
+    readonly description: string | null
+    readonly user: string | null
+    readonly priority: JobPriority
+    readonly limits: JobLimits
+  }
+  readonly next: string
+  /** Id of the job that it ordered last. */
+  readonly lastJob: string | null
+}
+
+export function viewJob(job: JobRecord, rate: JobRate | undefined): JobView {
+  const { id, kind, args, priority, limits, state, attempt, listing, counters } = job
+  const moves = state === 'running' ? rate : undefined
+  return {
+    id,
+    kind,
+    bucket: job.bucket === undefined ? null : formatBucket(job.bucket),
+    args,
+    description: job.description ?? null,
+    user: job.user ?? null,
+    priority,
+    limits,
+    state,
+    created: timeOf(job.createdMs),
+    started: job.startedMs === undefined ? null : timeOf(job.startedMs),
+    ended: job.endedMs === undefined ? null : timeOf(job.endedMs),
+    attempt,
+    listing,
+    counters,
+    rate: moves ?? null,
+    remainingSeconds: remainingSeconds(job, moves) ?? null,
+    error: job.error ?? null,
+    result: job.result ?? null,
+    schedule: job.scheduleId ?? null,
+  }
+}
+
+/** A view among many: of long lists in the arguments only the beginning, and `argsShortened`. */
+export function shortenView(view: JobView): JobView & { readonly argsShortened?: true } {
+  const args = shortenArgs(view.args)
+  return args === view.args ? view : { ...view, args, argsShortened: true }
+}
+
+export function viewSchedule(schedule: JobSchedule): ScheduleView {
+  const { id, cron, timeZone, order, nextMs, lastJobId } = schedule
+  return {
+    id,
+    cron,
+    timeZone,
+    order: {
+      kind: order.kind,
+      bucket: order.bucket === undefined ? null : formatBucket(order.bucket),
+      args: shortenArgs(order.args),
+      description: order.description ?? null,
+      user: order.user ?? null,
+      priority: order.priority ?? 'normal',
+      limits: order.limits ?? {},
+    },
+    next: timeOf(nextMs),
+    lastJob: lastJobId ?? null,
+  }
+}
+
+/** Items that have ended, however. */
+export function settledItems({ done, skipped, failed }: JobCounters): number {
+  return done + skipped + failed
+}
+
+function remainingSeconds(job: JobRecord, rate: JobRate | undefined): number | undefined {
+  const { listing, counters, state } = job
+  if (JOB_ENDS.has(state) || !listing.complete) return undefined
+  if (rate === undefined || rate.itemsPerSecond <= 0) return undefined
+  const left = Math.max(0, listing.items - settledItems(counters))
+  return Math.ceil(left / rate.itemsPerSecond)
+}
+
+function shortenArgs(args: JsonObject): JsonObject {
+  const isLong = (value: Json): boolean => sizeOf(value) > ARGS_SHOWN_MAX
+  if (!Object.values(args).some(isLong)) return args
+  return Object.fromEntries(
+    Object.entries(args).map(([name, value]) => [name, isLong(value) ? beginning(value) : value]),
+  )
+}
+
+function sizeOf(value: Json): number {
+  return typeof value === 'object' && value !== null ? Object.keys(value).length : 0
+}
+
+function beginning(value: Json): Json {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.slice(0, ARGS_SHOWN_MAX)
+  return Object.fromEntries(Object.entries(value).slice(0, ARGS_SHOWN_MAX))
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString()
+}
