@@ -53,6 +53,8 @@ export interface WebRequest {
   readonly url: URL
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
+  /** Sent to the origin of `url` alone: they may hold a secret. Lower-case names. */
+  readonly originHeaders?: Readonly<Record<string, string>> | undefined
   readonly signal: AbortSignal
 }
 
@@ -73,7 +75,12 @@ export interface WebAnswer extends WireAnswer {
 export async function sendRequest(connection: Connection, request: WebRequest): Promise<WebAnswer> {
   let { url } = request
   for (let hops = 0; ; hops++) {
-    const answer = await sendOnce(connection, { ...request, url })
+    const own = url.origin === request.url.origin ? request.originHeaders : undefined
+    const answer = await sendOnce(connection, {
+      ...request,
+      url,
+      headers: { ...own, ...request.headers },
+    })
     const next = redirectOf(answer, url)
     if (next === undefined) return { ...answer, url, isDirectory: false }
     if (!url.pathname.endsWith('/') && next.pathname === `${url.pathname}/`) {

@@ -21,6 +21,18 @@ const URL_BYTES_MAX = 8192
  *   fragment, a backslash or a control character in it
  */
 export function parseHttpSource(text: string): HttpSource {
+  const url = parseWebUrl(text)
+  if (!url.pathname.endsWith('/')) return { kind: 'object', url, key: lastName(url) }
+  if (url.search !== '' || text.includes('?')) throw invalid('is a directory and has a query (?)')
+  return { kind: 'directory', url }
+}
+
+/**
+ * The URL in a text that a user stated.
+ *
+ * @throws Failure `argument-invalid` as `parseHttpSource`
+ */
+export function parseWebUrl(text: string): URL {
   if (text.length > URL_BYTES_MAX) throw invalid('is too long')
   // The parser would drop or turn these silently, and another reader of the text might not.
   if (!/^[\x21-\x5b\x5d-\x7e\u00a0-\uffff]+$/.test(text))
@@ -31,9 +43,7 @@ export function parseHttpSource(text: string): HttpSource {
   }
   if (url.username !== '' || url.password !== '') throw invalid('has a user name or a password')
   if (url.hash !== '' || text.includes('#')) throw invalid('has a fragment (#)')
-  if (!url.pathname.endsWith('/')) return { kind: 'object', url, key: lastName(url) }
-  if (url.search !== '' || text.includes('?')) throw invalid('is a directory and has a query (?)')
-  return { kind: 'directory', url }
+  return url
 }
 
 /** True for the two schemes that are ever asked, at a redirect too. */

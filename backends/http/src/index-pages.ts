@@ -4,7 +4,14 @@ import { compareKeys } from '@forebay/model/key'
 import { encodePath } from '@forebay/s3/sigv4/canonical'
 import { encodingOf, isDelimited } from './answer-headers.ts'
 import { failureOf } from './classify-answer.ts'
-import { type Connection, describe, sendRequest, skipBody, type WebAnswer } from './connection.ts'
+import {
+  type Connection,
+  describe,
+  sendRequest,
+  skipBody,
+  type WebAnswer,
+  type WebRequest,
+} from './connection.ts'
 import { describeUrl } from './http-source.ts'
 import { type IndexEntry, noIndex, parseIndexPage } from './index-page.ts'
 import { readBytes } from './untold-length.ts'
@@ -61,12 +68,8 @@ export class IndexPages {
    */
   async read(directory: string, signal: AbortSignal): Promise<readonly KeyEntry[] | undefined> {
     const url = new URL(this.#root.href + encodePath(directory))
-    const answer = await sendRequest(this.#connection, { method: 'GET', url, headers: {}, signal })
-    if (answer.status === 404 || answer.status === 410) {
-      await skipBody(answer)
-      return undefined
-    }
-    const entries = await readEntries(answer, url)
+    const entries = await readIndex(this.#connection, { method: 'GET', url, headers: {}, signal })
+    if (entries === undefined) return undefined
     const keys = entries.map(({ name, kind, exact }) => {
       const key = `${directory}${name}${kind === 'directory' ? '/' : ''}`
       return { key, kind, exact }
@@ -91,6 +94,21 @@ export class IndexPages {
     this.#kept.delete(directory)
     this.#keptCount -= kept.entries.length + 1
   }
+}
+
+/**
+ * The names on the index page of a directory, in the order of the page; `undefined` when it is not there.
+ *
+ * @throws Failure `not-implemented` when it shows no index page, or a `backend-*` code
+ */
+export async function readIndex(
+  connection: Connection,
+  request: WebRequest,
+): Promise<readonly IndexEntry[] | undefined> {
+  const answer = await sendRequest(connection, request)
+  if (answer.status !== 404 && answer.status !== 410) return readEntries(answer, request.url)
+  await skipBody(answer)
+  return undefined
 }
 
 async function readEntries(answer: WebAnswer, asked: URL): Promise<readonly IndexEntry[]> {

@@ -84,10 +84,10 @@ async function acceptWhole(
 const PROBED_BYTES_MIN = 1024 ** 2
 
 /** What an answer other than 200 and 206 to a GET comes to. */
-async function readRefusal(
+export async function readRefusal(
   answer: WebAnswer,
   request: WebRequest,
-  options: ReadOptions,
+  options: Pick<ReadOptions, 'pin' | 'unless'>,
 ): Promise<ReadResult> {
   await skipBody(answer)
   if (answer.isDirectory) return { kind: 'absent' }
@@ -159,7 +159,7 @@ async function countedHead(whole: WebAnswer, url: URL): Promise<HeadResult> {
 }
 
 /** @throws Failure `backend-refused` where a broken connection would look like the end */
-function checkDelimited(answer: WebAnswer, what: string): void {
+export function checkDelimited(answer: WebAnswer, what: string): void {
   if (isDelimited(answer.headers)) return
   throw new Failure('backend-refused', `${what}: the answer says neither its length nor its end`)
 }
