@@ -144,6 +144,11 @@ export interface PageOutcome {
   readonly skipped: number
   readonly bytes: number
   readonly failures: readonly ItemFailure[]
+  /**
+   * Only of a page that is done: why no other item of the job would fare better (no room, no bucket).
+   * The job ends as `failed` with this sentence, as it does when `failuresMax` is passed.
+   */
+  readonly endsJob?: string | undefined
 }
 
 /** Items of one page of the list that one node is to do. */
