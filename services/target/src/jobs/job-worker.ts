@@ -1,0 +1,230 @@
+/**
+ * How a node does the work of jobs, top to bottom: which kind it is, one page after the other item by
+ * item as the pace and the bounds of the job allow, and what became of each.
+ */
+import { isRefusedByCircuit } from '@forebay/backend-port/circuit'
+import { Failure, type FailureCode, isFailure } from '@forebay/base/failure'
+import type { JobWorker, Lease, ListedStep, ListStep, PageDelivery } from '@forebay/jobs/engine'
+import type { JobItem, JobRecord, JsonObject, PageOutcome } from '@forebay/jobs/job'
+import type { JobGate, JobLimiter } from './job-limits.ts'
+import type { JobPace } from './job-pace.ts'
+import type { ItemResult, JobContext, KindWork } from './kind-work.ts'
+import { PageProgress } from './page-progress.ts'
+
+/** How often the place in a page is handed on, ms: a part of what the engine keeps once a second. */
+const SAVE_MS = 250
+
+/** How often an item is tried, where another try may help. */
+const ITEM_TRIES_MAX = 3
+
+/** The same where it only has to wait for its turn: room that is being made, a key that is in use. */
+const ITEM_TURNS_MAX = 8
+
+/** Pause before the second try, ms; doubles, up to the longest. */
+const PAUSE_MS = 250
+const PAUSE_MS_MAX = 5000
+
+const WAITS_FOR_TURN = ['slow-down', 'object-busy', 'backend-throttled'] as const
+
+/** What no other item of the job would fare better with: the job is over. */
+const ENDS_JOB = [
+  'out-of-space',
+  'bucket-not-found',
+  'bucket-not-remote',
+  'budget-spent',
+  'not-implemented',
+] as const
+
+/** Counts where the acts happen; the composition turns them into metrics. */
+export interface JobObserver {
+  /** An item was settled; `bytes` of it were moved. */
+  item(kind: string, outcome: 'done' | 'skipped' | 'failed', bytes: number): void
+  /** A page was begun (1) or left (-1). */
+  pages(kind: string, change: 1 | -1): void
+  /** Something an operator should see. */
+  warn(event: string, facts: Readonly<Record<string, unknown>>): void
+}
+
+export interface NodeJobWorkerOptions {
+  readonly context: JobContext
+  readonly works: readonly KindWork[]
+  readonly pace: JobPace
+  readonly limiter: JobLimiter
+  readonly pagesAtOnce: number
+  readonly observer: JobObserver
+}
+
+/** One page under way. */
+interface Page {
+  readonly work: KindWork
+  readonly delivery: PageDelivery
+  readonly progress: PageProgress
+  readonly gate: JobGate
+  /** Why the page goes no further; the items that are under way come to their end. */
+  stopped: { readonly error: unknown } | undefined
+}
+
+/** Does the work of jobs on this node. */
+export class NodeJobWorker implements JobWorker {
+  readonly owner: string
+  readonly pagesAtOnce: number
+  readonly #options: NodeJobWorkerOptions
+  readonly #works: ReadonlyMap<string, KindWork>
+
+  constructor(options: NodeJobWorkerOptions) {
+    this.#options = options
+    this.owner = options.context.nodeId
+    this.pagesAtOnce = options.pagesAtOnce
+    this.#works = new Map(options.works.map((work) => [work.name, work]))
+  }
+
+  async list(step: ListStep): Promise<ListedStep> {
+    return this.#workOf(step.job).list(this.#options.context, step)
+  }
+
+  async end(step: {
+    readonly job: JobRecord
+    readonly lease: Lease
+  }): Promise<JsonObject | undefined> {
+    return this.#workOf(step.job).end?.(this.#options.context, step)
+  }
+
+  /**
+   * Items begin in their order; with a concurrency of 1 each after the end of the one before.
+   *
+   * @throws the lease's reason; Failure of a backend that is away: the page comes again, for the items
+   *   that are not settled
+   */
+  async apply(delivery: PageDelivery): Promise<PageOutcome> {
+    const { job, page: jobPage, saved, lease } = delivery
+    const { observer, limiter } = this.#options
+    const page: Page = {
+      work: this.#workOf(job),
+      delivery,
+      progress: new PageProgress(jobPage, saved),
+      gate: limiter.join(job.id, job.limits),
+      stopped: undefined,
+    }
+    observer.pages(job.kind, 1)
+    try {
+      await this.#applyItems(page)
+    } finally {
+      page.gate.leave()
+      observer.pages(job.kind, -1)
+      delivery.save(page.progress.outcome())
+    }
+    if (page.stopped === undefined) return page.progress.outcome()
+    lease.signal.throwIfAborted()
+    const { error } = page.stopped
+    if (!isFailure(error, ...ENDS_JOB)) throw error
+    // What nobody tried is told of as well, so that a retry takes it up.
+    for (const at of jobPage.items.keys()) page.progress.fail(at, reasonOf(error))
+    return { ...page.progress.outcome(), endsJob: error.message }
+  }
+
+  async #applyItems(page: Page): Promise<void> {
+    const { lease, page: jobPage } = page.delivery
+    const running = new Set<Promise<void>>()
+    try {
+      for (const [at, item] of jobPage.items.entries()) {
+        if (page.progress.isSettled(at)) continue
+        const leave = await page.gate.enter(item.sizeBytes ?? 0, lease.signal)
+        if (page.stopped !== undefined) {
+          leave(0)
+          break
+        }
+        const applying = this.#applyItem(page, at, item).then(leave)
+        running.add(applying)
+        void applying.then(() => running.delete(applying))
+      }
+    } finally {
+      await Promise.all(running)
+    }
+  }
+
+  /** Never throws. @returns the bytes that were moved */
+  async #applyItem(page: Page, at: number, item: JobItem): Promise<number> {
+    const { job, lease } = page.delivery
+    const { observer } = this.#options
+    try {
+      const result = await this.#tryItem(page, item)
+      page.progress.settle(at, result)
+      const bytes = result.kind === 'done' ? result.bytes : 0
+      observer.item(job.kind, result.kind, bytes)
+      this.#save(page)
+      return bytes
+    } catch (error) {
+      if (lease.signal.aborted || isRefusedByCircuit(error) || isFailure(error, ...ENDS_JOB)) {
+        page.stopped ??= { error }
+        return 0
+      }
+      if (isFailure(error, 'job-lease-lost')) {
+        page.stopped ??= { error }
+        return 0
+      }
+      if (!isFailure(error)) {
+        observer.warn('an item of a job failed unexpectedly', {
+          jobId: job.id,
+          key: item.key,
+          error,
+        })
+      }
+      page.progress.fail(at, reasonOf(error))
+      observer.item(job.kind, 'failed', 0)
+      this.#save(page)
+      return 0
+    }
+  }
+
+  async #tryItem(page: Page, item: JobItem): Promise<ItemResult> {
+    const { work, delivery } = page
+    const { job, lease } = delivery
+    const { context, pace } = this.#options
+    for (let tries = 1; ; tries++) {
+      // Who waits for another try has no place: others may have one.
+      const giveBack = await pace.acquire(lease.signal)
+      try {
+        lease.check()
+        return await work.apply(context, { job, item, lease })
+      } catch (error) {
+        const again = isFailure(error) && error.retryable && tries < triesOf(error)
+        if (
+          !again ||
+          isRefusedByCircuit(error) ||
+          isFailure(error, 'job-lease-lost', ...ENDS_JOB)
+        ) {
+          throw error
+        }
+      } finally {
+        giveBack()
+      }
+      const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** (tries - 1))
+      await context.clock.sleep(pauseMs, lease.signal)
+    }
+  }
+
+  #save({ delivery, progress }: Page): void {
+    const now = this.#options.context.clock.monotonic()
+    if (now - (this.#savedAt.get(delivery) ?? Number.NEGATIVE_INFINITY) < SAVE_MS) return
+    this.#savedAt.set(delivery, now)
+    delivery.save(progress.outcome())
+  }
+
+  readonly #savedAt = new WeakMap<PageDelivery, number>()
+
+  #workOf(job: JobRecord): KindWork {
+    const work = this.#works.get(job.kind)
+    if (work !== undefined) return work
+    throw new Failure('not-implemented', `this node does not know jobs of kind ${job.kind}`)
+  }
+}
+
+function triesOf(error: Failure): number {
+  return isFailure(error, ...WAITS_FOR_TURN) ? ITEM_TURNS_MAX : ITEM_TRIES_MAX
+}
+
+/** What users are told of a failure: never the text of an error that is none of the catalogue. */
+function reasonOf(error: unknown): { readonly code: FailureCode; readonly message: string } {
+  if (isFailure(error)) return { code: error.code, message: error.message }
+  return { code: 'internal', message: 'the node failed unexpectedly; its log tells more' }
+}
