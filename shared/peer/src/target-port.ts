@@ -78,6 +78,23 @@ export type HeadAnswer =
     }
   | Exclude<ReadAnswer, { kind: 'found' }>
 
+/**
+ * What a mutation may change, beyond its conditions: those go by tags alone, and an object that is
+ * written anew with the same bytes has the same tag. Held under the key's lock, right before the commit;
+ * what does not hold is Failure `precondition-failed`, or `object-not-found`, and changes nothing.
+ */
+export interface Guard {
+  /** The version that is to be there, as a list or HEAD told it; `absent`: none. */
+  readonly version?:
+    | 'absent'
+    | { readonly etag: string; readonly lastModifiedMs: number }
+    | undefined
+  /** Wall clock of this node, ms: what is there must surely have been there before. */
+  readonly beforeMs?: number | undefined
+  /** Called last, without I/O after it but the commit; what it throws is the mutation's failure. */
+  readonly check?: (() => void) | undefined
+}
+
 export interface WriteRequest extends ObjectAddress {
   readonly headers: StoredHeaders
   readonly metadata: UserMetadata
@@ -89,6 +106,7 @@ export interface WriteRequest extends ObjectAddress {
   readonly contentMd5Hex?: string | undefined
   /** True: the ETag is the MD5 of the body (S3). False: an ETag with a dash, no MD5 (`/v1`). */
   readonly md5: boolean
+  readonly guard?: Guard | undefined
   readonly body: IncomingBody
   readonly signal: AbortSignal
 }
@@ -100,6 +118,8 @@ export interface WriteAnswer {
 
 export interface DeleteRequest extends ObjectAddress {
   readonly conditions: Conditions
+  /** An evict asks nothing of it. */
+  readonly guard?: Guard | undefined
   readonly signal: AbortSignal
 }
 
@@ -114,6 +134,13 @@ export interface CopyRequest extends ObjectAddress {
   /** Absent: the tags of the source are kept. */
   readonly replaceTags?: Tags | undefined
   readonly checksumAlgorithm?: ChecksumAlgorithm | undefined
+  /** Of the destination. */
+  readonly guard?: Guard | undefined
+  /**
+   * True: where neither tag nor checksum of the copy will tell of which version it is, its metadata
+   * `forebay-source-etag` does.
+   */
+  readonly noteSource?: boolean | undefined
   readonly signal: AbortSignal
 }
 

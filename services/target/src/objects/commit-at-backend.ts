@@ -5,6 +5,7 @@ import type { ObjectAttributes } from '@forebay/model/object'
 import { choosePin, matchesPin, type Pin, type Validators } from '@forebay/model/version'
 import type { ObjectAddress } from '@forebay/peer/target-port'
 import { keyIdOf, type ObjectContext, raiseKey } from './context.ts'
+import { checkGuard, type Guarded } from './guard.ts'
 import type { OverlapTicket } from './overlap.ts'
 
 /** A mutation at the backend and what follows it here; `settle` goes into the closing transaction. */
@@ -16,7 +17,7 @@ export interface BackendMutation<T> {
 }
 
 /**
- * Runs a mutation under the key's lock (rules 1, 3, 15): mark, mutate, install.
+ * Runs a mutation under the key's lock (rules 1, 3, 15): hold it to its guard, mark, mutate, install.
  *
  * The key is unsettled from before the first byte that could commit. The mark goes with the
  * transaction that installs or removes the entry, or after a definite refusal; when nobody knows
@@ -24,13 +25,14 @@ export interface BackendMutation<T> {
  */
 export async function commitAtBackend<T>(
   context: ObjectContext,
-  address: ObjectAddress & { readonly signal: AbortSignal },
+  address: Guarded,
   mutation: BackendMutation<T>,
 ): Promise<T> {
   const { bucket, key } = address
   const keyId = keyIdOf(bucket, key)
   const release = await context.locks.acquire(keyId, address.signal)
   try {
+    await checkGuard(context, address)
     // An older doubt is not cleared by what happens to this mutation.
     const doubted =
       context.unsettled.isUnsettled(bucket.id, key) &&

@@ -7,6 +7,7 @@ import type { ObjectAttributes, Tags } from '@forebay/model/object'
 import type { CopyRequest, ObjectAddress, WriteAnswer } from '@forebay/peer/target-port'
 import { commitAtBackend, writtenValidators } from './commit-at-backend.ts'
 import { checkWritable, keyIdOf, mutationsOf, type ObjectContext } from './context.ts'
+import { guardedConditions } from './guard.ts'
 import { headObject } from './head.ts'
 import { type ReadAnswer, readObject } from './read.ts'
 import { incomingFrom } from './source-body.ts'
@@ -54,7 +55,7 @@ async function copyAtBackend(context: ObjectContext, request: CopyRequest): Prom
           sourceBucket: source.bucket.backend?.bucket ?? '',
           sourceKey: source.key,
           sourceConditions: request.sourceConditions,
-          conditions: request.conditions,
+          conditions: guardedConditions(context, request, 'write'),
           replaceMetadata: replace !== undefined,
           replaceTags: request.replaceTags !== undefined,
           tags: request.replaceTags,
@@ -104,9 +105,10 @@ async function copyThrough(context: ObjectContext, request: CopyRequest): Promis
       key: request.key,
       // Where a website sends its visitors belongs to the name, not to the bytes (S3 API).
       headers: request.replace?.headers ?? { ...attributes.headers, websiteRedirect: undefined },
-      metadata: request.replace?.metadata ?? attributes.metadata,
+      metadata: request.replace?.metadata ?? metadataOfCopy(request, attributes, digests),
       tags,
       conditions: request.conditions,
+      guard: request.guard,
       stated: [],
       md5: true,
       body: incomingFrom(body, digests),
@@ -115,6 +117,24 @@ async function copyThrough(context: ObjectContext, request: CopyRequest): Promis
   } finally {
     body.close()
   }
+}
+
+/** What the metadata of a copy calls the ETag of its source, where nothing else tells it. */
+export const SOURCE_ETAG_METADATA = 'forebay-source-etag'
+
+/** An ETag that is the MD5 of the bytes: the same wherever they lie. */
+const MD5_ETAG = /^[0-9a-f]{32}$/
+
+function metadataOfCopy(
+  { bucket, noteSource }: CopyRequest,
+  { etag, metadata }: ObjectAttributes,
+  digests: readonly ChecksumAlgorithm[],
+): ObjectAttributes['metadata'] {
+  // Azure gives tags of its own to whatever it stores.
+  const tagTells = MD5_ETAG.test(etag) && bucket.backend?.provider !== 'azure'
+  const checksumTells = bucket.backend === undefined && digests.length > 0
+  if (noteSource !== true || etag === '' || tagTells || checksumTells) return metadata
+  return { ...metadata, [SOURCE_ETAG_METADATA]: etag }
 }
 
 /** The tags that go with a copy; a version without any is not asked about them. */

@@ -4,6 +4,7 @@ import { isUnconditional } from '@forebay/model/conditions'
 import type { DeleteRequest } from '@forebay/peer/target-port'
 import { commitAtBackend } from './commit-at-backend.ts'
 import { checkWritable, keyIdOf, mutationsOf, type ObjectContext, raiseKey } from './context.ts'
+import { checkGuard, guardedConditions } from './guard.ts'
 import { checkConditions } from './write.ts'
 
 /** Deletes an object, at the backend first. An object that is not there is no failure. */
@@ -11,10 +12,11 @@ export async function deleteObject(
   context: ObjectContext,
   request: DeleteRequest,
 ): Promise<{ readonly existed: boolean | undefined }> {
-  const { bucket, key, conditions } = request
+  const { bucket, key } = request
   checkWritable(context, bucket)
   if (bucket.backend === undefined) return deleteNative(context, request)
   const mutations = mutationsOf(context, bucket)
+  const conditions = guardedConditions(context, request, 'delete')
   const ticket = context.overlaps.begin(keyIdOf(bucket, key))
   try {
     await commitAtBackend(context, request, {
@@ -37,6 +39,7 @@ async function deleteNative(
   const { bucket, key } = request
   return context.locks.hold(keyIdOf(bucket, key), async () => {
     if (!isUnconditional(request.conditions)) checkConditions(context, request)
+    await checkGuard(context, request)
     const options = {
       sync: context.propertiesOf(bucket).syncWrites,
       settle: false,

@@ -17,6 +17,7 @@ import type { WorkFile } from '../store/contract.ts'
 import { commitAtBackend, pinWritten, writtenValidators } from './commit-at-backend.ts'
 import { checkWritable, keyIdOf, mutationsOf, type ObjectContext, raiseKey } from './context.ts'
 import type { GatedUpload } from './gated-upload.ts'
+import { checkGuard, guardedConditions } from './guard.ts'
 import type { OverlapTicket } from './overlap.ts'
 import { StreamedUpload } from './streamed-upload.ts'
 import { checkKept } from './tags.ts'
@@ -56,6 +57,7 @@ async function writeNative(
   await failpoint('write:received')
   return context.locks.hold(keyIdOf(bucket, key), async () => {
     checkConditions(context, request)
+    await checkGuard(context, request)
     const attributes = nativeAttributes(context, request, received)
     const record = {
       attributes,
@@ -263,13 +265,12 @@ function uploadObject(
   request: WriteRequest,
   upload: { readonly gate: GatedUpload; readonly md5Hex: string | undefined },
 ): Promise<WriteResult> {
-  const { bucket, key, headers, metadata, conditions, stated, contentMd5Hex, storageClass } =
-    request
+  const { bucket, key, headers, metadata, stated, contentMd5Hex, storageClass } = request
   const options = {
     key,
     headers,
     metadata,
-    conditions,
+    conditions: guardedConditions(context, request, 'write'),
     checksums: stated,
     contentMd5Hex: contentMd5Hex ?? upload.md5Hex,
     storageClass,
