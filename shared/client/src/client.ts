@@ -1,6 +1,7 @@
 import { Answer, answersOf, required } from './answer.ts'
 import { Buckets } from './buckets.ts'
 import { ForebayError } from './forebay-error.ts'
+import { Jobs } from './jobs.ts'
 import { Objects } from './objects.ts'
 import { Scrub } from './scrub.ts'
 import { Transport, type TransportOptions } from './transport.ts'
@@ -48,6 +49,7 @@ export interface ReportedSetting {
 export class ForebayClient {
   readonly buckets: Buckets
   readonly objects: Objects
+  readonly jobs: Jobs
   readonly scrub: Scrub
   readonly #transport: Transport
 
@@ -56,6 +58,7 @@ export class ForebayClient {
     this.#transport = new Transport(options)
     this.buckets = new Buckets(this.#transport)
     this.objects = new Objects(this.#transport)
+    this.jobs = new Jobs(this.#transport)
     this.scrub = new Scrub(this.#transport)
   }
 
