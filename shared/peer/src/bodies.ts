@@ -27,6 +27,13 @@ export interface ObjectBody {
    * A client that leaves or stops reading for too long counts as `client-gone`.
    */
   sendTo(response: ServerResponse): Promise<void>
+  /**
+   * Hands all bytes to `write`, in order, instead of sending them, and closes the body. Absent: it can
+   * only be sent.
+   *
+   * @throws as `sendTo`; what `write` throws; the signal's reason
+   */
+  pump?(write: (chunk: Buffer) => void | Promise<void>, signal: AbortSignal): Promise<void>
   /** Gives the body up unsent. */
   close(): void
 }
