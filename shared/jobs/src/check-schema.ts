@@ -35,7 +35,7 @@ export function checkSchema<Schema extends TSchema>(
 /**
  * The arguments of an order.
  *
- * @throws Failure `argument-invalid`
+ * @throws Failure `argument-invalid`, or what the kind's own `check` throws
  */
 export function checkArgs(kind: JobKind, args: unknown): JsonObject {
   const checked = checkSchema(kind.args, args, 'args')
@@ -44,7 +44,9 @@ export function checkArgs(kind: JobKind, args: unknown): JsonObject {
     throw new Failure('argument-invalid', `args has ${selections.join(' and ')}: give one of them`)
   }
   // A schema of objects lets nothing through but JSON where the value was JSON.
-  return checked as JsonObject
+  const order = checked as JsonObject
+  kind.check?.(order)
+  return order
 }
 
 type SchemaErrors = ReturnType<Validator['Errors']>

@@ -1,4 +1,5 @@
 import type { Static, TObject } from 'typebox'
+import type { JsonObject } from './job.ts'
 
 /** What its caller must be allowed: on the job's bucket, or `admin` on the node. */
 export type JobNeed = 'read' | 'write' | 'admin'
@@ -20,6 +21,10 @@ export interface JobKind<Args extends TObject = TObject> {
   readonly needAtDestination?: JobNeed | undefined
   /** Closed (`additionalProperties: false`); every property with a description and unit. */
   readonly args: Args
+  /** What the schema cannot say of arguments that fit it. @throws Failure, status 400 */
+  readonly check?: ((args: JsonObject) => void) | undefined
+  /** The arguments without what is secret in them, for everybody who looks at a job. */
+  readonly shown?: ((args: JsonObject) => JsonObject) | undefined
 }
 
 export type ArgsOf<Kind extends JobKind> = Static<Kind['args']>
