@@ -10,6 +10,7 @@ import type {
   JsonObject,
 } from '@forebay/jobs/job'
 import { JOB_ENDS } from '@forebay/jobs/job'
+import { jobKind } from '@forebay/jobs/kinds/catalogue'
 import { formatBucket } from '@forebay/model/bucket'
 
 /** Entries of a list among the arguments that a view in a row of views shows. */
@@ -74,7 +75,7 @@ export function viewJob(job: JobRecord, rate: JobRate | undefined): JobView {
     id,
     kind,
     bucket: job.bucket === undefined ? null : formatBucket(job.bucket),
-    args,
+    args: shownArgs(kind, args),
     description: job.description ?? null,
     user: job.user ?? null,
     priority,
@@ -109,7 +110,7 @@ export function viewSchedule(schedule: JobSchedule): ScheduleView {
     order: {
       kind: order.kind,
       bucket: order.bucket === undefined ? null : formatBucket(order.bucket),
-      args: shortenArgs(order.args),
+      args: shortenArgs(shownArgs(order.kind, order.args)),
       description: order.description ?? null,
       user: order.user ?? null,
       priority: order.priority ?? 'normal',
@@ -131,6 +132,11 @@ function remainingSeconds(job: JobRecord, rate: JobRate | undefined): number | u
   if (rate === undefined || rate.itemsPerSecond <= 0) return undefined
   const left = Math.max(0, listing.items - settledItems(counters))
   return Math.ceil(left / rate.itemsPerSecond)
+}
+
+/** What may be seen by whoever sees the job: kinds may have secrets among their arguments. */
+function shownArgs(kind: string, args: JsonObject): JsonObject {
+  return jobKind(kind)?.shown?.(args) ?? args
 }
 
 function shortenArgs(args: JsonObject): JsonObject {
