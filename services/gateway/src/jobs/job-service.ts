@@ -26,7 +26,14 @@ export const FAILURES_PAGE_MAX = 1000
 /** Jobs in one answer. */
 export const JOBS_PAGE_MAX = 1000
 
-const OPEN_STATES: readonly JobState[] = ['queued', 'running', 'paused']
+/** Who is told of jobs as they change, at once; each holds a connection. */
+export const WATCHERS_MAX = 100
+
+/** Of them, for one user: others must not find every place taken. */
+export const WATCHERS_PER_USER_MAX = 25
+
+/** States of jobs that have not ended. */
+export const OPEN_STATES: readonly JobState[] = ['queued', 'running', 'paused']
 
 const TRY_AGAIN_SECONDS = 10
 
@@ -54,6 +61,8 @@ export class JobService {
   readonly #feed: JobFeed
   readonly #orders = new KeyedLock()
   readonly #closing = new AbortController()
+  /** User of each watcher; undefined in open mode. */
+  readonly #watchers = new Map<symbol, string | undefined>()
 
   constructor({ engine, clock, report, kinds = JOB_KINDS }: JobServiceOptions) {
     this.kinds = kinds
@@ -144,11 +153,32 @@ export class JobService {
     await this.#engine.remove(id)
   }
 
-  /** Tells of the jobs that the caller sees as they change. @returns ends it */
+  /**
+   * Tells of the jobs that the caller sees, as they change.
+   *
+   * @returns ends it
+   * @throws Failure `slow-down` when as many watch already as may
+   */
   watch(caller: JobCaller, listener: JobListener): () => void {
-    return this.#feed.listen((id, job) => {
+    const { user } = caller
+    const own = [...this.#watchers.values()].filter((other) => other === user)
+    const isOver = user !== undefined && own.length >= WATCHERS_PER_USER_MAX
+    if (isOver || this.#watchers.size >= WATCHERS_MAX) {
+      throw new Failure('slow-down', 'as many watch jobs already as may', {
+        hint: 'Ask for the jobs from time to time instead.',
+        retryAfterSeconds: TRY_AGAIN_SECONDS,
+      })
+    }
+    const place = Symbol(user)
+    this.#watchers.set(place, user)
+    const stop = this.#feed.listen((id, job) => {
+      // Of a job that is gone nothing says whose it was; that some id is gone gives nothing away.
       if (job === undefined || isVisible(job, caller)) listener(id, job)
     })
+    return () => {
+      stop()
+      this.#watchers.delete(place)
+    }
   }
 
   async schedules(caller: JobCaller): Promise<readonly JobSchedule[]> {

@@ -3,6 +3,7 @@ import type { BucketTable } from '@forebay/control/bucket-table'
 import type { BackendBinding, BucketRecord, BucketRef } from '@forebay/model/bucket'
 import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { TargetPort } from '@forebay/peer/target-port'
+import type { JobService } from '../../jobs/job-service.ts'
 import type { EventDesk } from '../events/event-desk.ts'
 import type { Answered } from '../s3/context.ts'
 import type { MountpathControl, MountpathStatus } from './mountpaths.ts'
@@ -80,6 +81,8 @@ export interface V1Context {
   spaceOf(bucket: BucketRecord): BucketSpace
   /** The reader in the background that looks for damage. */
   readonly scrub?: ScrubPort | undefined
+  /** What works in the background by order; absent where nothing does. */
+  readonly jobs?: JobService | undefined
   /** Absent on a node without disks. */
   readonly mountpaths?: MountpathControl | undefined
   /** Every setting, secrets redacted. */

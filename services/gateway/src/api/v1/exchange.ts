@@ -194,6 +194,9 @@ const KNOWN_FAMILIES: ReadonlySet<string> = new Set([
   'daemon',
   'forebay',
   'cluster',
+  'jobs',
+  'schedules',
+  'download',
 ])
 
 const VERBS: Readonly<Record<V1Need, string>> = {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { Failure } from '@forebay/base/failure'
 import { JSON_BODY_BYTES_MAX } from '@forebay/base/limits'
 import { type ActionMessage, decodeAction } from '@forebay/wire/action'
+import { type Json, parseJson } from '@forebay/wire/json'
 import { signedPayloadHash } from './payload-hash.ts'
 
 /**
@@ -12,9 +13,13 @@ import { signedPayloadHash } from './payload-hash.ts'
  * @throws Failure `payload-too-large` before more than the limit was kept, `json-malformed` for bytes
  * that are not UTF-8, `body-incomplete`
  */
-export async function readText(raw: IncomingMessage, signal: AbortSignal): Promise<string> {
+export async function readText(
+  raw: IncomingMessage,
+  signal: AbortSignal,
+  bytesMax: number = JSON_BODY_BYTES_MAX,
+): Promise<string> {
   const declared = Number(raw.headers['content-length'] ?? 0)
-  if (declared > JSON_BODY_BYTES_MAX) throw tooLarge(false)
+  if (declared > bytesMax) throw tooLarge(bytesMax, false)
   const chunks: Buffer[] = []
   let lengthBytes = 0
   await new Promise<void>((resolve, reject) => {
@@ -22,8 +27,8 @@ export async function readText(raw: IncomingMessage, signal: AbortSignal): Promi
     signal.addEventListener('abort', leave, { once: true })
     raw.on('data', (chunk: Buffer) => {
       lengthBytes += chunk.length
-      if (lengthBytes <= JSON_BODY_BYTES_MAX) chunks.push(chunk)
-      else reject(tooLarge(true))
+      if (lengthBytes <= bytesMax) chunks.push(chunk)
+      else reject(tooLarge(bytesMax, true))
     })
     raw.once('end', () => {
       signal.removeEventListener('abort', leave)
@@ -58,6 +63,22 @@ export async function readAction(
   return text.trim() === '' ? undefined : decodeAction(text)
 }
 
+/**
+ * The JSON of a request.
+ *
+ * @returns `undefined` when the body is empty
+ * @throws Failure `json-malformed` | `payload-too-large` | `body-incomplete`
+ */
+export async function readJson(
+  raw: IncomingMessage,
+  signal: AbortSignal,
+  bytesMax: number = JSON_BODY_BYTES_MAX,
+): Promise<Json | undefined> {
+  const text = hasBody(raw) ? await readText(raw, signal, bytesMax) : ''
+  if (!hasBody(raw)) checkPayloadHash(raw, Buffer.alloc(0))
+  return text.trim() === '' ? undefined : parseJson(text)
+}
+
 function checkPayloadHash(raw: IncomingMessage, bytes: Buffer): void {
   const signed = signedPayloadHash(raw)
   if (signed === undefined || createHash('sha256').update(bytes).digest('hex') === signed) return
@@ -73,10 +94,8 @@ function decodeUtf8(bytes: Buffer): string {
 }
 
 /** With a length unknown the connection is given up, else Node reads past the rest. */
-function tooLarge(close: boolean): Failure {
-  return new Failure(
-    'payload-too-large',
-    `the body of this request may have ${JSON_BODY_BYTES_MAX} bytes`,
-    { facts: { close } },
-  )
+function tooLarge(bytesMax: number, close: boolean): Failure {
+  return new Failure('payload-too-large', `the body of this request may have ${bytesMax} bytes`, {
+    facts: { close },
+  })
 }

@@ -1,6 +1,7 @@
 import { Failure } from '@forebay/base/failure'
 import { answerEvents } from '../events/answer-events.ts'
 import { type RawAddress, splitPath } from './address.ts'
+import { answerRoute } from './api-route.ts'
 import {
   createBucket,
   destroyBucket,
@@ -13,6 +14,7 @@ import {
 import { answerDaemon } from './daemon.ts'
 import type { Exchange } from './exchange.ts'
 import { answerHealth } from './health.ts'
+import { JOB_ROUTES } from './jobs.ts'
 import { listObjects } from './list-objects.ts'
 import { changeMountpath } from './mountpaths.ts'
 import {
@@ -38,7 +40,6 @@ const UNBUILT_FAMILIES: ReadonlySet<string> = new Set([
   'etl',
   'ml',
   'tokens',
-  'jobs',
   'xactions',
 ])
 
@@ -64,6 +65,9 @@ export async function routeV1(exchange: Exchange): Promise<void> {
       return routeBuckets(exchange, splitPath(rawPath, '/v1/buckets/'))
     case 'objects':
       return routeObject(exchange, splitPath(rawPath, '/v1/objects/'))
+    case 'jobs':
+    case 'schedules':
+      return answerRoute(JOB_ROUTES, exchange)
     default:
       return refuseFamily(exchange, family)
   }

@@ -18,6 +18,8 @@ import type {
   ReadAnswer,
   ReadRequest,
   TargetPort,
+  WarmAnswer,
+  WarmRequest,
   WriteAnswer,
   WriteRequest,
 } from '@forebay/peer/target-port'
@@ -84,6 +86,11 @@ export class MemoryTarget implements TargetPort {
 
   async delete(request: DeleteRequest): Promise<{ readonly existed: boolean }> {
     return { existed: this.objects.delete(keyOf(request)) }
+  }
+
+  async warm(request: WarmRequest): Promise<WarmAnswer> {
+    this.requests.push(request)
+    return { kind: this.objects.has(keyOf(request)) ? 'cached' : 'absent' }
   }
 
   async evict(request: DeleteRequest): Promise<boolean> {

@@ -1,0 +1,200 @@
+import { once } from 'node:events'
+import { JOB_ENDS, type JobRecord } from '@forebay/jobs/job'
+import type { JobCaller } from '../../jobs/job-caller.ts'
+import { type JobService, OPEN_STATES } from '../../jobs/job-service.ts'
+import { shortenView } from '../../jobs/job-view.ts'
+import type { Exchange } from './exchange.ts'
+
+/** How often a stream says that it lives, ms; proxies end silent connections after 30 to 60 s. */
+const KEEP_ALIVE_MS = 15_000
+
+/** Longest time that a reader may take none of what was written, ms; then it has left. */
+const STALL_MS = 60_000
+
+/** Jobs that a stream begins with. */
+const FIRST_JOBS_MAX = 100
+
+/**
+ * `GET /v1/jobs/events`: server-sent events (WHATWG HTML §9.2). It begins with the jobs that have not
+ * ended, then each job comes as it changes: `event: job` with the job, `event: removed` with `{"id"}`.
+ */
+export function streamJobs(
+  exchange: Exchange,
+  service: JobService,
+  caller: JobCaller,
+): Promise<void> {
+  return stream(exchange, service, async (sender) => {
+    const stop = service.watch(caller, (id, job) => sender.put(id, job))
+    try {
+      const open = await service.list({ states: OPEN_STATES, max: FIRST_JOBS_MAX }, caller)
+      for (const job of open.toReversed()) sender.putFirst(job.id, job)
+      sender.begin()
+      await sender.ended
+    } finally {
+      stop()
+    }
+  })
+}
+
+/**
+ * `GET /v1/jobs/{id}/events`: the job as it is and at each change, until it has ended or is removed;
+ * then `event: end`.
+ *
+ * @throws Failure `job-not-found`
+ */
+export function streamJob(
+  exchange: Exchange,
+  service: JobService,
+  asked: { readonly id: string; readonly caller: JobCaller },
+): Promise<void> {
+  const { id, caller } = asked
+  return stream(exchange, service, async (sender) => {
+    const stop = service.watch(caller, (changed, job) => {
+      if (changed === id) sender.put(id, job)
+    })
+    try {
+      sender.putFirst(id, await service.get(id, caller))
+      sender.endWith(id)
+      sender.begin()
+      await sender.ended
+    } finally {
+      stop()
+    }
+  })
+}
+
+async function stream(
+  exchange: Exchange,
+  service: JobService,
+  work: (sender: EventSender) => Promise<void>,
+): Promise<void> {
+  const sender = new EventSender(exchange, service)
+  try {
+    await work(sender)
+  } finally {
+    sender.close()
+  }
+}
+
+/**
+ * Writes the newest state of each job to one reader. What a slow reader did not take yet is replaced
+ * by what is newer, so that a stream holds one state a job however long it is not read.
+ */
+class EventSender {
+  /** Resolves when nothing more will be written. */
+  readonly ended: Promise<void>
+  readonly #exchange: Exchange
+  readonly #service: JobService
+  readonly #pending = new Map<string, JobRecord | undefined>()
+  readonly #stop = new AbortController()
+  #end: () => void = () => undefined
+  #begun = false
+  #isWriting = false
+  #lastId: string | undefined
+
+  constructor(exchange: Exchange, service: JobService) {
+    this.#exchange = exchange
+    this.#service = service
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
+    for (const signal of [exchange.signal, service.closing]) {
+      signal.addEventListener('abort', () => this.close(), {
+        once: true,
+        signal: this.#stop.signal,
+      })
+      if (signal.aborted) this.close()
+    }
+  }
+
+  /** A state to be written unless a newer one waits already. */
+  putFirst(id: string, job: JobRecord): void {
+    if (!this.#pending.has(id)) this.put(id, job)
+  }
+
+  put(id: string, job: JobRecord | undefined): void {
+    this.#pending.set(id, job)
+    void this.#write()
+  }
+
+  /** The stream ends when this job has. */
+  endWith(id: string): void {
+    this.#lastId = id
+  }
+
+  /** Sends the head; what was put before waits for it. */
+  begin(): void {
+    if (this.#stop.signal.aborted) return
+    this.#exchange.writeHead(200, {
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-store',
+      // nginx would otherwise keep events back until its buffer is full.
+      'X-Accel-Buffering': 'no',
+    })
+    this.#exchange.response.flushHeaders()
+    const timer = setInterval(() => this.#keepAlive(), KEEP_ALIVE_MS)
+    this.#stop.signal.addEventListener('abort', () => clearInterval(timer), { once: true })
+    this.#begun = true
+    void this.#write()
+  }
+
+  /** Ends the stream where it is. */
+  close(): void {
+    if (this.#stop.signal.aborted) return
+    this.#stop.abort()
+    if (this.#begun) this.#exchange.response.end()
+    this.#end()
+  }
+
+  #keepAlive(): void {
+    const { response } = this.#exchange
+    if (!response.writableNeedDrain) response.write(': keep-alive\n\n')
+  }
+
+  async #write(): Promise<void> {
+    if (!this.#begun || this.#isWriting) return
+    this.#isWriting = true
+    const { response } = this.#exchange
+    while (!this.#stop.signal.aborted && (await this.#isDrained())) {
+      const first = this.#pending.entries().next().value
+      if (first === undefined) break
+      const [id, job] = first
+      this.#pending.delete(id)
+      response.write(this.#render(id, job))
+      const isOver = job === undefined || JOB_ENDS.has(job.state)
+      if (id === this.#lastId && isOver) {
+        response.write(this.#renderEnd(id, job))
+        this.close()
+      }
+    }
+    // With no pause since nothing was pending: what is put from here on writes anew.
+    this.#isWriting = false
+  }
+
+  /** False when the reader took nothing for so long that it has left. */
+  async #isDrained(): Promise<boolean> {
+    const { response } = this.#exchange
+    if (!response.writableNeedDrain) return true
+    try {
+      const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(STALL_MS)])
+      await once(response, 'drain', { signal })
+      return true
+    } catch {
+      // Whether the reader left or stands still, nothing of the answer can reach it any more.
+      response.destroy()
+      this.close()
+      return false
+    }
+  }
+
+  #render(id: string, job: JobRecord | undefined): string {
+    if (job === undefined) return `event: removed\ndata: ${JSON.stringify({ id })}\n\n`
+    const view = shortenView(this.#service.view(job))
+    return `event: job\ndata: ${JSON.stringify(view)}\n\n`
+  }
+
+  #renderEnd(id: string, job: JobRecord | undefined): string {
+    const last = job === undefined ? { id } : shortenView(this.#service.view(job))
+    return `event: end\ndata: ${JSON.stringify(last)}\n\n`
+  }
+}
