@@ -35,15 +35,19 @@ test('with users nobody enters without a signature', () => {
   }
 })
 
-test('only the health itself is public', () => {
+test('only the health itself and the document of the API are public', () => {
   const kind = (method: string, url: string) =>
     closed.authenticateNative(message(method, url)).identity.kind
   expect(kind('GET', '/v1/health')).toBe('nobody')
   expect(kind('HEAD', '/v1/health?readiness=true')).toBe('nobody')
+  expect(kind('GET', '/v1/openapi.json')).toBe('nobody')
+  expect(kind('GET', '/v1/docs')).toBe('nobody')
   for (const [method, url] of [
     ['PUT', '/v1/health'],
     ['GET', '/v1/healthy'],
     ['GET', '/v1/health/../daemon'],
+    ['GET', '/v1/docs/../jobs'],
+    ['POST', '/v1/openapi.json'],
     ['GET', '/v1/buckets?/v1/health'],
   ] as const) {
     expect(() => kind(method, url)).toThrow(denied)

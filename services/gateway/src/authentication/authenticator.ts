@@ -140,7 +140,7 @@ export class Authenticator {
    */
   authenticateNative(message: IncomingMessage): Authenticated {
     if (this.#open) return OPEN_UNSIGNED
-    if (isHealth(message) || isUnsignedEvent(message) || this.#showsMetricsToken(message)) {
+    if (isPublic(message) || isUnsignedEvent(message) || this.#showsMetricsToken(message)) {
       return { identity: NOBODY, payload: UNSIGNED }
     }
     return this.authenticate(message)
@@ -193,9 +193,13 @@ function statesNoPayload(message: IncomingMessage): boolean {
   )
 }
 
-function isHealth(message: IncomingMessage): boolean {
+/** The health, and what the API is: the same words on every node. */
+const PUBLIC_PATHS = ['/v1/health', '/v1/openapi.json', '/v1/docs'] as const
+
+function isPublic(message: IncomingMessage): boolean {
   const { method } = message
-  return (method === 'GET' || method === 'HEAD') && isPath(message, '/v1/health')
+  if (method !== 'GET' && method !== 'HEAD') return false
+  return PUBLIC_PATHS.some((path) => isPath(message, path))
 }
 
 /** Events are let in to where their token is looked at, unless somebody signed for them. */

@@ -17,6 +17,7 @@ import { answerHealth } from './health.ts'
 import { JOB_ROUTES } from './jobs.ts'
 import { listObjects } from './list-objects.ts'
 import { changeMountpath } from './mountpaths.ts'
+import { DOCUMENT_ROUTES } from './openapi.ts'
 import {
   answerBuckets,
   answerConfig,
@@ -68,6 +69,9 @@ export async function routeV1(exchange: Exchange): Promise<void> {
     case 'jobs':
     case 'schedules':
       return answerRoute(JOB_ROUTES, exchange)
+    case 'openapi.json':
+    case 'docs':
+      return answerRoute(DOCUMENT_ROUTES, exchange)
     default:
       return refuseFamily(exchange, family)
   }

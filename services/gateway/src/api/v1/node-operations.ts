@@ -1,0 +1,237 @@
+import { type TSchema, Type } from 'typebox'
+import type { ApiOperation } from './api-route.ts'
+
+const text = (description?: string) => Type.String(description === undefined ? {} : { description })
+const count = (description?: string) =>
+  Type.Integer({ minimum: 0, ...(description === undefined ? {} : { description }) })
+const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
+const closed = { additionalProperties: false } as const
+const provider = Type.Optional(text('ais, aws (s3), gcp (gs) or azure (az).'))
+
+const MOUNTPATH = Type.Object({
+  path: text(),
+  state: text('enabled, draining, disabled, faulted, and others.'),
+  usedBytes: count(),
+  capacityBytes: count(),
+  objectCount: Type.Optional(count()),
+  errorCount: Type.Optional(count('Errors of its disk since the start.')),
+  reason: Type.Optional(text('Why it is in this state.')),
+})
+
+const STATUS = Type.Object({
+  version: text(),
+  nodeId: text(),
+  clusterId: text(),
+  uptimeSeconds: count(),
+  ready: Type.Boolean(),
+  reasons: Type.Array(text(), { description: 'What is wrong, a sentence each.' }),
+  bucketCount: count(),
+  objectCount: orNull(count()),
+  unsettledCount: count('Keys whose backend is asked before each answer.'),
+  mountpaths: Type.Array(MOUNTPATH),
+  cache: Type.Record(text(), count(), { description: 'Counters since the start.' }),
+})
+
+const BUCKET_PARTS = {
+  name: text(),
+  provider: text(),
+  namespace: Type.Object({ uuid: text(), name: text() }),
+}
+
+const BUCKET_ROW = Type.Object({
+  ...BUCKET_PARTS,
+  created: Type.String({ format: 'date-time' }),
+  aliases: Type.Array(text()),
+  backend: orNull(Type.Record(text(), Type.Unknown())),
+  properties: Type.Record(text(), Type.Unknown()),
+  space: Type.Object({ objectCount: count(), usedBytes: count(), reservedBytes: count() }),
+  lastEvent: Type.Optional(Type.String({ format: 'date-time' })),
+})
+
+const SCRUB = Type.Object({
+  state: Type.Enum(['running', 'idle']),
+  waitsFor: orNull(text('Why a running pass waits just now.')),
+  pass: orNull(Type.Record(text(), Type.Unknown())),
+  lastWhole: orNull(Type.Record(text(), Type.Unknown())),
+  totalObjects: orNull(count()),
+  totalBytes: orNull(count()),
+  bytesPerSecond: orNull(Type.Number()),
+  remainingSeconds: orNull(Type.Number()),
+  next: orNull(Type.String({ format: 'date-time' })),
+  findings: Type.Optional(Type.Array(Type.Record(text(), Type.Unknown()))),
+})
+
+const ACTION = (actions: readonly string[], value: TSchema) =>
+  Type.Object({
+    action: Type.Enum([...actions]),
+    name: Type.Optional(text()),
+    value: Type.Optional(value),
+  })
+
+const names = { bucket: Type.String({ pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$' }) } as const
+const done = { 200: { doc: 'Done; no body.' } } as const
+
+/** What the node answers about itself, and its buckets: for the document. */
+export const NODE_OPERATIONS: readonly ApiOperation[] = [
+  {
+    method: 'GET',
+    path: '/v1/health',
+    tag: 'node',
+    summary: 'Whether the node lives; with readiness whether it can serve',
+    query: Type.Object({ readiness: Type.Optional(Type.Boolean()) }, closed),
+    answers: { 200: { doc: 'It does; no body.' } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/forebay/status',
+    tag: 'node',
+    summary: 'What the node holds and how its cache does',
+    answers: { 200: { doc: 'The status.', schema: STATUS } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/forebay/config',
+    tag: 'node',
+    summary: 'Every setting with its origin, secrets redacted',
+    answers: {
+      200: {
+        doc: 'Settings.',
+        schema: Type.Array(
+          Type.Object({
+            key: text(),
+            value: Type.Unknown(),
+            origin: text(),
+            doc: Type.Optional(text()),
+          }),
+        ),
+      },
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/forebay/explain',
+    tag: 'node',
+    summary: 'What the cache knows about one key',
+    query: Type.Object({ bucket: text(), provider, key: text() }, closed),
+    answers: {
+      200: {
+        doc: 'What it knows.',
+        schema: Type.Object({
+          bucket: Type.Object(BUCKET_PARTS),
+          key: text(),
+          state: Type.Enum(['absent', 'whole', 'partial', 'filling']),
+          reasons: Type.Array(text()),
+        }),
+      },
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/forebay/buckets',
+    tag: 'buckets',
+    summary: 'Buckets with aliases, backend, properties and space',
+    answers: { 200: { doc: 'Buckets.', schema: Type.Array(BUCKET_ROW) } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/forebay/properties',
+    tag: 'buckets',
+    summary: 'What properties a bucket can have',
+    answers: {
+      200: {
+        doc: 'Properties.',
+        schema: Type.Array(
+          Type.Object({ name: text(), allowed: text(), default: text(), doc: text() }),
+        ),
+      },
+    },
+  },
+  {
+    method: 'GET',
+    path: '/v1/forebay/log',
+    tag: 'node',
+    summary: 'The last lines of the log, oldest first',
+    answers: { 200: { doc: 'Lines.', schema: Type.Object({ lines: Type.Array(text()) }) } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/forebay/scrub',
+    tag: 'node',
+    summary: 'How far the reader is that looks for damage',
+    query: Type.Object({ findings: Type.Optional(Type.Boolean()) }, closed),
+    answers: { 200: { doc: 'How far.', schema: SCRUB } },
+  },
+  {
+    method: 'POST',
+    path: '/v1/forebay/scrub',
+    tag: 'node',
+    summary: 'Begins a pass over everything, or over a bucket or prefix',
+    query: Type.Object(
+      {
+        bucket: Type.Optional(text()),
+        provider,
+        prefix: Type.Optional(text()),
+        rate: Type.Optional(text('Bytes a second, with a unit: `20MiB`.')),
+      },
+      closed,
+    ),
+    answers: { 200: { doc: 'How far.', schema: SCRUB } },
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/forebay/scrub',
+    tag: 'node',
+    summary: 'Ends the pass under way',
+    answers: { 200: { doc: 'How far.', schema: SCRUB } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/buckets',
+    tag: 'buckets',
+    summary: 'Names of buckets',
+    query: Type.Object({ provider, namespace: Type.Optional(text('`@uuid#name`.')) }, closed),
+    answers: { 200: { doc: 'Buckets.', schema: Type.Array(Type.Object(BUCKET_PARTS)) } },
+  },
+  {
+    method: 'POST',
+    path: '/v1/buckets/{bucket}',
+    tag: 'buckets',
+    summary: 'Makes a bucket',
+    names,
+    query: Type.Object({ provider }, closed),
+    body: ACTION(['create-bck'], orNull(Type.Record(text(), Type.Unknown()))),
+    answers: done,
+  },
+  {
+    method: 'PATCH',
+    path: '/v1/buckets/{bucket}',
+    tag: 'buckets',
+    summary: 'Changes properties, or resets all of them',
+    names,
+    query: Type.Object({ provider }, closed),
+    body: ACTION(
+      ['set-bprops', 'reset-bprops'],
+      orNull(Type.Record(text(), Type.Unknown(), { description: 'Properties of set-bprops.' })),
+    ),
+    answers: done,
+  },
+  {
+    method: 'HEAD',
+    path: '/v1/buckets/{bucket}',
+    tag: 'buckets',
+    summary: 'Properties of a bucket, in the header Ais-Bucket-Props',
+    names,
+    query: Type.Object({ provider }, closed),
+    answers: done,
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/buckets/{bucket}',
+    tag: 'buckets',
+    summary: 'Destroys a native bucket, or forgets one of a backend with its cached objects',
+    names,
+    query: Type.Object({ provider }, closed),
+    body: ACTION(['destroy-bck', 'evict-remote-bck'], Type.Null()),
+    answers: done,
+  },
+]
