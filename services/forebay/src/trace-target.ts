@@ -34,6 +34,7 @@ export function traceTarget(target: TargetPort, tracing: Tracing | undefined): T
     abortUpload: writing('abort-upload', (request) => target.abortUpload(request)),
     listParts: asking('list-parts', (request) => target.listParts(request)),
     listUploads: asking('list-uploads', (request) => target.listUploads(request)),
+    warm: asking('warm', (request) => target.warm(request)),
     evict: writing('evict', (request) => target.evict(request)),
     explain: (request) => target.explain(request),
     noticeChange: writing('notice-change', (request) => target.noticeChange(request)),

@@ -318,6 +318,28 @@ export interface Explanation {
   readonly reasons: readonly string[]
 }
 
+/** An object that is to be in the cache before anybody reads it. */
+export interface WarmRequest extends ObjectAddress {
+  /** As a list of the store just told it: an entry of that version is current without asking. */
+  readonly listed?: { readonly etag: string; readonly sizeBytes?: number | undefined } | undefined
+  /** Ask the backend about an entry however fresh it is. */
+  readonly latest?: boolean | undefined
+  /** Read the bytes of an entry and compare them with its checksum; fetch again what is wrong. */
+  readonly verify?: boolean | undefined
+  /** Called right before the first request to the backend; what it throws ends the matter. */
+  readonly check?: (() => void) | undefined
+  readonly signal: AbortSignal
+}
+
+export type WarmAnswer =
+  /** `bytes` came from the backend: fewer than the object has where a part was there. */
+  | { readonly kind: 'fetched'; readonly bytes: number }
+  /** It was there, whole and current. */
+  | { readonly kind: 'cached' }
+  /** The bucket's settings or policy do not keep it. */
+  | { readonly kind: 'not-kept' }
+  | { readonly kind: 'absent' }
+
 /**
  * A target as a gateway sees it: the owner of a key. In the same process it is the target itself;
  * between hosts an HTTP adapter stands here.
@@ -381,6 +403,13 @@ export interface TargetPort {
   ): Promise<ListPartsAnswer>
   listUploads(request: ListUploadsRequest): Promise<ListUploadsAnswer>
 
+  /**
+   * Brings the current version of an object whole into the cache: joins a fetch that is under way, or
+   * fetches as for a reader, and hands out no bytes. Ends quietly with its signal.
+   *
+   * @throws Failure `bucket-not-remote` | `out-of-space` | `slow-down` (soon again) | `backend-*`
+   */
+  warm(request: WarmRequest): Promise<WarmAnswer>
   /** Removes the local copy only. @returns false when there was none. Refused for native buckets. */
   evict(request: DeleteRequest): Promise<boolean>
   explain(request: ReadRequest): Promise<Explanation>

@@ -85,7 +85,9 @@ export function checkAdmission(
   wanted?: Wanted,
 ): void {
   if (context.store.admits(bucket, key, wanted)) return
-  throw new Failure('slow-down', `${key}: there is no room that is worth giving to the object`)
+  throw new Failure('slow-down', `${key}: there is no room that is worth giving to the object`, {
+    facts: { admitted: false },
+  })
 }
 
 /** A fill that cannot begin ends: it would keep its place and its descriptor for ever. */

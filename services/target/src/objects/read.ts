@@ -138,7 +138,7 @@ async function readNative(context: ObjectContext, request: ReadRequest): Promise
   })
 }
 
-async function readCached(
+export async function readCached(
   context: ObjectContext,
   request: ReadRequest,
 ): Promise<ReadAnswer | 'again'> {

@@ -4,10 +4,12 @@ import type { ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { BodyVerdict, IncomingBody, ObjectBody } from '@forebay/peer/bodies'
 import { readAt } from '../os/file-io.ts'
 
-/** A body that can also be read inside the process, for copies. One of `sendTo`, `pump`, `close`. */
+/** A body that can also be read inside the process, for copies. One of its methods, once. */
 export interface SourceBody extends ObjectBody {
   /** Hands all bytes to `write`, in order, and closes the body. */
   pump(write: (chunk: Buffer) => void | Promise<void>, signal: AbortSignal): Promise<void>
+  /** Waits until all bytes are in a file of the cache, reads none, and closes; absent where none is. */
+  arrive?(signal: AbortSignal): Promise<void>
 }
 
 /** Where a pump reads: how many bytes can be had from `offset` now, at least one. */
@@ -29,6 +31,14 @@ export function readable(body: ObjectBody, source: PumpSource): SourceBody {
     pump: async (write, signal) => {
       try {
         await pumpFile({ ...source, lengthBytes }, write, signal)
+      } finally {
+        body.close()
+      }
+    },
+    arrive: async (signal) => {
+      const end = source.offset + lengthBytes
+      try {
+        for (let at = source.offset; at < end; ) at += await source.waitFor(at, signal)
       } finally {
         body.close()
       }

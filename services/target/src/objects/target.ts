@@ -26,6 +26,8 @@ import type {
   TagsRequest,
   TargetPort,
   UploadAddress,
+  WarmAnswer,
+  WarmRequest,
   WriteAnswer,
   WritePartRequest,
   WriteRequest,
@@ -58,6 +60,7 @@ import { noticeChange } from './notice-change.ts'
 import { readObject } from './read.ts'
 import { incomingFrom } from './source-body.ts'
 import { getTags, putTags, taggingOf } from './tags.ts'
+import { warmObject } from './warm.ts'
 import { writeObject } from './write.ts'
 
 /** The target in the same process: chooses the flow by the kind of bucket, and nothing else. */
@@ -181,6 +184,10 @@ export class Target implements TargetPort {
       ...page,
       uploads: page.uploads.map((upload) => ({ ...upload, ...checksumTerms(upload) })),
     }
+  }
+
+  warm(request: WarmRequest): Promise<WarmAnswer> {
+    return warmObject(this.#context, request)
   }
 
   evict(request: DeleteRequest): Promise<boolean> {

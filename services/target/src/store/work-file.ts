@@ -79,7 +79,9 @@ export class LocalWorkFile implements WorkFile {
     const missing = bytes - this.#reservedBytes - this.#askedBytes
     if (missing <= 0) return
     if (!this.#admits(missing)) {
-      throw new Failure('slow-down', 'there is no room that is worth giving to one more part')
+      throw new Failure('slow-down', 'there is no room that is worth giving to one more part', {
+        facts: { admitted: false },
+      })
     }
     const step = Math.max(missing, RESERVE_STEP_BYTES)
     // Counted before the wait: a second call meanwhile must not reserve the same bytes again.
