@@ -27,7 +27,7 @@ export const EXIT_CODES_TEXT = `Exit codes:
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof ForebayError)) return EXIT_CODES.failed
   if (error.code === 'url-invalid' || error.code === 'endpoint-invalid') return EXIT_CODES.usage
-  if (error.code === 'usage') return EXIT_CODES.usage
+  if (error.code === 'usage' || error.code === 'id-invalid') return EXIT_CODES.usage
   if (error.status === 404) return EXIT_CODES.notFound
   if (error.status === 401 || error.status === 403) return EXIT_CODES.denied
   return error.code === 'unreachable' ? EXIT_CODES.unreachable : EXIT_CODES.failed

@@ -22,6 +22,7 @@ import {
 } from './commands/read-objects.ts'
 import { evictObjects, putObject, removeObjects } from './commands/write-objects.ts'
 import { EXIT_CODES, EXIT_CODES_TEXT, exitCodeOf } from './exit-code.ts'
+import { addJobCommands } from './job-commands.ts'
 import { addMountpathCommands } from './mountpath-commands.ts'
 import { errorJson, formatError } from './output/error-text.ts'
 import { addSpaceCommands } from './space-commands.ts'
@@ -80,6 +81,7 @@ export function buildProgram(context: CliContext, setExitCode: (code: number) =>
   addBucketCommands(program, run)
   addObjectCommands(program, run)
   addSpaceCommands(program, run)
+  addJobCommands(program, run, setExitCode)
   for (const command of allCommands(program)) command.copyInheritedSettings(program)
   return program
 }

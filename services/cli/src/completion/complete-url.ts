@@ -44,8 +44,8 @@ function hasBucket(current: string): boolean {
 }
 
 /** What a running node answers; nothing when it does not in time, or refuses. */
-async function ask(
-  { context }: UrlInput,
+export async function ask(
+  { context }: { readonly context: CliContext },
   question: (signal: AbortSignal) => Promise<readonly Candidate[]>,
 ): Promise<readonly Candidate[]> {
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(ASK_TIMEOUT_MS)])

@@ -3,6 +3,7 @@ import { SETTING_KEYS } from '@forebay/config/keys'
 import { PROPERTY_LIST } from '@forebay/model/property-list'
 import type { Command, Option } from 'commander'
 import type { CliContext } from '../cli-context.ts'
+import { completeJob, type JobWord } from './complete-job.ts'
 import { completeUrl, type UrlKind } from './complete-url.ts'
 
 /** One way to go on. */
@@ -21,7 +22,7 @@ export interface Completion {
 }
 
 /** What stands at an argument of a command. */
-type ArgumentKind = UrlKind | 'file' | 'property' | 'setting' | 'shell' | 'other'
+type ArgumentKind = UrlKind | JobWord | 'file' | 'property' | 'setting' | 'shell' | 'other'
 
 /** Arguments of the commands, in their order; the last one holds for all that follow. */
 const ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>> = {
@@ -36,9 +37,22 @@ const ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>> = {
   explain: ['object'],
   get: ['object', 'file'],
   head: ['object'],
+  'job failures': ['job'],
+  'job kinds': ['job-kind'],
+  'job pause': ['open-job'],
+  'job resume': ['open-job'],
+  'job retry': ['ended-job'],
+  'job rm': ['ended-job'],
+  'job schedule put': ['schedule', 'other', 'job-kind', 'bucket'],
+  'job schedule rm': ['schedule'],
+  'job show': ['job'],
+  'job start': ['job-kind', 'bucket'],
+  'job stop': ['open-job'],
+  'job wait': ['open-job'],
   ls: ['object'],
   pin: ['object'],
   pins: ['bucket'],
+  prefetch: ['object'],
   put: ['file', 'object'],
   rm: ['object'],
   scrub: ['object'],
@@ -47,6 +61,12 @@ const ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>> = {
 
 /** Options whose value is a file or directory. */
 const FILE_OPTIONS: ReadonlySet<string> = new Set(['--config', '--data', '--mountpath', '--output'])
+
+/** Options whose value is one of some words. */
+const WORD_OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  '--priority': ['low', 'normal', 'high'],
+  '--state': ['queued', 'running', 'paused', 'finished', 'failed', 'aborted', 'lost'],
+}
 
 const NOTHING: Completion = { kind: 'words', candidates: [] }
 
@@ -80,6 +100,7 @@ export async function complete(
       current,
     )
   }
+  const endpoint = place.endpoint ?? clientEndpoint(context.environment)
   const kinds = ARGUMENTS[pathOf(command)] ?? []
   const kind = kinds[Math.min(place.argumentCount, kinds.length - 1)] ?? 'other'
   switch (kind) {
@@ -93,16 +114,17 @@ export async function complete(
         current,
       )
     case 'shell':
-      return matching(
-        SHELLS.map((value) => ({ value })),
-        current,
-      )
+      return matching(SHELLS.map(toCandidate), current)
     case 'other':
       return NOTHING
-    default: {
-      const endpoint = place.endpoint ?? clientEndpoint(context.environment)
+    case 'job':
+    case 'open-job':
+    case 'ended-job':
+    case 'job-kind':
+    case 'schedule':
+      return matching(await completeJob(kind, { context, endpoint }), current)
+    default:
       return completeUrl(current, { kind, context, endpoint })
-    }
   }
 }
 
@@ -161,6 +183,8 @@ function optionsOf(command: Command): readonly Candidate[] {
 
 function completeValue(option: Option, current: string): Completion {
   if (FILE_OPTIONS.has(option.long ?? '')) return { kind: 'files', candidates: [] }
+  const words = WORD_OPTIONS[option.long ?? '']
+  if (words !== undefined) return matching(words.map(toCandidate), current)
   return option.long === '--set' ? completeSetting(current) : NOTHING
 }
 
@@ -189,6 +213,10 @@ function completeProperty(current: string): Completion {
   }))
   const all = [...candidates, { value: 'aliases=', description: 'Other names of the bucket.' }]
   return { ...matching(all, current), kind: 'open' }
+}
+
+function toCandidate(value: string): Candidate {
+  return { value }
 }
 
 function matching(candidates: readonly Candidate[], current: string): Completion {

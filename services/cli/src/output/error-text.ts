@@ -42,6 +42,8 @@ function factsOf(error: unknown): Facts {
 const HINTS: ReadonlyMap<string, string> = new Map([
   ['bucket-not-found', '"forebay bucket ls" lists the buckets; "forebay bucket add" adds one.'],
   ['object-not-found', '"forebay ls URL" lists the names; keys are case-sensitive.'],
+  ['job-not-found', '"forebay job ls" lists the jobs; those that ended long ago are forgotten.'],
+  ['job-state-invalid', '"forebay job show ID" tells its state.'],
   ['bucket-exists', '"forebay bucket show URL" tells what it is.'],
   ['bucket-not-remote', 'Its objects are nowhere else; "forebay rm" deletes them.'],
   ['bucket-not-empty', 'Add --force to remove it with its objects.'],

@@ -1,0 +1,177 @@
+/** Commands about jobs: long work over many objects, which the node does. */
+import type { Command } from 'commander'
+import { collect } from './care-commands.ts'
+import type { Run } from './cli-context.ts'
+import {
+  changeJobs,
+  type ListJobsOptions,
+  listJobs,
+  removeJobs,
+  retryJob,
+  showFailures,
+  showJob,
+} from './commands/job.ts'
+import { type PrefetchOptions, prefetchObjects } from './commands/job-kinds.ts'
+import { type StartOptions, showKinds, startJob } from './commands/job-start.ts'
+import {
+  listSchedules,
+  putSchedule,
+  removeSchedules,
+  type ScheduleOptions,
+} from './commands/schedule.ts'
+import { orderOptions } from './jobs/order-options.ts'
+import { waitForJobs } from './jobs/wait-for-jobs.ts'
+
+type SetExitCode = (code: number) => void
+
+export function addJobCommands(program: Command, run: () => Run, setExitCode: SetExitCode): void {
+  addKindCommands(program, run, setExitCode)
+  const job = program
+    .command('job')
+    .description('start, show, wait for, stop and retry jobs: long work that the node does')
+  addStartCommands(job, run, setExitCode)
+  job
+    .command('ls')
+    .description('list the jobs, newest first')
+    .option('--kind <kind>', 'only those of this kind')
+    .option('--state <state>', 'only those that are queued, running, paused, finished, failed ...')
+    .option('--bucket <url>', 'only those of this bucket')
+    .option('--max <count>', 'at most so many (default: 100)')
+    .action((options: ListJobsOptions) => listJobs(run(), options))
+  job
+    .command('show')
+    .description('a job with its arguments, counts and result')
+    .argument('<id>')
+    .action((id: string) => showJob(run(), id))
+  job
+    .command('wait')
+    .description('wait until jobs have ended, and show how far they are')
+    .argument('<id...>')
+    .addHelpText('after', `\n${WAIT_HELP}`)
+    .action(async (ids: string[]) => setExitCode(await waitForJobs(run(), ids)))
+  job
+    .command('failures')
+    .description('every object that failed, with a code and the reason, a line each')
+    .argument('<id>')
+    .option('--max <count>', 'only the first')
+    .action((id: string, options: { max?: string }) => showFailures(run(), id, options))
+  job
+    .command('retry')
+    .description('do what failed again, and that alone')
+    .argument('<id>')
+    .option('--wait', 'wait for the end, and show how far it is')
+    .action(async (id: string, options: { wait?: boolean }) =>
+      setExitCode(await retryJob(run(), id, options)),
+    )
+  addChangeCommands(job, run)
+  addScheduleCommands(job, run)
+}
+
+function addKindCommands(program: Command, run: () => Run, setExitCode: SetExitCode): void {
+  orderOptions(
+    program
+      .command('prefetch')
+      .description('bring objects of a store into the cache: a job of the node')
+      .argument('<url...>', 'a bucket, a prefix that ends in "/", or objects')
+      .option('-r, --recursive', 'everything that begins with the URL')
+      .option('--template <pattern>', 'keys like shard-{0001..0100}.tar; the URL is the bucket')
+      .option('--latest', 'ask the store about what is cached, and fetch newer versions')
+      .option('--verify', 'read what is cached, compare checksums, and mend what is wrong')
+      .option('--wait', 'wait for the end, and show how far it is'),
+  )
+    .addHelpText(
+      'after',
+      `\n${WAIT_HELP}\n\nExamples:\n  forebay prefetch s3://training-data/epoch-1/ --wait\n  forebay prefetch s3://training-data --template 'shard-{0000..0999}.tar'`,
+    )
+    .action(async (urls: string[], options: PrefetchOptions) =>
+      setExitCode(await prefetchObjects(run(), urls, options)),
+    )
+}
+
+function addStartCommands(job: Command, run: () => Run, setExitCode: SetExitCode): void {
+  orderOptions(
+    job
+      .command('start')
+      .description('start a job of any kind')
+      .argument('<kind>', '"forebay job kinds" lists them')
+      .argument('[bucket]')
+      .option('--arg <name=value>', 'an argument of the kind; repeatable', collect)
+      .option('--wait', 'wait for the end, and show how far it is'),
+  )
+    .addHelpText(
+      'after',
+      '\nExample:\n  forebay job start prefetch s3://training-data --arg prefix=epoch-1/ --wait',
+    )
+    .action(async (kind: string, bucket: string | undefined, options: StartOptions) =>
+      setExitCode(await startJob(run(), { kind, bucket }, options)),
+    )
+  job
+    .command('kinds')
+    .description('the kinds of jobs, or what one of them takes')
+    .argument('[kind]')
+    .action((kind: string | undefined) => showKinds(run(), kind))
+}
+
+function addChangeCommands(job: Command, run: () => Run): void {
+  job
+    .command('stop')
+    .description('end jobs; "forebay job retry" takes them up again')
+    .argument('<id...>')
+    .action((ids: string[]) => changeJobs(run(), 'abort', ids))
+  job
+    .command('pause')
+    .description('let jobs keep their place and do nothing')
+    .argument('<id...>')
+    .action((ids: string[]) => changeJobs(run(), 'pause', ids))
+  job
+    .command('resume')
+    .description('let paused jobs go on')
+    .argument('<id...>')
+    .action((ids: string[]) => changeJobs(run(), 'resume', ids))
+  job
+    .command('rm')
+    .description('forget jobs that have ended')
+    .argument('<id...>')
+    .action((ids: string[]) => removeJobs(run(), ids))
+}
+
+function addScheduleCommands(job: Command, run: () => Run): void {
+  const schedule = job.command('schedule').description('jobs that come by the clock')
+  schedule
+    .command('ls')
+    .description('the schedules, and when each comes next')
+    .action(() => listSchedules(run()))
+  const put = schedule
+    .command('put')
+    .description('order a job by the clock; replaces the schedule of this id')
+    .argument('<id>')
+    .argument('<cron>', 'five fields, like "0 3 * * *"; with six the first is seconds')
+    .argument('<kind>', '"forebay job kinds" lists them')
+    .argument('[bucket]')
+    .option('--time-zone <name>', 'like Europe/Berlin (default: UTC)')
+    .option('--arg <name=value>', 'an argument of the kind; repeatable', collect)
+  orderOptions(put)
+    .addHelpText(
+      'after',
+      "\nExample:\n  forebay job schedule put nightly '0 3 * * *' prefetch s3://training-data --arg latest=true",
+    )
+    .action((...[id, cron, kind, bucket, options]: PutArguments) =>
+      putSchedule(run(), { id, cron, kind, bucket }, options),
+    )
+  schedule
+    .command('rm')
+    .description('end schedules; jobs that they ordered go on')
+    .argument('<id...>')
+    .action((ids: string[]) => removeSchedules(run(), ids))
+}
+
+type PutArguments = readonly [
+  id: string,
+  cron: string,
+  kind: string,
+  bucket: string | undefined,
+  options: ScheduleOptions,
+]
+
+const WAIT_HELP = `Waiting exits 0 when every job finished, else 1. Ctrl-C ends the waiting, not the job:
+"forebay job stop ID" ends that.`
