@@ -1,4 +1,9 @@
 import type { KindWork } from './kind-work.ts'
+import { COPY_BUCKET_WORK } from './kinds/copy-bucket.ts'
+import { COPY_OBJECTS_WORK } from './kinds/copy-objects.ts'
+import { DELETE_WORK } from './kinds/delete.ts'
+import { EVICT_WORK } from './kinds/evict.ts'
+import { PREFETCH_WORK } from './kinds/prefetch.ts'
 
 /** How each kind of job is done: one for every name of the catalogue of `@forebay/jobs`. */
-export const KIND_WORKS: readonly KindWork[] = []
+export const KIND_WORKS: readonly KindWork[] = [PREFETCH_WORK, EVICT_WORK]

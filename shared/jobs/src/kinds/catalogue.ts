@@ -1,8 +1,9 @@
 import type { JobKind } from '../kind.ts'
+import { EVICT } from './evict.ts'
 import { PREFETCH } from './prefetch.ts'
 
 /** Every kind of job, in the order in which they are shown. */
-export const JOB_KINDS: readonly JobKind[] = [PREFETCH]
+export const JOB_KINDS: readonly JobKind[] = [PREFETCH, EVICT]
 
 const BY_NAME: ReadonlyMap<string, JobKind> = new Map(JOB_KINDS.map((kind) => [kind.name, kind]))
 
