@@ -1,0 +1,121 @@
+import { Failure, isFailure } from '@forebay/base/failure'
+import { checkSchema } from '@forebay/jobs/check-schema'
+import type { Lease } from '@forebay/jobs/engine'
+import type { JobItem, JobRecord } from '@forebay/jobs/job'
+import { COPY_OPTIONS_SCHEMA } from '@forebay/jobs/kinds/copy-options'
+import type { BucketRecord } from '@forebay/model/bucket'
+import type { Conditions } from '@forebay/model/conditions'
+import type { ObjectAttributes } from '@forebay/model/object'
+import type { Guard, HeadAnswer } from '@forebay/peer/target-port'
+import { findBucket } from '../destination.ts'
+import type { ItemResult, JobContext } from '../kind-work.ts'
+import { beganMs } from './delete-listed.ts'
+import { sameContent } from './same-content.ts'
+
+/** How often the newest version of an object that changes again and again is tried. */
+const LATEST_TRIES_MAX = 3
+
+interface Work {
+  readonly job: JobRecord
+  readonly item: JobItem
+  readonly lease: Lease
+}
+
+/** What is copied: an object in one version. */
+type Version = Pick<ObjectAttributes, 'etag' | 'lastModifiedMs' | 'sizeBytes'>
+
+/**
+ * Copies one object in the version that was listed. The destination is overwritten only if it was there
+ * when the job's list was begun and has not changed since; what a user writes meanwhile stays.
+ */
+export async function copyItem(context: JobContext, work: Work): Promise<ItemResult> {
+  const { job, item } = work
+  const { latest } = checkSchema(COPY_OPTIONS_SCHEMA, job.args, 'args')
+  let version = listedVersion(item) ?? (await sourceVersion(context, work, latest))
+  for (let tries = 1; ; tries++) {
+    if (version === undefined) return { kind: 'skipped', why: 'absent' }
+    const result = await copyVersion(context, work, version)
+    const again = latest === true && result.kind === 'skipped' && result.why === 'changed'
+    if (!again || tries >= LATEST_TRIES_MAX) return result
+    version = await sourceVersion(context, work, true)
+  }
+}
+
+function listedVersion({ version, sizeBytes }: JobItem): Version | undefined {
+  return version === undefined || sizeBytes === undefined ? undefined : { ...version, sizeBytes }
+}
+
+async function sourceVersion(
+  context: JobContext,
+  { job, item, lease }: Work,
+  latest: boolean | undefined,
+): Promise<Version | undefined> {
+  const source = { bucket: context.bucketOf(job), key: item.key }
+  const head = await headOf(context, { ...source, latest, signal: lease.signal })
+  return head.kind === 'found' ? head.attributes : undefined
+}
+
+async function copyVersion(context: JobContext, work: Work, version: Version): Promise<ItemResult> {
+  const { job, item, lease } = work
+  const { to, prepend = '', overwrite, dryRun } = checkSchema(COPY_OPTIONS_SCHEMA, job.args, 'args')
+  const source = { bucket: context.bucketOf(job), key: item.key }
+  const bucket = findBucket(context, to)
+  const key = `${prepend}${item.key}`
+  // Of a bucket copied into itself, what the job makes is not to be copied as well.
+  if (bucket?.id === source.bucket.id && mayBeNew(source.bucket, version, beganMs(job))) {
+    return { kind: 'skipped', why: 'new' }
+  }
+  const place = bucket && { bucket, key, latest: true, signal: lease.signal }
+  const there = place === undefined ? undefined : await headOf(context, place)
+  const old = there?.kind === 'found' ? there.attributes : undefined
+  if (old !== undefined) {
+    if (overwrite === false) return { kind: 'skipped', why: 'exists' }
+    const open = () => headOf(context, { ...source, signal: lease.signal })
+    if (await sameContent(version, old, open)) return { kind: 'skipped', why: 'equal' }
+    if (old.lastModifiedMs >= beganMs(job)) return { kind: 'skipped', why: 'newer' }
+  }
+  if (dryRun === true) return { kind: 'done', bytes: version.sizeBytes }
+  if (bucket === undefined) throw new Failure('bucket-not-found', `there is no bucket ${to}`)
+  const guard: Guard = {
+    version: old ?? 'absent',
+    beforeMs: beganMs(job),
+    check: () => lease.check(),
+  }
+  try {
+    await context.target.copy({
+      bucket,
+      key,
+      source,
+      sourceConditions: onlyVersion(version),
+      conditions: {},
+      guard,
+      noteSource: true,
+      signal: lease.signal,
+    })
+    return { kind: 'done', bytes: version.sizeBytes }
+  } catch (error) {
+    if (isFailure(error, 'precondition-failed')) return { kind: 'skipped', why: 'changed' }
+    // Without an old version it is the source that is gone.
+    if (isFailure(error, 'object-not-found')) {
+      return { kind: 'skipped', why: old === undefined ? 'absent' : 'changed' }
+    }
+    throw error
+  }
+}
+
+function headOf(
+  { target }: JobContext,
+  request: Omit<Parameters<JobContext['target']['head']>[0], 'conditions'>,
+): Promise<HeadAnswer> {
+  return target.head({ ...request, conditions: {} })
+}
+
+/** Stores tell whole seconds: the one in which the job began has old and new objects. */
+function mayBeNew(bucket: BucketRecord, { lastModifiedMs }: Version, sinceMs: number): boolean {
+  return bucket.backend === undefined ? lastModifiedMs >= sinceMs : lastModifiedMs + 1000 > sinceMs
+}
+
+/** The index page of a web server tells dates, and no tags. */
+function onlyVersion({ etag, lastModifiedMs }: Version): Conditions {
+  return etag === '' ? { ifUnmodifiedSinceMs: lastModifiedMs } : { ifMatch: [etag] }
+}

@@ -1,0 +1,3 @@
+import { copyWork } from './copy.ts'
+
+export const COPY_OBJECTS_WORK = copyWork('copy-objects')

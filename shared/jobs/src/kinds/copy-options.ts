@@ -1,0 +1,44 @@
+import { Failure } from '@forebay/base/failure'
+import { Type } from 'typebox'
+import type { JsonObject } from '../job.ts'
+
+/** What every kind that copies objects into a bucket takes, beside what it copies. */
+export const COPY_OPTIONS = {
+  to: Type.String({
+    minLength: 1,
+    maxLength: 512,
+    description:
+      'Bucket to copy into, `provider://name`; a native one (`ais://name`) is created if absent.',
+  }),
+  prepend: Type.Optional(
+    Type.String({ maxLength: 1024, description: 'Put before each key in the destination.' }),
+  ),
+  latest: Type.Optional(
+    Type.Boolean({
+      description: 'Copies an object that changed after it was listed as it is by then.',
+    }),
+  ),
+  overwrite: Type.Optional(
+    Type.Boolean({ description: 'False: objects that are in the destination stay. Default true.' }),
+  ),
+  sync: Type.Optional(
+    Type.Boolean({
+      description:
+        'Then deletes objects of the destination, with the same prefix, that the source has not; not with `prepend`.',
+    }),
+  ),
+  dryRun: Type.Optional(
+    Type.Boolean({ description: 'Counts what would be done, and changes nothing.' }),
+  ),
+} as const
+
+/** The options alone: what one item needs to know of a job, however many keys the job names. */
+export const COPY_OPTIONS_SCHEMA = Type.Object(COPY_OPTIONS)
+
+/** @throws Failure `argument-invalid` */
+export function checkCopy({ sync, prepend = '', keys, template }: JsonObject): void {
+  if (sync !== true) return
+  if (prepend !== '') throw new Failure('argument-invalid', 'sync does not go with prepend')
+  if (keys === undefined && template === undefined) return
+  throw new Failure('argument-invalid', 'sync goes with a prefix or the whole bucket alone')
+}
