@@ -6,4 +6,10 @@ import { EVICT_WORK } from './kinds/evict.ts'
 import { PREFETCH_WORK } from './kinds/prefetch.ts'
 
 /** How each kind of job is done: one for every name of the catalogue of `@forebay/jobs`. */
-export const KIND_WORKS: readonly KindWork[] = [PREFETCH_WORK, EVICT_WORK]
+export const KIND_WORKS: readonly KindWork[] = [
+  PREFETCH_WORK,
+  EVICT_WORK,
+  COPY_BUCKET_WORK,
+  COPY_OBJECTS_WORK,
+  DELETE_WORK,
+]
