@@ -146,7 +146,7 @@ export class S3Node {
   async close(): Promise<void> {
     this.#server.closeAllConnections()
     await new Promise((resolve) => this.#server.close(resolve))
-    this.#target.shutdown()
+    await this.#target.shutdown()
     await this.#store.close()
     await rm(this.#directory, { recursive: true, force: true })
   }

@@ -285,7 +285,7 @@ async function stop(
 ): Promise<void> {
   running.state.ready = false
   await running.listeners.drain(opening.settings.shutdown.drainTimeoutMs)
-  running.target.shutdown()
+  await running.target.shutdown()
   await opening.closeAll()
 }
 

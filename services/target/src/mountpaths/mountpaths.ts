@@ -351,6 +351,7 @@ export class Mountpaths {
     const { context } = this.#parts
     const { root } = drive.mountpath
     try {
+      await drive.spares.close()
       await drive.trash.stop()
       await drive.journal.close()
       // Commits in its journal go on to their end: at its return the index says what stands.

@@ -64,6 +64,8 @@ export async function evictObject(
       },
     )
   }
+  // What was read to its end counts as cached, also in the moment before it is.
+  await context.fills.publication(keyIdOf(bucket, key))
   return context.locks.hold(keyIdOf(bucket, key), async () => {
     raiseKey(context, keyIdOf(bucket, key))
     return context.store.remove(bucket.id, key, { sync: false, settle: false, why: 'evict' })

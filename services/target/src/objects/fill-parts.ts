@@ -1,7 +1,8 @@
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
-import type { ObjectRecord, WorkFile } from '../store/contract.ts'
+import type { NewRecord, ObjectRecord, WorkFile } from '../store/contract.ts'
+import type { BlockMap } from './block-map.ts'
 import type { GenerationToken } from './generations.ts'
 
 /** What a fill is made of. */
@@ -18,4 +19,26 @@ export interface FillParts {
   readonly settles: boolean
   /** The partial entry that this fill continues. */
   readonly record?: ObjectRecord | undefined
+}
+
+/** What is recorded of a fill: of blocks of it, or of the whole with its xxh64 where that was computed. */
+export function recordOf(
+  fill: {
+    readonly attributes: ObjectAttributes
+    readonly pin: Pin
+    readonly askedMs: number
+    readonly map: BlockMap
+  },
+  {
+    contentXxh64,
+    partial,
+  }: { readonly contentXxh64?: string | undefined; readonly partial?: boolean },
+): NewRecord {
+  return {
+    attributes: fill.attributes,
+    contentXxh64,
+    pin: fill.pin,
+    validatedMs: fill.askedMs,
+    ...(partial === true ? { blocks: fill.map.toTable() } : {}),
+  }
 }

@@ -1,3 +1,4 @@
+import { abortable } from './abortable.ts'
 import { ConnectionShare } from './connection-share.ts'
 import type { Fill } from './fill.ts'
 
@@ -24,6 +25,18 @@ export class FillTable {
   get(keyId: string): Fill | undefined {
     const fill = this.#fills.get(keyId)
     return fill?.joinable === true ? fill : undefined
+  }
+
+  /**
+   * Where the readers of a key have all of it, and the cache has not yet: waits for that to be decided.
+   *
+   * @returns false when there was nothing to wait for
+   */
+  async publication(keyId: string, signal?: AbortSignal): Promise<boolean> {
+    const publishing = this.#fills.get(keyId)?.publishing
+    if (publishing === undefined) return false
+    await (signal === undefined ? publishing : abortable(publishing, signal))
+    return true
   }
 
   /** An opening under way that later readers may share. */
@@ -73,8 +86,14 @@ export class FillTable {
     return this.#active.size
   }
 
-  /** Ends all fills, as at shutdown. */
-  cancelAll(reason: unknown): void {
-    for (const fill of this.#active) fill.cancel(reason)
+  /** Ends all fills, as at shutdown; resolves when what was complete is in the cache. */
+  async cancelAll(reason: unknown): Promise<void> {
+    for (const fill of this.#active) if (fill.publishing === undefined) fill.cancel(reason)
+    await this.published()
+  }
+
+  /** Resolves when no object is complete and not in the cache. */
+  async published(): Promise<void> {
+    await Promise.all([...this.#active].map((fill) => fill.publishing))
   }
 }

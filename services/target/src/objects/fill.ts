@@ -16,7 +16,7 @@ import { algorithmsInRow, checkDigest, expectedDigest } from './expected-digest.
 import type { FetchPace } from './fetch-pace.ts'
 import { Fetching, type FetchingHost, FILL_OVER } from './fetching.ts'
 import { digestFile } from './file-digest.ts'
-import type { FillParts } from './fill-parts.ts'
+import { type FillParts, recordOf } from './fill-parts.ts'
 import { isUnreachable } from './is-unreachable.ts'
 import type { RangeFetch } from './range-fetch.ts'
 import { type Reader, Readers } from './readers.ts'
@@ -57,7 +57,7 @@ export class Fill implements FetchingHost {
   #storing: Promise<void> | undefined
   #digester: Digester | undefined
   #verified = false
-  #finishing = false
+  #completing: Promise<void> | undefined
   #failure: unknown
   #ended = false
   #closed = false
@@ -86,13 +86,21 @@ export class Fill implements FetchingHost {
     this.sums =
       this.pace === undefined ? undefined : BlockSums.of(this.map, expectedDigest(parts.attributes))
     this.#fetching = new Fetching(this)
-    // A descriptor of its own: the work file's is the store's to close when it is published.
-    this.fd = fs.openSync(parts.work.path, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW)
+    this.fd = parts.work.lend()
     if (this.map.complete) this.#finish()
   }
 
   get cachedBytes(): number {
     return this.map.presentBytes
+  }
+
+  get #isFinishing(): boolean {
+    return this.#completing !== undefined
+  }
+
+  /** While readers have all of it and the cache does not yet: resolves when it does, or never will. */
+  get publishing(): Promise<void> | undefined {
+    return this.#verified && !this.#ended ? this.#completing : undefined
   }
 
   /** True while later readers may join. */
@@ -152,7 +160,7 @@ export class Fill implements FetchingHost {
       if (held && offset < this.#heldEnd() && this.#fetching.isHeld(offset)) return 0
       if (this.#failure !== undefined) throw this.#failure
       signal.throwIfAborted()
-      if (!this.map.complete && !this.#finishing) this.#fetching.want(offset, lengthBytes)
+      if (!this.map.complete && !this.#isFinishing) this.#fetching.want(offset, lengthBytes)
       if (this.#readableEnd(offset, whole) > offset) continue
       await this.#waiters.wait(offset, signal)
     }
@@ -288,7 +296,7 @@ export class Fill implements FetchingHost {
    * verified. Such a reader may be past blocks in memory that are not in the file yet.
    */
   #releasedEnd(whole: boolean): number {
-    const checking = whole || this.#digester !== undefined || this.#finishing
+    const checking = whole || this.#digester !== undefined || this.#isFinishing
     return checking ? this.#heldEnd() : this.attributes.sizeBytes
   }
 
@@ -304,7 +312,7 @@ export class Fill implements FetchingHost {
     const { fillWholePercent } = this.#context.propertiesOf(this.#parts.bucket)
     if (this.#wantsWhole || this.#inBackground) return
     if (this.cachedBytes * 100 < fillWholePercent * this.sizeBytes) return
-    if (this.#finishing || this.map.complete || !this.#isSparse()) return
+    if (this.#isFinishing || this.map.complete || !this.#isSparse()) return
     if (!this.#context.fills.background.take()) return
     this.#inBackground = true
     this.#wantsWhole = true
@@ -335,14 +343,14 @@ export class Fill implements FetchingHost {
     const { bucket, key, token } = this.#parts
     const { store, locks } = this.#context
     const recorded = await locks.hold(keyIdOf(bucket, key), async () => {
-      if (!token.isCurrent() || this.#finishing) return false
+      if (!token.isCurrent() || this.#isFinishing) return false
       const batch = this.#newBlocks
       this.#newBlocks = new Map()
       await failpoint('fill:blocks-written')
       if (this.#record === undefined) {
         const options = { sync: false, settle: this.#parts.settles }
         const place = { bucket, key, work: this.#work }
-        this.#record = await store.commit(place, this.#newRecord(undefined, true), options)
+        this.#record = await store.commit(place, recordOf(this, { partial: true }), options)
         this.#context.unsettled.settled(bucket.id, key)
         const spent = this.#work
         this.#work = store.openPartial(this.#record) ?? spent
@@ -369,9 +377,8 @@ export class Fill implements FetchingHost {
   }
 
   #finish(): void {
-    if (this.#finishing) return
-    this.#finishing = true
-    this.#complete().then(
+    if (this.#completing !== undefined) return
+    this.#completing = this.#complete().then(
       () => this.#end(),
       (error: unknown) => {
         this.#fail(error)
@@ -388,15 +395,15 @@ export class Fill implements FetchingHost {
     const stated = expectedDigest(this.attributes)
     const bySums = stated === undefined ? undefined : this.sums?.whole()
     if (stated !== undefined && bySums !== undefined) checkDigest(this.key, stated, bySums)
-    // What still comes is for the record, and no reader waits for it.
     if (bySums !== undefined && this.#digester === undefined) this.#release()
     const digests = await this.#wholeDigests(bySums !== undefined)
     if (stated !== undefined && bySums === undefined)
       checkDigest(this.key, stated, digests.get(stated.algorithm))
+    // What still comes is for those who read it next: they wait for it, see `publishing`.
+    this.#release()
     await this.#publish(digests.get('xxh64')).catch((error: unknown) =>
       this.warn('a fetched object was not kept', error),
     )
-    this.#release()
   }
 
   #release(): void {
@@ -417,10 +424,7 @@ export class Fill implements FetchingHost {
     const { bucket, key, token } = this.#parts
     const { store, locks } = this.#context
     await this.#storing
-    // Readers get their last bytes when the object is in the cache, unless somebody else works on it.
-    const keyId = keyIdOf(bucket, key)
-    if (!token.isCurrent() || locks.isHeld(keyId)) this.#release()
-    await locks.hold(keyId, async () => {
+    await locks.hold(keyIdOf(bucket, key), async () => {
       // A late fill feeds its readers and leaves no trace (rule 5).
       if (!token.isCurrent()) {
         this.#work.discard()
@@ -429,19 +433,9 @@ export class Fill implements FetchingHost {
       await failpoint('fill:verified')
       const options = { sync: false, settle: this.#parts.settles }
       const place = { bucket, key, work: this.#work }
-      this.#record = await store.commit(place, this.#newRecord(contentXxh64, false), options)
+      this.#record = await store.commit(place, recordOf(this, { contentXxh64 }), options)
       this.#context.unsettled.settled(bucket.id, key)
     })
-  }
-
-  #newRecord(contentXxh64: string | undefined, partial: boolean) {
-    return {
-      attributes: this.attributes,
-      contentXxh64,
-      pin: this.pin,
-      validatedMs: this.askedMs,
-      ...(partial ? { blocks: this.map.toTable() } : {}),
-    }
   }
 
   #fail(error: unknown): void {
@@ -470,7 +464,7 @@ export class Fill implements FetchingHost {
   }
 
   #stopWhenAbandoned(): void {
-    if (this.readers.count > 0 || this.#finishing || this.#ended || this.wantsWhole) return
+    if (this.readers.count > 0 || this.#isFinishing || this.#ended || this.wantsWhole) return
     if (this.#context.whenAbandoned === 'finish' || !this.#isSparse()) return
     this.#keepsBlocks = true
     this.#fetching.stop()
@@ -486,7 +480,7 @@ export class Fill implements FetchingHost {
   /** Nobody reads and nothing comes: what is there of a sparse entry stays, the rest is given up. */
   #endWhenAbandoned(): void {
     if (this.readers.count > 0 || this.#fetching.running > 0) return
-    if (this.#finishing || this.#ended) return
+    if (this.#isFinishing || this.#ended) return
     if (this.#storing === undefined) this.#end()
   }
 
@@ -494,6 +488,8 @@ export class Fill implements FetchingHost {
     if (!this.#ended || this.#closed || this.readers.count > 0) return
     if (this.#fetching.running > 0 || this.#storing !== undefined) return
     this.#closed = true
-    fs.closeSync(this.fd)
+    // One without a name frees its blocks now, off the loop.
+    if (this.#record === undefined) fs.close(this.fd, () => undefined)
+    else fs.closeSync(this.fd)
   }
 }

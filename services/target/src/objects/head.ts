@@ -38,6 +38,9 @@ export async function headObject(
     const status = record.blocks === undefined ? 'hit' : 'partial'
     return answer(context, request, fromRecord(record, status))
   }
+  if (await context.fills.publication(keyIdOf(bucket, key), request.signal)) {
+    return headObject(context, request)
+  }
   try {
     return await askForHead(context, request)
   } catch (error) {

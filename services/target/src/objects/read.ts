@@ -155,6 +155,7 @@ export async function readCached(
   if (record !== undefined && current && isFresh(record)) {
     return serveRecord(context, request, { record, status: 'hit' })
   }
+  if (await context.fills.publication(keyIdOf(bucket, key), request.signal)) return 'again'
   const mustAsk = record !== undefined || !current || properties.revalidate.kind === 'always'
   if (!mustAsk) {
     const fill = context.fills.get(keyIdOf(bucket, key))

@@ -47,7 +47,9 @@ async function expectNothingHeld(): Promise<void> {
   await expect
     .poll(
       () => ({
-        held: openFiles().filter((path) => /\/\.forebay\/(work|partial)\//.test(path)),
+        held: openFiles()
+          .filter((path) => /\/\.forebay\/(work|partial)\//.test(path))
+          .filter((path) => !rig.spareFiles.some((spare) => path.endsWith(`/${spare}`))),
         fills: context.fills.activeCount,
         tokens: context.generations.openCount,
         reserved: context.store.totals().reservedBytes,

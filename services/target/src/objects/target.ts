@@ -32,7 +32,7 @@ import type {
   WritePartRequest,
   WriteRequest,
 } from '@forebay/peer/target-port'
-import { checkWritable, mutationsOf, type ObjectContext } from './context.ts'
+import { checkWritable, keyIdOf, mutationsOf, type ObjectContext } from './context.ts'
 import { copiesInside, copyObject, openSource } from './copy.ts'
 import { deleteObject, evictObject } from './delete.ts'
 import { explainObject } from './explain.ts'
@@ -195,6 +195,7 @@ export class Target implements TargetPort {
   }
 
   async explain(request: ReadRequest): Promise<Explanation> {
+    await this.#context.fills.publication(keyIdOf(request.bucket, request.key))
     return explainObject(this.#context, request)
   }
 
@@ -221,8 +222,8 @@ export class Target implements TargetPort {
   }
 
   /** Ends fills; then nothing of objects is under way but what doors still send. */
-  shutdown(): void {
-    this.#context.fills.cancelAll(
+  shutdown(): Promise<void> {
+    return this.#context.fills.cancelAll(
       new Failure('unavailable', 'the node is shutting down', { retryAfterSeconds: 5 }),
     )
   }

@@ -75,7 +75,9 @@ export interface WorkFile {
   reserveOnly(bytes: number): void
   /** Removes the name and gives the reservation back; `fd` stays usable until `close`. Idempotent. */
   unlink(): void
-  /** Closes the descriptor (and unlinks, unless committed). Idempotent. */
+  /** The descriptor, to be closed by the caller when he is done with it; `discard` leaves it open. */
+  lend(): number
+  /** Closes the descriptor, unless it is lent (and unlinks, unless committed). Idempotent. */
   discard(): void
 }
 

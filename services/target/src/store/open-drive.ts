@@ -7,6 +7,7 @@ import { listSegments } from './journal-read.ts'
 import { type Mountpath, OWN } from './mountpath.ts'
 import { isUncleanBoot, readState } from './mountpath-state.ts'
 import type { RecordIndex } from './record-index.ts'
+import { SpareFiles } from './spare-files.ts'
 import type { Drive, StoreObserver } from './store-context.ts'
 import { Trash } from './trash.ts'
 
@@ -61,6 +62,7 @@ export async function openDrive(
     trash,
     inFlight: new Set(),
     openWork: new Set(),
+    spares: new SpareFiles(root),
     state,
     uncleanBoot: last > 0 && isUncleanBoot(readState(root), mountpath.identity),
     unsyncedCommits: 0,

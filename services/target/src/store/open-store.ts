@@ -260,6 +260,7 @@ function start(
     await replaceFile(recencyPath, context.policies.save())
     context.files.close()
     for (const drive of context.drives) {
+      await drive.spares.close()
       await drive.trash.stop()
       await drive.journal.close()
       await writeSyncMark(context, drive, true)

@@ -15,6 +15,7 @@ import type { Missed } from './missed.ts'
 import type { Mountpath } from './mountpath.ts'
 import type { MountpathState } from './mountpath-state.ts'
 import type { RecordIndex } from './record-index.ts'
+import type { SpareFiles } from './spare-files.ts'
 import type { Trash } from './trash.ts'
 
 /** What the store tells those who run it. */
@@ -59,6 +60,7 @@ export interface Drive {
   readonly inFlight: Set<number>
   /** Files open for writing, so that a mountpath that leaves can wait for them. */
   readonly openWork: Set<object>
+  readonly spares: SpareFiles
   state: MountpathState
   /** This start came after a stop of the machine, not of a process: what was not synced may be torn. */
   readonly uncleanBoot: boolean

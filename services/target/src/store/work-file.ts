@@ -11,6 +11,7 @@ import { placeOf } from './commit.ts'
 import type { ObjectRecord, WorkFile } from './contract.ts'
 import { openChecked } from './fd-cache.ts'
 import { OWN } from './mountpath.ts'
+import type { NewFile } from './spare-files.ts'
 import { type Drive, driveOf, roundToUnit, type StoreContext } from './store-context.ts'
 
 const openAsync = promisify(open)
@@ -31,6 +32,7 @@ export class LocalWorkFile implements WorkFile {
   /** Asked for and not granted yet. */
   #askedBytes = 0
   #named = true
+  #lent = false
   #committed = false
   #closed = false
 
@@ -112,6 +114,11 @@ export class LocalWorkFile implements WorkFile {
     unlink(this.path, () => undefined)
   }
 
+  lend(): number {
+    this.#lent = true
+    return this.fd
+  }
+
   discard(): void {
     if (this.#closed) return
     this.unlink()
@@ -119,6 +126,7 @@ export class LocalWorkFile implements WorkFile {
     this.drive.openWork.delete(this)
     this.releaseReservation()
     this.#onClose()
+    if (this.#lent) return
     // A file that keeps its name is closed in 3 us; one without frees its blocks, off the loop.
     if (this.#committed) closeSync(this.fd)
     else close(this.fd, () => undefined)
@@ -162,13 +170,12 @@ export async function createWorkFile(
     quota.release()
     throw error
   }
-  workCount += 1
-  const relativePath = `${OWN.work}/${context.processTag}-${workCount}`
   try {
-    const fd = await openNew(context, join(drive.mountpath.root, relativePath))
+    const make = () => makeFile(context, drive)
+    const { fd, inode, relativePath } = drive.spares.take(make) ?? (await make())
     return new LocalWorkFile(
       { drive, relativePath },
-      { fd, inode: fstatSync(fd).ino, reservedBytes },
+      { fd, inode, reservedBytes },
       { unlinkable: true, onClose: () => undefined, quota, admits: () => true },
     )
   } catch (cause) {
@@ -176,6 +183,13 @@ export async function createWorkFile(
     drive.space.release(reservedBytes)
     throw diskFailure(cause, `${drive.mountpath.root}: no work file`)
   }
+}
+
+async function makeFile(context: StoreContext, { mountpath }: Drive): Promise<NewFile> {
+  workCount += 1
+  const relativePath = `${OWN.work}/${context.processTag}-${workCount}`
+  const fd = await openNew(context, join(mountpath.root, relativePath))
+  return { fd, inode: fstatSync(fd).ino, relativePath }
 }
 
 /** Files kept open for the next read go first where descriptors are short. */

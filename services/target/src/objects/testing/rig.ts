@@ -14,6 +14,7 @@ import type { ChecksumAlgorithm } from '@forebay/model/checksum'
 import type { Conditions } from '@forebay/model/conditions'
 import type { RangeRequest } from '@forebay/model/range'
 import type { IncomingBody } from '@forebay/peer/bodies'
+import type { LocalObjectStore } from '../../store/local-store.ts'
 import { openStore, type StoreOptions } from '../../store/open-store.ts'
 import type { ObjectContext } from '../context.ts'
 import { createObjectContext } from '../create-target.ts'
@@ -72,6 +73,7 @@ export class Rig {
   readonly reads: string[] = []
   readonly listSeeks: number[] = []
   #context: ObjectContext | undefined
+  #store: LocalObjectStore | undefined
   #target: Target | undefined
   /** Cut from the backend, as a dead process is. */
   #life = { dead: false }
@@ -109,6 +111,11 @@ export class Rig {
     return this.#context
   }
 
+  /** Empty files that wait to be written, relative to the mountpath. */
+  get spareFiles(): readonly string[] {
+    return this.#store?.context.drives.flatMap(({ spares }) => spares.paths) ?? []
+  }
+
   get target(): Target {
     if (this.#target === undefined) throw new Error('the rig is closed')
     return this.#target
@@ -129,6 +136,7 @@ export class Rig {
       lockKey: (bucketId, key) => locks.acquire(`${bucketId}/${key}`),
       ...this.room,
     })
+    this.#store = store
     this.#context = createObjectContext({
       store,
       locks,
@@ -190,7 +198,7 @@ export class Rig {
   }
 
   async stop(): Promise<void> {
-    this.#target?.shutdown()
+    await this.#target?.shutdown()
     await this.#context?.store.close()
     this.#context = undefined
     this.#target = undefined
@@ -244,6 +252,7 @@ export class Rig {
     await answer.body.pump((chunk) => {
       chunks.push(Buffer.from(chunk))
     }, signal)
+    await this.context.fills.published()
     return Buffer.concat(chunks)
   }
 

@@ -29,6 +29,7 @@ const tried = async (act: () => unknown): Promise<string> => {
 store.open(kept)?.release()
 const work = await store.createWork(NATIVE, 'native', 3)
 writeSync(work.fd, 'new')
+for (const { spares } of store.context.drives) await spares.close()
 const taken = takeAll()
 const shedFirst = await tried(() => store.open(native)?.release() ?? 'opened')
 takeAll(taken)
