@@ -2,6 +2,7 @@ import type { KindWork } from './kind-work.ts'
 import { COPY_BUCKET_WORK } from './kinds/copy-bucket.ts'
 import { COPY_OBJECTS_WORK } from './kinds/copy-objects.ts'
 import { DELETE_WORK } from './kinds/delete.ts'
+import { DOWNLOAD_WORK } from './kinds/download.ts'
 import { EVICT_WORK } from './kinds/evict.ts'
 import { PREFETCH_WORK } from './kinds/prefetch.ts'
 
@@ -9,6 +10,7 @@ import { PREFETCH_WORK } from './kinds/prefetch.ts'
 export const KIND_WORKS: readonly KindWork[] = [
   PREFETCH_WORK,
   EVICT_WORK,
+  DOWNLOAD_WORK,
   COPY_BUCKET_WORK,
   COPY_OBJECTS_WORK,
   DELETE_WORK,

@@ -2,11 +2,19 @@ import type { JobKind } from '../kind.ts'
 import { COPY_BUCKET } from './copy-bucket.ts'
 import { COPY_OBJECTS } from './copy-objects.ts'
 import { DELETE } from './delete.ts'
+import { DOWNLOAD } from './download.ts'
 import { EVICT } from './evict.ts'
 import { PREFETCH } from './prefetch.ts'
 
 /** Every kind of job, in the order in which they are shown. */
-export const JOB_KINDS: readonly JobKind[] = [PREFETCH, EVICT, COPY_BUCKET, COPY_OBJECTS, DELETE]
+export const JOB_KINDS: readonly JobKind[] = [
+  PREFETCH,
+  EVICT,
+  DOWNLOAD,
+  COPY_BUCKET,
+  COPY_OBJECTS,
+  DELETE,
+]
 
 const BY_NAME: ReadonlyMap<string, JobKind> = new Map(JOB_KINDS.map((kind) => [kind.name, kind]))
 

@@ -1,0 +1,127 @@
+/**
+ * Files of web servers into a bucket: each step of the list finds some of them, by their names, by the
+ * index pages of a directory or by HuggingFace's API; each item is one file.
+ */
+
+import { Failure } from '@forebay/base/failure'
+import type { Lease, ListedStep } from '@forebay/jobs/engine'
+import type { JobItem, JobRecord } from '@forebay/jobs/job'
+import {
+  DOWNLOAD,
+  DOWNLOAD_OBJECTS_DEFAULT,
+  DOWNLOAD_STALL_SECONDS_DEFAULT,
+  type DownloadArgs,
+} from '@forebay/jobs/kinds/download'
+import { argsOf } from '../args-of.ts'
+import type { ItemResult, JobContext, KindWork } from '../kind-work.ts'
+import { splitByOwner } from '../select-items.ts'
+import { listDirectory } from './download-crawl.ts'
+import { downloadFile } from './download-file.ts'
+import type { Finding, FoundPage } from './download-found.ts'
+import { matchesGlob } from './download-glob.ts'
+import { requestHeaders } from './download-headers.ts'
+import { listHub } from './download-hub.ts'
+import { listLinks } from './download-links.ts'
+import { TransferWatch } from './download-watch.ts'
+
+export const DOWNLOAD_WORK: KindWork = {
+  name: 'download',
+  list: listDownload,
+  apply: applyDownload,
+}
+
+/** Where a list stands: what is found so far, and the place in the source. */
+interface Cursor {
+  readonly count: number
+  readonly at: string
+}
+
+interface Step {
+  readonly job: JobRecord
+  readonly cursor: string | undefined
+  readonly lease: Lease
+}
+
+async function listDownload(context: JobContext, step: Step): Promise<ListedStep> {
+  const args = argsOf(DOWNLOAD, step.job)
+  const cursor = step.cursor === undefined ? undefined : readCursor(step.cursor)
+  const { findings, at } = await listFiles(context, args, { lease: step.lease, at: cursor?.at })
+  const wanted = findings.filter((finding) => isWanted(args, finding))
+  const count = (cursor?.count ?? 0) + wanted.length
+  const countMax = args.objectsMax ?? DOWNLOAD_OBJECTS_DEFAULT
+  if (count > countMax) {
+    throw new Failure('entity-too-large', `there are more than ${countMax} files to download`, {
+      hint: 'raise objectsMax if they are meant',
+    })
+  }
+  const items = wanted.map((finding) => itemOf(args, finding))
+  return {
+    pages: splitByOwner(context, context.bucketOf(step.job), items),
+    cursor: at === undefined ? undefined : JSON.stringify({ count, at } satisfies Cursor),
+  }
+}
+
+async function listFiles(
+  context: JobContext,
+  args: DownloadArgs,
+  { lease, at }: { readonly lease: Lease; readonly at: string | undefined },
+): Promise<FoundPage> {
+  const { directory, huggingFace } = args
+  if (directory === undefined && huggingFace === undefined) return listLinks(args, at)
+  const { web, hub, clock } = context
+  const watch = new TransferWatch(clock, 'the list of files', LIST_LIMITS)
+  const headers = requestHeaders(context, args)
+  const signal = AbortSignal.any([lease.signal, watch.signal])
+  try {
+    const listing = { web, hub, clock, headers, signal }
+    if (huggingFace !== undefined) return await listHub(listing, huggingFace, at)
+    return await listDirectory(listing, { ...args, directory: directory ?? '' }, at)
+  } finally {
+    watch.stop()
+  }
+}
+
+/** One step is over before: nobody waits for an index page as long as for a large file. */
+const LIST_LIMITS = {
+  stallMs: DOWNLOAD_STALL_SECONDS_DEFAULT * 1000,
+  totalMs: DOWNLOAD_STALL_SECONDS_DEFAULT * 1000,
+} as const
+
+function isWanted({ include, exclude = [] }: DownloadArgs, finding: Finding): boolean {
+  const { name, notRead } = finding
+  if (exclude.some((glob) => matchesGlob(glob, name))) return false
+  // What lies in a directory that was not read, nobody knows.
+  if (notRead !== undefined || include === undefined) return true
+  return include.some((glob) => matchesGlob(glob, name))
+}
+
+function itemOf({ prepend = '' }: DownloadArgs, finding: Finding): JobItem {
+  const { name, url, source, sizeBytes, sha256, notRead } = finding
+  const extra = { url, source, sha256, notRead }
+  const given = Object.entries(extra).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, value] as const],
+  )
+  return { key: `${prepend}${name}`, sizeBytes, extra: Object.fromEntries(given) }
+}
+
+async function applyDownload(
+  context: JobContext,
+  work: { readonly job: JobRecord; readonly item: JobItem; readonly lease: Lease },
+): Promise<ItemResult> {
+  const notRead = work.item.extra?.['notRead']
+  if (notRead !== undefined) throw new Failure('backend-refused', String(notRead))
+  return downloadFile(context, work)
+}
+
+function readCursor(text: string): Cursor {
+  const match = /^\{"count":(\d{1,15}),"at":/.exec(text)
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (match !== null && typeof parsed === 'object' && parsed !== null && 'at' in parsed) {
+      if (typeof parsed.at === 'string') return { count: Number(match[1]), at: parsed.at }
+    }
+  } catch (cause) {
+    throw new Failure('argument-invalid', 'no place in a list of files', { cause })
+  }
+  throw new Failure('argument-invalid', 'no place in a list of files')
+}
