@@ -3,7 +3,7 @@ import { Failure, isFailure } from '@forebay/base/failure'
 import { formatBucket } from '@forebay/model/bucket'
 import type { WarmAnswer, WarmRequest } from '@forebay/peer/target-port'
 import type { ObjectRecord } from '../store/contract.ts'
-import type { ObjectContext } from './context.ts'
+import { keyIdOf, type ObjectContext } from './context.ts'
 import { freshForMs } from './freshness.ts'
 import { type ReadAnswer, readCached } from './read.ts'
 
@@ -89,6 +89,7 @@ async function arrived(
     return { kind: 'not-kept' }
   }
   await body.arrive(signal)
+  await context.fills.publication(keyIdOf(bucket, key), signal)
   const record = context.store.get(bucket.id, key)
   if (record === undefined || record.blocks !== undefined) return undefined
   return { kind: 'fetched', bytes: Math.max(0, attributes.sizeBytes - presentBytes) }
