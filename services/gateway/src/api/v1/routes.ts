@@ -11,9 +11,12 @@ import {
   resetProperties,
   setProperties,
 } from './buckets.ts'
+import { answerClusterJobs, isJobQuestion } from './cluster-jobs.ts'
 import { answerDaemon } from './daemon.ts'
+import { answerDownload } from './download-forms.ts'
 import type { Exchange } from './exchange.ts'
 import { answerHealth } from './health.ts'
+import { answerJobAction } from './job-actions.ts'
 import { JOB_ROUTES } from './jobs.ts'
 import { listObjects } from './list-objects.ts'
 import { changeMountpath } from './mountpaths.ts'
@@ -72,6 +75,12 @@ export async function routeV1(exchange: Exchange): Promise<void> {
     case 'openapi.json':
     case 'docs':
       return answerRoute(DOCUMENT_ROUTES, exchange)
+    case 'cluster':
+      if (isJobQuestion(exchange)) return answerClusterJobs(exchange)
+      return refuseFamily(exchange, family)
+    case 'download':
+      if (exchange.context.jobs !== undefined) return answerDownload(exchange)
+      return refuseFamily(exchange, family)
     default:
       return refuseFamily(exchange, family)
   }
@@ -168,6 +177,7 @@ async function routeBucketChange(exchange: Exchange, bucket: string): Promise<vo
     case 'DELETE evict-remote-bck':
       return evictBucket(exchange, bucket)
     default:
+      if (await answerJobAction(exchange, bucket, message)) return
       return refuseAction(message.action, BUCKET_ACTIONS[exchange.method] ?? [])
   }
 }
