@@ -159,3 +159,15 @@ test('events are read whatever their line ends and wherever the bytes are cut', 
     ])
   }
 })
+
+test('a stream of all jobs says first that it is open, and tells of those that are removed', async () => {
+  answer = (_request, response) => {
+    response.write(`event: job\ndata: ${JSON.stringify(VIEW)}\n\n`)
+    response.end('event: removed\ndata: {"id":"j2"}\n\n')
+  }
+  const told: unknown[] = []
+  for await (const event of client.jobs.watch()) {
+    told.push(event.kind === 'job' ? event.job.id : event)
+  }
+  expect(told).toEqual([{ kind: 'open' }, 'j1', { kind: 'removed', id: 'j2' }])
+})

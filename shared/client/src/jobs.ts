@@ -115,6 +115,8 @@ export interface JobFilter extends Call {
 
 /** What a stream of jobs tells: a job as it is now, or that one is no more. */
 export type JobEvent =
+  /** The first one: of every change from here on the stream tells. */
+  | { readonly kind: 'open' }
   | { readonly kind: 'job'; readonly job: JobReport }
   | { readonly kind: 'removed'; readonly id: string }
 
@@ -227,6 +229,7 @@ export class Jobs {
       ...requestOf('GET', path, call),
       headers: { accept: 'text/event-stream' },
     })
+    yield { kind: 'open' }
     if (response.body === null) return
     const events = serverEvents(response.body)
     try {

@@ -2,6 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Buckets } from './buckets.tsx'
 import { HelpDialog } from './help.tsx'
+import { Jobs } from './jobs.tsx'
 import { LiveContext, usePolling } from './live.ts'
 import { useLoad } from './load.ts'
 import { Objects } from './objects.tsx'
@@ -109,6 +110,8 @@ function Page(props: { readonly route: Route; readonly session: Session }): Comp
       return <Buckets session={session} />
     case 'objects':
       return <Objects key={formatRoute({ ...route, prefix: '' })} session={session} route={route} />
+    case 'jobs':
+      return <Jobs session={session} />
     case 'space':
       return <Space session={session} />
     case 'origins':

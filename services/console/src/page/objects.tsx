@@ -9,6 +9,7 @@ import { bytesText, nameText, UNKNOWN } from './format.ts'
 import { useListing } from './listing.ts'
 import { useLoad } from './load.ts'
 import { Card, Notice, Share, Table } from './parts.tsx'
+import { PrefetchPrefix } from './prefetch-prefix.tsx'
 import { formatRoute, levelsOf, type Route } from './route.ts'
 import type { Session } from './session.ts'
 
@@ -44,7 +45,10 @@ export function Objects({ session, route }: ObjectsProps): ComponentChildren {
             only what is here
           </label>
           {hasOrigin ? (
-            <EvictPrefix session={session} bucket={bucket} prefix={prefix} onDone={again} />
+            <>
+              <PrefetchPrefix session={session} bucket={bucket} prefix={prefix} />
+              <EvictPrefix session={session} bucket={bucket} prefix={prefix} onDone={again} />
+            </>
           ) : null}
         </div>
         {listing.failure === undefined ? null : <Notice>{listing.failure}</Notice>}

@@ -5,6 +5,7 @@ test('a page is written and read back, whatever the names in it are', () => {
   const routes: readonly Route[] = [
     { page: 'overview' },
     { page: 'settings' },
+    { page: 'jobs' },
     { page: 'objects', provider: 'aws', bucket: 'photos', prefix: '' },
     { page: 'objects', provider: 'aws', bucket: 'a', prefix: 'x?&#%/../<b> \u202e/\n/' },
   ]

@@ -1,6 +1,6 @@
 /** A page of the console and what it is about; it stands in the fragment of the address. */
 export type Route =
-  | { readonly page: 'overview' | 'buckets' | 'space' | 'origins' | 'settings' }
+  | { readonly page: 'overview' | 'buckets' | 'jobs' | 'space' | 'origins' | 'settings' }
   | {
       readonly page: 'objects'
       readonly provider: string
@@ -12,6 +12,7 @@ export type Route =
 export const MENU = [
   { page: 'overview', title: 'Overview', key: 'o' },
   { page: 'buckets', title: 'Buckets', key: 'b' },
+  { page: 'jobs', title: 'Jobs', key: 'j' },
   { page: 'space', title: 'Space', key: 's' },
   { page: 'origins', title: 'Origins', key: 'r' },
   { page: 'settings', title: 'Settings', key: 't' },
