@@ -259,6 +259,9 @@ export const CATALOGUE = {
   'disk-error': { status: 500, s3: 'InternalError', type: 'ErrMpathIO', retry: true },
   internal: { status: 500, s3: 'InternalError', type: 'ErrInternal', retry: true },
 
+  /** An archive that is none, is broken, or asks for more than a reader gives. */
+  'archive-invalid': { status: 400, s3: 'InvalidRequest', type: 'ErrBadRequest', retry: false },
+
   'job-not-found': { status: 404, s3: 'NoSuchJob', type: 'ErrNotFound', retry: false },
   'job-state-invalid': { status: 409, s3: 'InvalidJobState', type: 'ErrBusy', retry: false },
   'jobs-too-many': { status: 429, s3: 'SlowDown', type: 'ErrTooManyRequests', retry: true },
