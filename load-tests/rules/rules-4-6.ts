@@ -80,8 +80,8 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     edits: [
       object(
         'fill.ts',
-        'if (!token.isCurrent() || this.#finishing) return',
-        'if (this.#finishing) return',
+        'if (!token.isCurrent() || this.#isFinishing) return',
+        'if (this.#isFinishing) return',
       ),
       object(
         'fill.ts',

@@ -4,6 +4,7 @@ const FAULTS = 'services/target/src/store/faults.test.ts'
 const MARKS = 'services/target/src/objects/rules-7.test.ts'
 const CRASHES = 'services/target/src/store/crash.test.ts'
 const RULES = 'services/target/src/objects/rules-6-17.test.ts'
+const PUBLICATION = 'services/target/src/objects/publication.test.ts'
 const RELEASE = 'services/target/src/objects/rules-release.test.ts'
 
 export const RULES_7_TO_17: readonly Mutation[] = [
@@ -247,6 +248,18 @@ export const RULES_7_TO_17: readonly Mutation[] = [
         'read.ts',
         '  return readPast(context, request)\n}\n\n/** Past',
         "  throw new Failure('unavailable', 'it changes too fast')\n}\n\n/** Past",
+      ),
+    ],
+  },
+  {
+    rule: 'held',
+    what: 'who reads what is about to be in the cache does not find it there',
+    tests: [PUBLICATION],
+    edits: [
+      object(
+        'read.ts',
+        "if (await context.fills.publication(keyIdOf(bucket, key), request.signal)) return 'again'\n",
+        '',
       ),
     ],
   },
