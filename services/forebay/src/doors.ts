@@ -23,6 +23,7 @@ import { identityOf } from '@forebay/gateway/authentication/identity'
 import { PageGuard } from '@forebay/gateway/authentication/page-guard'
 import { BucketResolver, type LookupProvider } from '@forebay/gateway/buckets/resolve-bucket'
 import { FrontDoor } from '@forebay/gateway/front-door'
+import type { JobService } from '@forebay/gateway/jobs/job-service'
 import type { AccessLog } from '@forebay/observe/access-log'
 import { EventMetrics } from '@forebay/observe/event-metrics'
 import type { Logger } from '@forebay/observe/logger'
@@ -49,6 +50,7 @@ export interface DoorParts {
   readonly pool: BackendPool
   readonly store: LocalObjectStore
   readonly scrubber: ScrubPort
+  readonly jobs: JobService
   readonly metrics: Metrics
   readonly accessLog: AccessLog | undefined
   readonly tracing: Tracing | undefined
@@ -224,6 +226,7 @@ function v1Context(
     status: async () => statusOf(parts),
     spaceOf: ({ id }) => spaceOf(parts.store, id),
     scrub: parts.scrubber,
+    jobs: parts.jobs,
     mountpaths: controlOf(parts),
     config: () => describeSettings(loaded),
     mayReadMetrics: (request) => doors.authenticator.mayReadMetrics(request),

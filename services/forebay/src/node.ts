@@ -21,6 +21,8 @@ import { Metrics } from '@forebay/observe/metrics'
 import type { RecentLines } from '@forebay/observe/recent-lines'
 import { connectSpending } from '@forebay/observe/spending-metrics'
 import { openTracing } from '@forebay/observe/tracing'
+import { MeasuredTarget } from '@forebay/target/jobs/measured-target'
+import { UserLoad } from '@forebay/target/jobs/user-load'
 import { MOUNTPATH_TABLE_NAME } from '@forebay/target/mountpaths/mountpath-table'
 import { createObjectContext } from '@forebay/target/objects/create-target'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-bucket'
@@ -35,6 +37,7 @@ import { BackendPool } from './backend-pool.ts'
 import { openDoors, spaceOf } from './doors.ts'
 import { Listeners } from './listeners.ts'
 import { createObjectObserver, createStoreObserver } from './observers.ts'
+import { type NodeJobs, openJobs } from './open-jobs.ts'
 import { createScrubber } from './open-scrubber.ts'
 import { checkEndpoint } from './self-check.ts'
 import { traceTarget } from './trace-target.ts'
@@ -119,18 +122,8 @@ async function open(opening: Opening): Promise<RunningNode> {
   })
   closers.push(() => pool.close())
   await pool.open()
-  const objects = createObjectContext({
-    ...targetSettings(settings),
-    store,
-    locks,
-    backendOf: (bucket) => pool.backendOf(bucket),
-    clock,
-    observer,
-    nodeId: identity.nodeId,
-  })
-  const target = new Target(objects)
-  const scrubber = createScrubber(settings, { objects, store, metrics, logger })
-  closers.push(() => scrubber.close())
+  const work = { store, locks, pool, table, observer, metrics, identity }
+  const { target, scrubber, jobs } = await openWork(opening, work)
   const accessLog = await openAccessLog(settings, logger)
   if (accessLog !== undefined) closers.push(() => accessLog.close())
   const loop = watchLoop(settings, logger)
@@ -147,6 +140,7 @@ async function open(opening: Opening): Promise<RunningNode> {
     pool,
     store,
     scrubber,
+    jobs: jobs.service,
     metrics,
     accessLog,
     tracing,
@@ -162,7 +156,50 @@ async function open(opening: Opening): Promise<RunningNode> {
   await listeners.open(settings, doors.door)
   state.ready = true
   scrubber.open()
-  return { endpoint: listeners.endpoint, stop: () => stop(opening, { listeners, target, state }) }
+  await jobs.open()
+  const running = { listeners, target, jobs, state }
+  return { endpoint: listeners.endpoint, stop: () => stop(opening, running) }
+}
+
+/** What does the work: for clients, in the background, and by order. */
+async function openWork(
+  { settings, logger, closers }: Opening,
+  parts: {
+    readonly store: LocalObjectStore
+    readonly locks: KeyedLock
+    readonly pool: BackendPool
+    readonly table: EmbeddedBucketTable
+    readonly observer: ReturnType<typeof createObjectObserver>
+    readonly metrics: Metrics
+    readonly identity: ClusterIdentity
+  },
+) {
+  const { store, locks, pool, table, observer, metrics, identity } = parts
+  const clock = systemClock
+  const objects = createObjectContext({
+    ...targetSettings(settings),
+    store,
+    locks,
+    backendOf: (bucket) => pool.backendOf(bucket),
+    clock,
+    observer,
+    nodeId: identity.nodeId,
+  })
+  const users = new UserLoad(clock)
+  const target = new MeasuredTarget(objects, users)
+  const scrubber = createScrubber(settings, { objects, store, metrics, logger })
+  closers.push(() => scrubber.close())
+  const jobs = await openJobs(settings, {
+    nodeId: identity.nodeId,
+    clock,
+    target: new Target(objects),
+    users,
+    table,
+    metrics,
+    logger,
+  })
+  closers.push(() => jobs.close())
+  return { target, scrubber, jobs }
 }
 
 /** Who counts what clients are answered and what stores are asked, what that costs, and who traces it. */
@@ -280,10 +317,12 @@ async function stop(
   running: {
     readonly listeners: Listeners
     readonly target: Target
+    readonly jobs: NodeJobs
     readonly state: { ready: boolean }
   },
 ): Promise<void> {
   running.state.ready = false
+  await running.jobs.close()
   await running.listeners.drain(opening.settings.shutdown.drainTimeoutMs)
   await running.target.shutdown()
   await opening.closeAll()

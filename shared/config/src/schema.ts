@@ -1,4 +1,5 @@
 import { EVENTS_SCHEMA } from './schema-events.ts'
+import { JOBS_SCHEMA } from './schema-jobs.ts'
 import { mountpathHealth } from './schema-mountpath-health.ts'
 import { budgetSchema, priceSchema } from './schema-prices.ts'
 import { SCRUB_SCHEMA } from './schema-scrub.ts'
@@ -353,6 +354,7 @@ export const SCHEMA = {
     }),
   },
   scrub: SCRUB_SCHEMA,
+  jobs: JOBS_SCHEMA,
   datapath: {
     sendfile: word({
       words: ['auto', 'off'],

@@ -1,0 +1,145 @@
+import { join } from 'node:path'
+import { openWeb } from '@forebay/backend-http/web'
+import type { Clock } from '@forebay/base/clock'
+import { Failure } from '@forebay/base/failure'
+import { readEnvironment } from '@forebay/config/environment'
+import type { Settings } from '@forebay/config/schema'
+import type { BucketTable } from '@forebay/control/bucket-table'
+import { JobService } from '@forebay/gateway/jobs/job-service'
+import { EmbeddedEngine } from '@forebay/jobs/embedded/embedded-engine'
+import type { JobEngine } from '@forebay/jobs/engine'
+import type { JobRecord } from '@forebay/jobs/job'
+import { type BucketRecord, formatBucket } from '@forebay/model/bucket'
+import { JobMetrics } from '@forebay/observe/job-metrics'
+import type { Logger } from '@forebay/observe/logger'
+import type { Metrics } from '@forebay/observe/metrics'
+import type { TargetPort } from '@forebay/peer/target-port'
+import { JobLimiter } from '@forebay/target/jobs/job-limits'
+import { JobPace } from '@forebay/target/jobs/job-pace'
+import { NodeJobWorker } from '@forebay/target/jobs/job-worker'
+import type { HubAccess, JobContext } from '@forebay/target/jobs/kind-work'
+import { KIND_WORKS } from '@forebay/target/jobs/kind-works'
+import type { UserLoad } from '@forebay/target/jobs/user-load'
+import { watchLoop } from '@forebay/target/objects/fetch-pace'
+
+/** Where in the data directory the engine of one node keeps its jobs. */
+const FOLDER = 'jobs'
+
+/** HuggingFace's own. */
+const HUB_ENDPOINT = 'https://huggingface.co'
+
+export interface JobParts {
+  readonly nodeId: string
+  readonly clock: Clock
+  /** Whose reads are not taken for users'. */
+  readonly target: TargetPort
+  readonly users: UserLoad
+  readonly table: BucketTable
+  readonly metrics: Metrics
+  readonly logger: Logger
+}
+
+/** The jobs of a node. */
+export interface NodeJobs {
+  readonly service: JobService
+  /** Begins to work, and goes on with what the last process left; once the node answers. */
+  open(): Promise<void>
+  /** Ends what is under way, to go on with it after the next start. */
+  close(): Promise<void>
+}
+
+/** Opens what keeps the jobs; nothing is worked on yet. */
+export async function openJobs(settings: Settings, parts: JobParts): Promise<NodeJobs> {
+  const { clock, logger } = parts
+  const engine: JobEngine = await EmbeddedEngine.open({
+    folder: join(settings.dataDir, FOLDER),
+    clock,
+    onError: (error) => logger.error({ err: error }, 'something about jobs failed'),
+  })
+  const web = openWeb({
+    connectTimeoutMs: settings.backends.limits.connectTimeoutMs,
+    nodeId: parts.nodeId,
+    clock,
+    allow: settings.backends.http.allow,
+  })
+  const context = contextOf(settings, parts, web)
+  const worker = createWorker(settings, parts, context)
+  const service = new JobService({
+    engine,
+    clock,
+    report: (error) => logger.error({ err: error }, 'something about jobs failed'),
+  })
+  return {
+    service,
+    open: () => engine.work(worker),
+    close: async () => {
+      await service.close()
+      await engine.close()
+      await web.close()
+    },
+  }
+}
+
+function createWorker(settings: Settings, parts: JobParts, context: JobContext): NodeJobWorker {
+  const { metrics, logger, clock, users } = parts
+  const { pagesAtOnce, itemsAtOnce } = settings.jobs
+  const pace = new JobPace({
+    clock,
+    users,
+    itemsMax: itemsAtOnce,
+    // A watch of its own: asking moves the window.
+    loopBusyShare: watchLoop(),
+  })
+  const counters = new JobMetrics(metrics.registry, {
+    itemsRunning: () => pace.running,
+    itemsMax: () => pace.limit,
+  })
+  return new NodeJobWorker({
+    context,
+    works: KIND_WORKS,
+    pace,
+    limiter: new JobLimiter(clock),
+    pagesAtOnce,
+    observer: {
+      item: (kind, outcome, bytes) => counters.item(kind, outcome, bytes),
+      pages: (kind, change) => counters.pages(kind, change),
+      warn: (event, { error, ...facts }) => logger.warn({ ...facts, err: error }, event),
+    },
+  })
+}
+
+function contextOf(
+  settings: Settings,
+  { nodeId, target, table, clock }: JobParts,
+  web: JobContext['web'],
+): JobContext {
+  return {
+    nodeId,
+    target,
+    buckets: table,
+    clock,
+    web,
+    hub: hubOf(settings),
+    bucketOf: (job) => bucketOf(table, job),
+    // One node owns everything.
+    ownerOf: () => nodeId,
+  }
+}
+
+function hubOf({ jobs }: Settings): HubAccess {
+  const { endpoint = HUB_ENDPOINT, tokenVariables } = jobs.hub
+  return {
+    endpoint,
+    tokenOf: (variable) =>
+      tokenVariables.includes(variable) ? readEnvironment().variables[variable] : undefined,
+  }
+}
+
+function bucketOf(table: BucketTable, job: JobRecord): BucketRecord {
+  if (job.bucket === undefined) {
+    throw new Failure('argument-invalid', `a job of kind ${job.kind} needs a bucket`)
+  }
+  const bucket = table.find(job.bucket)
+  if (bucket !== undefined) return bucket
+  throw new Failure('bucket-not-found', `there is no bucket ${formatBucket(job.bucket)} any more`)
+}

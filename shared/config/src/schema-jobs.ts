@@ -1,0 +1,32 @@
+import { count, list, optional, text, url } from './setting.ts'
+
+/** Settings of what works in the background by order: part of `SCHEMA`. */
+export const JOBS_SCHEMA = {
+  pagesAtOnce: count({
+    min: 1,
+    max: 64,
+    default: 4,
+    doc: 'Pages of up to 1,000 items that this node works on at once, of all jobs together.',
+  }),
+  itemsAtOnce: count({
+    min: 1,
+    max: 1000,
+    default: 64,
+    doc: 'Items that this node works on at once, of all jobs together; fewer while users would wait for it.',
+  }),
+  hub: {
+    endpoint: optional(
+      url({ doc: 'Where downloads from HuggingFace go.' }),
+      'https://huggingface.co',
+    ),
+    tokenVariables: list({
+      of: text({
+        pattern: /^[A-Z][A-Z0-9_]{0,63}$/,
+        allowed: 'the name of a variable: upper-case letters, digits and _',
+        doc: 'A name.',
+      }),
+      max: 16,
+      doc: 'Variables of the node in which the token of a download from HuggingFace may be; an order names one of them.',
+    }),
+  },
+} as const
