@@ -26,7 +26,7 @@ export function tarPaddingBytes(sizeBytes: number): number {
 }
 
 /** What a member takes of the archive: headers, bytes and padding. */
-export function tarMemberBytes(member: TarFields): number {
+export function tarMemberBytes(member: Pick<TarFields, 'name' | 'sizeBytes'>): number {
   const records = Buffer.byteLength(paxRecords(member))
   const pax = records === 0 ? 0 : TAR_BLOCK_BYTES + records + tarPaddingBytes(records)
   return pax + TAR_BLOCK_BYTES + member.sizeBytes + tarPaddingBytes(member.sizeBytes)
@@ -56,7 +56,7 @@ export function encodeTarHeader(member: TarFields): Buffer {
 }
 
 /** What the block cannot hold: a name that is long or not ASCII, a size over 8 GiB. */
-function paxRecords({ name, sizeBytes }: TarFields): string {
+function paxRecords({ name, sizeBytes }: Pick<TarFields, 'name' | 'sizeBytes'>): string {
   const path = splitName(name) === undefined ? paxRecord('path', name) : ''
   const size = sizeBytes > OCTAL_SIZE_MAX ? paxRecord('size', String(sizeBytes)) : ''
   return path + size

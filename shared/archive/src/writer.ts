@@ -10,7 +10,7 @@ import type { ArchiveWriter, NewMember } from './member.ts'
 import { type ByteSink, GatheringSink } from './sinks.ts'
 import { TAR_END_BYTES, tarMemberBytes } from './tar-header.ts'
 import { TarWriter } from './tar-writer.ts'
-import { ZipWriter, zipBytes } from './zip-writer.ts'
+import { ZipWriter, zipBytes, zipMemberBytes } from './zip-writer.ts'
 
 /** Members go to `sink` as an archive of this format, in buffers of at most about 1 MiB. */
 export function openArchiveWriter(format: ArchiveFormat, sink: ByteSink): ArchiveWriter {
@@ -36,4 +36,12 @@ export function archiveBytes(
   if (format === 'zip') return zipBytes(members)
   if (format !== 'tar') return undefined
   return members.reduce((sum, member) => sum + tarMemberBytes(member), TAR_END_BYTES)
+}
+
+/** What one member takes of an archive before it is packed, bytes. */
+export function memberBytes(
+  format: ArchiveFormat,
+  member: Pick<NewMember, 'name' | 'sizeBytes'>,
+): number {
+  return format === 'zip' ? zipMemberBytes(member) : tarMemberBytes(member)
 }

@@ -115,6 +115,13 @@ export function zipBytes(members: readonly NewMember[]): number {
   return offsetBytes + directoryBytes + endRecordsBytes(directory)
 }
 
+/** What a member takes of the archive with its entry in the directory, where both lie below 4 GiB. */
+export function zipMemberBytes({ name, sizeBytes }: Pick<NewMember, 'name' | 'sizeBytes'>): number {
+  const described = sizeBytes > ZIP_HELD_BYTES_MAX
+  const entry = { nameBytes: Buffer.from(name), sizeBytes, offsetBytes: 0, described }
+  return recordBytes(entry) + centralHeaderBytes(entry)
+}
+
 /** A member in the archive: header, bytes, and what follows them. */
 function recordBytes(entry: Pick<ZipEntry, 'nameBytes' | 'sizeBytes' | 'described'>): number {
   const behind = entry.described ? descriptorBytes(entry.sizeBytes) : 0
