@@ -149,6 +149,64 @@ test('a bucket is all of it, objects of one bucket are one job, -r takes any beg
   ])
 })
 
+test('cp copies named objects by their names, and a bucket or prefix by its list', async () => {
+  await forebay('cp', 's3://a/x/', 's3://a/k', 'ais://b/p/', '--latest', '--no-overwrite')
+  await forebay('cp', 's3://a', 'ais://b', '--dry-run')
+  const to = { to: 'ais://b', prepend: 'p/', latest: true, overwrite: false }
+  expect(seen.map(({ body }) => body)).toEqual([
+    { kind: 'copy-bucket', bucket: 's3://a', args: { prefix: 'x/', ...to } },
+    { kind: 'copy-objects', bucket: 's3://a', args: { keys: ['k'], ...to } },
+    { kind: 'copy-bucket', bucket: 's3://a', args: { to: 'ais://b', dryRun: true } },
+  ])
+})
+
+test('sync makes a bucket, or what begins with a prefix, the same as another', async () => {
+  await forebay('sync', 's3://a/pre', 'ais://b')
+  expect(order()).toEqual({
+    kind: 'copy-bucket',
+    bucket: 's3://a',
+    args: { prefix: 'pre', to: 'ais://b', sync: true },
+  })
+})
+
+test('rm and evict by a job take one object for one, and need -r for more', async () => {
+  await forebay('rm', '--job', 's3://a/dir/', 's3://a/k')
+  await forebay('rm', '--job', '-r', '--yes', 's3://a')
+  await forebay('evict', '--job', '-r', 's3://a/dir/')
+  expect(seen.map(({ body }) => body)).toEqual([
+    { kind: 'delete', bucket: 's3://a', args: { keys: ['dir/', 'k'] } },
+    { kind: 'delete', bucket: 's3://a', args: { all: true } },
+    { kind: 'evict', bucket: 's3://a', args: { prefix: 'dir/' } },
+  ])
+})
+
+test('download tells files, directories, ranges and data sets apart', async () => {
+  await forebay('download', 'https://h/a.bin', 'ais://b/name.bin')
+  await forebay('download', 'https://h/a', 'https://h/b', 'https://h/d/', 'ais://b/p/')
+  await forebay('download', 'https://h/d/', 'ais://b', '--depth', '2', '--include', '*.tar')
+  await forebay('download', 'https://h/{0..9}', 'ais://b', '--template', '--header', 'X: y: z')
+  await forebay(
+    'download',
+    'hf://datasets/o/n@v1',
+    'hf://o/m',
+    'ais://b',
+    '--token-env',
+    'HF_TOKEN',
+  )
+  const orders = seen.map(({ body }) => body)
+  expect(orders).toEqual(
+    [
+      { link: 'https://h/a.bin', object: 'name.bin' },
+      { links: ['https://h/a', 'https://h/b'], prepend: 'p/' },
+      { directory: 'https://h/d/', prepend: 'p/' },
+      { directory: 'https://h/d/', depth: 2, include: ['*.tar'] },
+      { template: 'https://h/{0..9}', headers: { X: 'y: z' } },
+      { huggingFace: { dataset: 'o/n', revision: 'v1', tokenEnv: 'HF_TOKEN' } },
+      { huggingFace: { model: 'o/m', tokenEnv: 'HF_TOKEN' } },
+    ].map((args) => ({ kind: 'download', bucket: 'ais://b', args })),
+  )
+})
+
 test('limits and priority are part of the order', async () => {
   await forebay(
     ...['prefetch', 's3://train', '--priority', 'low', '--rate', '10MiB', '--concurrency', '4'],
@@ -172,6 +230,17 @@ test('a command line that is wrong orders nothing, and says what is allowed', as
     [['prefetch', 's3://b', '--rate', 'fast'], '100MiB'],
     [['prefetch', 's3://b', '--concurrency', '0'], 'from 1 on'],
     [['prefetch', 's3://b/p/', '--template', 'x'], 'of a bucket'],
+    [['cp', 's3://a'], 'a source and a destination'],
+    [['cp', 's3://a/k', 'ais://b/k'], 'ends in "/"'],
+    [['sync', 's3://a', 'ais://b/p/'], 'in the source alone'],
+    [['rm', '--job', '-r', 's3://a'], '--yes'],
+    [['rm', '--job', 's3://a'], '-r'],
+    [['evict', '--job', 's3://a'], '-r'],
+    [['evict', '--wait', 's3://a/k'], '--job'],
+    [['download', 's3://a/k', 'ais://b'], 'https://host/file'],
+    [['download', 'hf://datasets/a/b/c', 'ais://b'], 'hf://'],
+    [['download', 'https://h/f', 'ais://b', '--header', 'secret'], 'Name: value'],
+    [['download', 'https://h/d/', 'ais://b', '--depth', 'all'], '0 is the directory alone'],
     [['prefetch'], 'missing required argument'],
     [['job', 'start', 'melt', 's3://b'], 'There are prefetch, archive'],
     [['job', 'start', 'prefetch'], 'works on a bucket'],

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { collect } from './care-commands.ts'
 import type { Run } from './cli-context.ts'
+import { type DownloadOptions, downloadFiles } from './commands/download.ts'
 import {
   changeJobs,
   type ListJobsOptions,
@@ -11,7 +12,13 @@ import {
   showFailures,
   showJob,
 } from './commands/job.ts'
-import { type PrefetchOptions, prefetchObjects } from './commands/job-kinds.ts'
+import {
+  type CopyOptions,
+  copyObjects,
+  type PrefetchOptions,
+  prefetchObjects,
+  syncBuckets,
+} from './commands/job-kinds.ts'
 import { type StartOptions, showKinds, startJob } from './commands/job-start.ts'
 import {
   listSchedules,
@@ -25,7 +32,9 @@ import { waitForJobs } from './jobs/wait-for-jobs.ts'
 type SetExitCode = (code: number) => void
 
 export function addJobCommands(program: Command, run: () => Run, setExitCode: SetExitCode): void {
-  addKindCommands(program, run, setExitCode)
+  addPrefetchCommand(program, run, setExitCode)
+  addCopyCommands(program, run, setExitCode)
+  addDownloadCommand(program, run, setExitCode)
   const job = program
     .command('job')
     .description('start, show, wait for, stop and retry jobs: long work that the node does')
@@ -67,7 +76,7 @@ export function addJobCommands(program: Command, run: () => Run, setExitCode: Se
   addScheduleCommands(job, run)
 }
 
-function addKindCommands(program: Command, run: () => Run, setExitCode: SetExitCode): void {
+function addPrefetchCommand(program: Command, run: () => Run, setExitCode: SetExitCode): void {
   orderOptions(
     program
       .command('prefetch')
@@ -85,6 +94,65 @@ function addKindCommands(program: Command, run: () => Run, setExitCode: SetExitC
     )
     .action(async (urls: string[], options: PrefetchOptions) =>
       setExitCode(await prefetchObjects(run(), urls, options)),
+    )
+}
+
+function addCopyCommands(program: Command, run: () => Run, setExitCode: SetExitCode): void {
+  orderOptions(
+    program
+      .command('cp')
+      .description('copy objects from one bucket into another: a job of the node')
+      .argument('<url...>', 'buckets, prefixes that end in "/" or objects; last, where to')
+      .option('-r, --recursive', 'everything that begins with the URL')
+      .option('--template <pattern>', 'keys like shard-{0001..0100}.tar; the source is the bucket')
+      .option('--latest', 'copy what changes after it was listed as it is by then')
+      .option('--no-overwrite', 'leave what is in the destination as it is')
+      .option('--dry-run', 'count what would be done')
+      .option('--wait', 'wait for the end, and show how far it is'),
+  )
+    .addHelpText(
+      'after',
+      `\nKeys stay whole: s3://a/x/1 becomes ais://b/p/x/1 below ais://b/p/. What is the same stays.\n\n${WAIT_HELP}\n\nExample:\n  forebay cp s3://training-data/epoch-1/ ais://scratch --wait`,
+    )
+    .action(async (urls: string[], options: CopyOptions) =>
+      setExitCode(await copyObjects(run(), urls, options)),
+    )
+  orderOptions(
+    program
+      .command('sync')
+      .description('make a bucket the same as another, deleting what the source has not')
+      .argument('<source>', 'a bucket, or a prefix of it')
+      .argument('<destination>', 'a bucket')
+      .option('--latest', 'copy what changes after it was listed as it is by then')
+      .option('--dry-run', 'count what would be done')
+      .option('--wait', 'wait for the end, and show how far it is'),
+  )
+    .addHelpText('after', `\n${WAIT_HELP}\n\nExample:\n  forebay sync s3://models ais://models`)
+    .action(async (source: string, destination: string, options: CopyOptions) =>
+      setExitCode(await syncBuckets(run(), [source, destination], options)),
+    )
+}
+
+function addDownloadCommand(program: Command, run: () => Run, setExitCode: SetExitCode): void {
+  orderOptions(
+    program
+      .command('download')
+      .description('fetch files of web servers into a bucket: a job of the node')
+      .argument('<url...>', 'files, directories (with "/" at the end), hf://...; last, where to')
+      .option('--template', 'the URL has a range: https://host/shard-{0001..0100}.tar')
+      .option('--depth <count>', 'levels of directories to look into (default: all)')
+      .option('--include <pattern>', 'only such files, like *.tar or train/**; repeatable', collect)
+      .option('--exclude <pattern>', 'no such files; repeatable', collect)
+      .option('--header <name: value>', 'sent to the server; repeatable', collect)
+      .option('--token-env <name>', 'variable of the node with the token for hf://')
+      .option('--wait', 'wait for the end, and show how far it is'),
+  )
+    .addHelpText(
+      'after',
+      `\n${WAIT_HELP}\n\nExamples:\n  forebay download https://data.example.org/sets/ ais://sets --include '*.tar'\n  forebay download hf://datasets/owner/name@main ais://sets/name/ --wait`,
+    )
+    .action(async (urls: string[], options: DownloadOptions) =>
+      setExitCode(await downloadFiles(run(), urls, options)),
     )
 }
 

@@ -12,6 +12,7 @@ import {
 } from './commands/bucket.ts'
 import { answerCompletion } from './commands/completion.ts'
 import { checkNode } from './commands/fsck.ts'
+import { evictByJob, type ManyByJobOptions, removeByJob } from './commands/job-kinds.ts'
 import { explainSettings, showConfig, showStatus, up } from './commands/node.ts'
 import {
   catObjects,
@@ -21,7 +22,7 @@ import {
   listObjects,
 } from './commands/read-objects.ts'
 import { evictObjects, putObject, removeObjects } from './commands/write-objects.ts'
-import { EXIT_CODES, EXIT_CODES_TEXT, exitCodeOf } from './exit-code.ts'
+import { EXIT_CODES, EXIT_CODES_TEXT, exitCodeOf, usageError } from './exit-code.ts'
 import { addJobCommands } from './job-commands.ts'
 import { addMountpathCommands } from './mountpath-commands.ts'
 import { errorJson, formatError } from './output/error-text.ts'
@@ -79,7 +80,7 @@ export function buildProgram(context: CliContext, setExitCode: (code: number) =>
   addCareCommands(program, run, setExitCode)
   addMountpathCommands(program, run)
   addBucketCommands(program, run)
-  addObjectCommands(program, run)
+  addObjectCommands(program, run, setExitCode)
   addSpaceCommands(program, run)
   addJobCommands(program, run, setExitCode)
   for (const command of allCommands(program)) command.copyInheritedSettings(program)
@@ -188,7 +189,11 @@ function addBucketCommands(program: Command, run: () => Run): void {
     .action((url: string, assignments: string[]) => setBucket(run(), url, assignments))
 }
 
-function addObjectCommands(program: Command, run: () => Run): void {
+function addObjectCommands(
+  program: Command,
+  run: () => Run,
+  setExitCode: (code: number) => void,
+): void {
   program
     .command('ls')
     .description('list buckets, or the names below a prefix')
@@ -223,7 +228,12 @@ function addObjectCommands(program: Command, run: () => Run): void {
     .argument('<url...>')
     .option('-r, --recursive', 'everything below the URL')
     .option('-y, --yes', 'really')
-    .action((urls: string[], options: object) => removeObjects(run(), urls, options))
+    .option('--job', 'as a job of the node, which goes on without this terminal')
+    .option('--wait', 'with --job: wait for the end, and show how far it is')
+    .action(async (urls: string[], options: ByJobOptions) => {
+      if (isByJob(options)) setExitCode(await removeByJob(run(), urls, options))
+      else await removeObjects(run(), urls, options)
+    })
   program
     .command('head')
     .description('what is known of an object')
@@ -234,12 +244,26 @@ function addObjectCommands(program: Command, run: () => Run): void {
     .description('drop cached copies; the store keeps the objects')
     .argument('<url...>')
     .option('-r, --recursive', 'everything cached below the URL')
-    .action((urls: string[], options: object) => evictObjects(run(), urls, options))
+    .option('--job', 'as a job of the node, which goes on without this terminal')
+    .option('--wait', 'with --job: wait for the end, and show how far it is')
+    .action(async (urls: string[], options: ByJobOptions) => {
+      if (isByJob(options)) setExitCode(await evictByJob(run(), urls, options))
+      else await evictObjects(run(), urls, options)
+    })
   program
     .command('explain')
     .description('is an object cached, how fresh is it, and why')
     .argument('<url>')
     .action((url: string) => explainObject(run(), url))
+}
+
+interface ByJobOptions extends ManyByJobOptions {
+  readonly job?: boolean | undefined
+}
+
+function isByJob({ job, wait }: ByJobOptions): boolean {
+  if (wait === true && job !== true) throw usageError('--wait waits for a job', 'Add --job.')
+  return job === true
 }
 
 function* allCommands(command: Command): Generator<Command> {

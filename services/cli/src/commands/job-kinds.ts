@@ -1,6 +1,7 @@
-import { formatObjectUrl } from '@forebay/client/address'
+import { formatObjectUrl, type ObjectUrl, parseObjectUrl } from '@forebay/client/address'
 import type { JobOrder } from '@forebay/client/jobs'
 import type { Run } from '../cli-context.ts'
+import { usageError } from '../exit-code.ts'
 import { type OrderOptions, readOrderOptions } from '../jobs/order-options.ts'
 import { readSelections, type Selection, type SelectionOptions } from '../jobs/selection.ts'
 import { startOrders } from './job-start.ts'
@@ -24,6 +25,109 @@ export function prefetchObjects(
   })
 }
 
+export interface ManyByJobOptions extends OrderOptions {
+  readonly recursive?: boolean | undefined
+  readonly yes?: boolean | undefined
+}
+
+/** `forebay rm --job URL...`. @returns the exit code */
+export function removeByJob(
+  run: Run,
+  urls: readonly string[],
+  options: ManyByJobOptions,
+): Promise<number> {
+  if (options.recursive === true && options.yes !== true) {
+    throw usageError('rm --recursive deletes everything below the URL', 'Add --yes to do it.')
+  }
+  const { recursive } = options
+  const selections = readSelections(urls, { recursive, literal: true }).map(
+    ({ bucket, args }): Selection => ({
+      bucket,
+      args: Object.keys(args).length === 0 ? { all: true } : args,
+    }),
+  )
+  return startSelected(run, selections, { kindOf: () => 'delete', args: {}, options })
+}
+
+/** `forebay evict --job URL...`. @returns the exit code */
+export function evictByJob(
+  run: Run,
+  urls: readonly string[],
+  options: ManyByJobOptions,
+): Promise<number> {
+  const { recursive } = options
+  const selections = readSelections(urls, { recursive, literal: true })
+  return startSelected(run, selections, { kindOf: () => 'evict', args: {}, options })
+}
+
+export interface CopyOptions extends OrderOptions, SelectionOptions {
+  readonly latest?: boolean | undefined
+  /** False: what is in the destination stays. */
+  readonly overwrite?: boolean | undefined
+  readonly dryRun?: boolean | undefined
+}
+
+/** `forebay cp URL... DESTINATION`. @returns the exit code */
+export function copyObjects(
+  run: Run,
+  urls: readonly string[],
+  options: CopyOptions,
+): Promise<number> {
+  const { sources, destination } = splitDestination('cp', urls)
+  const { bucket, key } = destination
+  if (key !== '' && !key.endsWith('/')) {
+    throw usageError(
+      `${formatObjectUrl(bucket, key)} names an object`,
+      'The destination is a bucket, or a prefix that ends in "/": keys stay as they are below it.',
+    )
+  }
+  const { latest, dryRun } = options
+  return startSelected(run, readSelections(sources, options), {
+    kindOf: copyKindOf,
+    args: {
+      to: formatObjectUrl(bucket),
+      prepend: key === '' ? undefined : key,
+      latest,
+      overwrite: options.overwrite === false ? false : undefined,
+      dryRun,
+    },
+    options,
+  })
+}
+
+/** `forebay sync SOURCE DESTINATION`. @returns the exit code */
+export function syncBuckets(
+  run: Run,
+  [source, destination]: readonly [source: string, destination: string],
+  options: CopyOptions,
+): Promise<number> {
+  const { bucket, key } = parseObjectUrl(destination)
+  if (key !== '') {
+    throw usageError(
+      `${destination} names more than a bucket`,
+      'Keys are the same on both sides: name the prefix in the source alone.',
+    )
+  }
+  const { latest, dryRun } = options
+  return startSelected(run, readSelections([source], { recursive: true }), {
+    kindOf: copyKindOf,
+    args: { to: formatObjectUrl(bucket), sync: true, latest, dryRun },
+    options,
+  })
+}
+
+/** Many sources and, last, where to. @throws ForebayError `usage` */
+export function splitDestination(
+  command: string,
+  urls: readonly string[],
+): { readonly sources: readonly string[]; readonly destination: ObjectUrl } {
+  const last = urls.at(-1)
+  if (last === undefined || urls.length < 2) {
+    throw usageError(`${command} needs a source and a destination`, 'The last URL is where to.')
+  }
+  return { sources: urls.slice(0, -1), destination: parseObjectUrl(last) }
+}
+
 /** What is the same in all orders of a command. */
 interface Common {
   readonly kindOf: (selection: Selection) => string
@@ -32,7 +136,8 @@ interface Common {
   readonly options: OrderOptions
 }
 
-async function startSelected(
+/** Orders one job for each selection. @returns the exit code */
+export async function startSelected(
   run: Run,
   selections: readonly Selection[],
   { kindOf, args, options }: Common,
@@ -45,4 +150,9 @@ async function startSelected(
     ...common,
   }))
   return startOrders(run, orders, options)
+}
+
+/** Whole buckets and prefixes go by listing, named objects one by one. */
+function copyKindOf({ args }: Selection): string {
+  return 'keys' in args || 'template' in args ? 'copy-objects' : 'copy-bucket'
 }

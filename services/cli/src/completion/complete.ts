@@ -33,6 +33,7 @@ const ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>> = {
   cat: ['object'],
   completion: ['shell'],
   'config explain': ['setting'],
+  cp: ['object'],
   evict: ['object'],
   explain: ['object'],
   get: ['object', 'file'],
@@ -56,6 +57,7 @@ const ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>> = {
   put: ['file', 'object'],
   rm: ['object'],
   scrub: ['object'],
+  sync: ['object', 'bucket'],
   unpin: ['object'],
 }
 

@@ -11,6 +11,8 @@ export interface Selection {
 export interface SelectionOptions {
   readonly recursive?: boolean | undefined
   readonly template?: string | undefined
+  /** Without `recursive` a URL is one object, whatever it ends in: for what cannot be taken back. */
+  readonly literal?: boolean | undefined
 }
 
 /**
@@ -21,7 +23,7 @@ export interface SelectionOptions {
  */
 export function readSelections(
   urls: readonly string[],
-  { recursive, template }: SelectionOptions,
+  { recursive, template, literal }: SelectionOptions,
 ): readonly Selection[] {
   const parsed = urls.map(parseObjectUrl)
   if (template !== undefined) {
@@ -33,10 +35,15 @@ export function readSelections(
   }
   const named = new Map<string, { readonly bucket: BucketAddress; readonly keys: string[] }>()
   const others: Selection[] = []
+  const needsFlag = literal === true && recursive !== true
   for (const { bucket, key } of parsed) {
+    if (key === '' && needsFlag) {
+      throw usageError(`${formatObjectUrl(bucket)} names no object`, 'Add -r for all of it.')
+    }
     if (key === '') others.push({ bucket, args: {} })
-    else if (recursive === true || key.endsWith('/')) others.push({ bucket, args: { prefix: key } })
-    else {
+    else if (recursive === true || (key.endsWith('/') && !needsFlag)) {
+      others.push({ bucket, args: { prefix: key } })
+    } else {
       const group = named.get(formatObjectUrl(bucket)) ?? { bucket, keys: [] }
       group.keys.push(key)
       named.set(formatObjectUrl(bucket), group)
