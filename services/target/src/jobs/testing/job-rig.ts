@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMemoryBackend } from '@forebay/backend-memory/memory-backend'
 import { MemoryStore } from '@forebay/backend-memory/memory-store'
-import type { Capabilities } from '@forebay/backend-port/backend'
+import type { Backend, Capabilities } from '@forebay/backend-port/backend'
 import type { Web } from '@forebay/backend-port/web'
 import { KeyedLock } from '@forebay/base/keyed-lock'
 import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
 import type { Lease } from '@forebay/jobs/engine'
 import type { JobItem, JobRecord, JsonObject } from '@forebay/jobs/job'
 import type { BackendProvider, BucketRecord } from '@forebay/model/bucket'
+import type { ObjectContext } from '../../objects/context.ts'
 import { createObjectContext } from '../../objects/create-target.ts'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '../../objects/system-bucket.ts'
 import { Target } from '../../objects/target.ts'
@@ -41,26 +42,37 @@ export class HeldLease implements Lease {
   }
 }
 
+/** What is behind the buckets of a rig that have a backend. */
+interface RigStores {
+  /** What the store in memory lacks. */
+  readonly capabilities?: Partial<Capabilities>
+  /** Of buckets that are at another store. */
+  readonly backendOf?: (bucket: BucketRecord) => Backend | undefined
+}
+
 /** A node's store, buckets and stores behind them, for the works of jobs; its clock stands still. */
 export class JobRig {
   nowMs = 1_790_000_000_400
   readonly clock = new ShiftedClock()
   readonly remote: MemoryStore
   readonly #directory: string
-  readonly #capabilities: Partial<Capabilities>
+  readonly #backendOf: (bucket: BucketRecord) => Backend
+  #objects: ObjectContext | undefined
   #context: JobContext | undefined
   #close: (() => Promise<void>) | undefined
 
-  private constructor(directory: string, capabilities: Partial<Capabilities>) {
+  private constructor(directory: string, stores: RigStores) {
     this.#directory = directory
-    this.#capabilities = capabilities
     this.clock.now = () => this.nowMs
     this.remote = new MemoryStore({ clock: this.clock, partBytesMin: 1 })
+    const { capabilities, backendOf } = stores
+    this.#backendOf = (bucket) =>
+      backendOf?.(bucket) ??
+      createMemoryBackend(this.remote, bucket.backend?.bucket ?? '', { capabilities })
   }
 
-  /** @param capabilities what the stores behind the buckets lack */
-  static async open(capabilities: Partial<Capabilities> = {}): Promise<JobRig> {
-    const rig = new JobRig(mkdtempSync(join(tmpdir(), 'forebay-jobs-')), capabilities)
+  static async open(stores: RigStores = {}): Promise<JobRig> {
+    const rig = new JobRig(mkdtempSync(join(tmpdir(), 'forebay-jobs-')), stores)
     await rig.#start()
     return rig
   }
@@ -68,6 +80,12 @@ export class JobRig {
   get context(): JobContext {
     if (this.#context === undefined) throw new Error('the rig is closed')
     return this.#context
+  }
+
+  /** What the rig's target stands on, for another one in its place. */
+  get objects(): ObjectContext {
+    if (this.#objects === undefined) throw new Error('the rig is closed')
+    return this.#objects
   }
 
   async #start(): Promise<void> {
@@ -89,10 +107,7 @@ export class JobRig {
     const objects = createObjectContext({
       store,
       locks,
-      backendOf: ({ backend }) =>
-        createMemoryBackend(this.remote, backend?.bucket ?? '', {
-          capabilities: this.#capabilities,
-        }),
+      backendOf: this.#backendOf,
       clock,
       nodeId: 'testnode',
       sendfile: 'off',
@@ -108,6 +123,7 @@ export class JobRig {
         warn: () => undefined,
       },
     })
+    this.#objects = objects
     const target = new Target(objects)
     this.#context = {
       nodeId: 'testnode',
@@ -124,7 +140,7 @@ export class JobRig {
       ownerOf: () => 'testnode',
     }
     this.#close = async () => {
-      target.shutdown()
+      await target.shutdown()
       await store.close()
     }
   }
