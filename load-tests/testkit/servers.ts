@@ -187,6 +187,8 @@ export type ServerRecipe = {
   readonly port: number
   readonly readyPath: string
   readonly isReady: (status: number) => boolean
+  /** Asked instead of HTTP, of a server that speaks something else. */
+  readonly probe?: (() => Promise<boolean>) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -244,10 +246,14 @@ async function waitUntilReady(recipe: ServerRecipe, child: ChildProcess): Promis
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) {
       throw new Error(`it ended with ${child.exitCode ?? child.signalCode ?? 'no process'}`)
     }
-    if (recipe.isReady(await statusOf(`http://127.0.0.1:${recipe.port}${recipe.readyPath}`))) return
+    if (await (recipe.probe ?? (() => answersHttp(recipe)))()) return
     if (Date.now() > deadline) throw new Error(`it was not ready in ${READY_TIMEOUT_MS} ms`)
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
+}
+
+async function answersHttp({ port, readyPath, isReady }: ServerRecipe): Promise<boolean> {
+  return isReady(await statusOf(`http://127.0.0.1:${port}${readyPath}`))
 }
 
 /** The status of a GET, 0 while nobody answers. */

@@ -1,5 +1,5 @@
 import { accessSync, constants, globSync, readFileSync } from 'node:fs'
-import { chmod, cp, mkdir, mkdtemp, rename, rm, symlink } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { delimiter, join, resolve } from 'node:path'
 import { childEnvironment, runCommand } from './run-command.ts'
 
@@ -135,29 +135,52 @@ export async function installNpmProgram(options: {
   await rename(partFolder, options.folder)
 }
 
-/** Unpacks one program of a Debian package without installing it: no daemon, no root. */
+/**
+ * Unpacks one program of a Debian package without installing it: no daemon, no root.
+ *
+ * @param options.libraries packages whose libraries the program needs; they lie in `lib` beside it, and
+ * `as` is then a script that finds them
+ */
 export async function unpackDebianProgram(options: {
   readonly packageName: string
   readonly program: string
   readonly folder: string
+  readonly libraries?: readonly string[]
+  readonly as?: string
 }): Promise<void> {
   await mkdir(TOOLS_FOLDER, { recursive: true })
   const scratch = await mkdtemp(join(TOOLS_FOLDER, 'deb-'))
+  const { libraries = [], folder } = options
   try {
-    const download = () =>
-      runCommand('apt-get', ['download', options.packageName], { cwd: scratch })
+    const names = [options.packageName, ...libraries]
+    const download = () => runCommand('apt-get', ['download', ...names], { cwd: scratch })
     await download().catch(async (error) => {
       if (process.getuid?.() !== 0) throw error
       await aptGet(['update'])
       return download()
     })
-    const archive = globSync('*.deb', { cwd: scratch })[0]
-    if (archive === undefined) throw new Error(`apt-get download ${options.packageName}: no file`)
-    await runCommand('dpkg-deb', ['-x', archive, 'root'], { cwd: scratch })
-    await rm(options.folder, { recursive: true, force: true })
-    await mkdir(options.folder, { recursive: true })
-    const file = options.program.slice(options.program.lastIndexOf('/') + 1)
-    await cp(join(scratch, 'root', options.program), join(options.folder, file))
+    const archives = globSync('*.deb', { cwd: scratch })
+    if (archives.length < names.length) throw new Error(`apt-get download ${names}: no file`)
+    for (const archive of archives) {
+      await runCommand('dpkg-deb', ['-x', archive, 'root'], { cwd: scratch })
+    }
+    await rm(folder, { recursive: true, force: true })
+    const root = join(scratch, 'root')
+    const file = options.as ?? options.program.slice(options.program.lastIndexOf('/') + 1)
+    const home = libraries.length === 0 ? folder : join(folder, 'lib')
+    await mkdir(home, { recursive: true })
+    const shared = libraries.length === 0 ? [] : globSync('usr/lib/*/*.so.*', { cwd: root })
+    for (const library of shared) {
+      await cp(join(root, library), join(home, library.slice(library.lastIndexOf('/') + 1)), {
+        dereference: true,
+      })
+    }
+    await cp(join(root, options.program), join(home, file), { dereference: true })
+    if (libraries.length > 0) {
+      const here = 'lib=$(cd "$(dirname "$0")/lib" && pwd)'
+      const text = `#!/bin/sh\n${here}\nLD_LIBRARY_PATH=$lib exec "$lib/${file}" "$@"\n`
+      await writeFile(join(folder, file), text, { mode: 0o755 })
+    }
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }

