@@ -1,0 +1,233 @@
+import type { Clock } from '@forebay/base/clock'
+import { Failure } from '@forebay/base/failure'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { describeRedis, REDIS_PORT, type RedisAddress } from './redis-address.ts'
+import { type ScriptName, script } from './scripts.ts'
+
+/** A call waits so long for a connection and its answer, milliseconds, before it fails. */
+export const CALL_TIMEOUT_MS = 5000
+
+/** A connection that reads nothing for so long while something is asked is given up. */
+const SOCKET_TIMEOUT_MS = 30_000
+
+const RECONNECT_PAUSE_MAX_MS = 1000
+
+export type RedisClient = Redis | Cluster
+
+/** Something that a script or a command is given. */
+export type RedisArg = string | number
+
+/** Redis has another epoch than this engine: it was emptied, or is another one. */
+export class EpochChanged extends Error {
+  constructor() {
+    super('the epoch of the jobs in Redis is another one')
+    this.name = 'EpochChanged'
+  }
+}
+
+export interface RedisLinkOptions {
+  readonly address: RedisAddress
+  readonly clock: Clock
+  /** A hash tag, `{forebay}`: every key begins with it. */
+  readonly prefix: string
+  readonly callTimeoutMs?: number | undefined
+}
+
+/** Connections to one Redis, and calls that end in bounded time. */
+export class RedisLink {
+  readonly where: string
+  readonly #options: RedisLinkOptions
+  readonly #client: RedisClient
+  readonly #timeoutMs: number
+  #trouble = ''
+  #closed = false
+
+  constructor(options: RedisLinkOptions) {
+    this.#options = options
+    this.where = describeRedis(options.address)
+    this.#timeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS
+    this.#client = this.connect({
+      // What a broken connection may or may not have done is for the caller to ask again.
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      socketTimeout: this.#timeoutMs,
+      enableOfflineQueue: false,
+    })
+  }
+
+  get isReady(): boolean {
+    return this.#client.status === 'ready'
+  }
+
+  /** A key of ours. */
+  key(name: string): string {
+    return `${this.#options.prefix}:${name}`
+  }
+
+  /** @param listener is called for each connection that is made */
+  onReady(listener: () => void): void {
+    this.#client.on('ready', listener)
+  }
+
+  /** @param listener is called when a connection is lost */
+  onLost(listener: () => void): void {
+    this.#client.on('close', listener)
+  }
+
+  /**
+   * A connection of its own, to be ended with `disconnect`. BullMQ's are not to give up on a command:
+   * `maxRetriesPerRequest: null`, which is the default here.
+   */
+  connect(options: RedisOptions = {}): RedisClient {
+    const client = makeClient(this.#options.address, {
+      maxRetriesPerRequest: null,
+      socketTimeout: SOCKET_TIMEOUT_MS,
+      ...options,
+    })
+    client.on('error', (error: Error) => {
+      this.#trouble = error.message
+    })
+    return client
+  }
+
+  /**
+   * Runs a script on the epoch that is known.
+   *
+   * @throws Failure `job-engine-unavailable`
+   * @throws EpochChanged
+   */
+  async script(name: ScriptName, epoch: string, args: readonly RedisArg[]): Promise<unknown> {
+    const { text, sha } = script(name)
+    const rest = [1, this.key('epoch'), epoch, ...args]
+    return this.#bounded(async () => {
+      try {
+        return await this.#client.call('evalsha', [sha, ...rest])
+      } catch (error) {
+        if (!messageOf(error).startsWith('NOSCRIPT')) throw error
+        return this.#client.call('eval', [text, ...rest])
+      }
+    })
+  }
+
+  /** Runs a command. @throws Failure `job-engine-unavailable` */
+  command(name: string, args: readonly RedisArg[]): Promise<unknown> {
+    return this.#bounded(() => this.#client.call(name, [...args]))
+  }
+
+  /** What INFO says on each server that can be written to. @throws Failure `job-engine-unavailable` */
+  infos(): Promise<readonly string[]> {
+    return this.#bounded(() => {
+      const nodes = this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client]
+      return Promise.all(nodes.map((node) => node.info()))
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#client.disconnect()
+  }
+
+  async #bounded<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new Failure('job-engine-unavailable', 'the engine of jobs is closed')
+    const { clock } = this.#options
+    const enough = new AbortController()
+    const late = clock.sleep(this.#timeoutMs, enough.signal).then(
+      () => Promise.reject(this.#unavailable(`no answer in ${this.#timeoutMs} ms`)),
+      () => new Promise<never>(ignore),
+    )
+    try {
+      return await Promise.race([this.#ready(enough.signal).then(run), late])
+    } catch (error) {
+      throw this.#translate(error)
+    } finally {
+      enough.abort()
+    }
+  }
+
+  /** Resolves when there is a connection; left alone when the signal comes first. */
+  #ready(signal: AbortSignal): Promise<void> {
+    if (this.isReady) return Promise.resolve()
+    return new Promise((resolve) => {
+      const onReady = (): void => resolve()
+      this.#client.once('ready', onReady)
+      signal.addEventListener('abort', () => this.#client.off('ready', onReady), { once: true })
+    })
+  }
+
+  #translate(error: unknown): unknown {
+    if (error instanceof Failure) return error
+    const message = messageOf(error)
+    if (message.startsWith('EPOCH') || message.includes('EPOCH another one'))
+      return new EpochChanged()
+    if (message.startsWith('OOM')) return this.#unavailable('it has no memory left')
+    if (/^(ERR|WRONGTYPE)/.test(message)) {
+      return new Failure('internal', `a script of jobs failed in Redis: ${message}`, {
+        cause: error,
+      })
+    }
+    return this.#unavailable(message)
+  }
+
+  #unavailable(why: string): Failure {
+    const trouble = this.isReady || this.#trouble === '' ? why : this.#trouble
+    return new Failure('job-engine-unavailable', `Redis at ${this.where}: ${trouble}`, {
+      hint: 'Jobs wait until it is back; objects are served meanwhile.',
+    })
+  }
+}
+
+function ignore(): void {
+  // Another promise of the same race decides.
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function makeClient(address: RedisAddress, options: RedisOptions): RedisClient {
+  const { kind, hosts, username, password, database, tls } = address
+  const login = {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  }
+  const retry = (times: number): number =>
+    Math.min(RECONNECT_PAUSE_MAX_MS, 50 * 2 ** Math.min(times, 8))
+  const common: RedisOptions = {
+    ...login,
+    ...(tls === undefined ? {} : { tls }),
+    connectTimeout: CALL_TIMEOUT_MS,
+    keepAlive: 5000,
+    connectionName: 'forebay-jobs',
+    // A server that became a replica is left for the one that is the master now.
+    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+    ...options,
+  }
+  if (kind === 'cluster') {
+    const { enableOfflineQueue = true, ...each } = common
+    return new Cluster(
+      hosts.map((host) => ({ ...host })),
+      {
+        redisOptions: each,
+        enableOfflineQueue,
+        clusterRetryStrategy: retry,
+        slotsRefreshTimeout: CALL_TIMEOUT_MS,
+      },
+    )
+  }
+  if (kind === 'single') {
+    const { host = 'localhost', port = REDIS_PORT } = hosts[0] ?? {}
+    return new Redis({ ...common, host, port, db: database, retryStrategy: retry })
+  }
+  return new Redis({
+    ...common,
+    sentinels: hosts.map((host) => ({ ...host })),
+    name: address.masterName ?? 'mymaster',
+    ...(address.sentinelPassword === undefined
+      ? {}
+      : { sentinelPassword: address.sentinelPassword }),
+    ...(tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls }),
+    db: database,
+    retryStrategy: retry,
+    sentinelRetryStrategy: retry,
+  })
+}

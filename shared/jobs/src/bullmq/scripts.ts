@@ -1,0 +1,510 @@
+import { createHash } from 'node:crypto'
+import { HISTORY_MAX, PAGES_AHEAD_MAX } from '../engine.ts'
+
+/** Jobs of one Redis that have not ended. */
+export const JOBS_GOING_MAX = 10_000
+
+/**
+ * Every change of a job is one of these scripts, so nobody sees a half of it.
+ *
+ * `KEYS[1]` is the key of the epoch and gives all others their prefix, which is a hash tag: all of them
+ * lie in one slot of a cluster. `ARGV`: the epoch (another one in Redis means that it was emptied), the
+ * id of the job, the caller's time in milliseconds, then what the script says.
+ *
+ * Keys of a job, after `<prefix>:job:<id>`:
+ * (none) a hash of what changes; `:def` the order; `:items`, `:meta`, `:saved` of open pages by number;
+ * `:open` their numbers; `:ahead` their count by owner; `:failures`, `:fcount` by number of page;
+ * `:undone` numbers of pages that left something, `:owners` whose they are; `:holders` tokens of leases with their ends.
+ *
+ * `want` of the hash: `l` while a step of the list is wanted or done, `e` the end, empty for neither.
+ */
+const PRELUDE = `
+local P = string.sub(KEYS[1], 1, -6)
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('EPOCH another one is there') end
+local id, now = ARGV[2], ARGV[3]
+local J = P .. 'job:' .. id
+local time = redis.call('TIME')
+local server = time[1] * 1000 + math.floor(time[2] / 1000)
+local out = {}
+local GRACE = 5000
+
+local function field(name) return redis.call('HGET', J, name) end
+local function stopped() redis.call('PUBLISH', P .. 'stops', id) end
+local function going(state) return state == 'queued' or state == 'running' end
+
+local function changed()
+  redis.call('ZADD', P .. 'touched', server, id)
+  redis.call('PUBLISH', P .. 'changes', id)
+end
+
+local function send(queue, name, delay)
+  local entry = queue .. '|' .. field('prio') .. '|' .. name
+  redis.call('ZADD', P .. 'outbox', server + delay + GRACE, entry)
+  out[#out + 1] = entry
+  out[#out + 1] = tostring(delay)
+end
+
+local function control(kind, delay)
+  redis.call('HSET', J, 'want', kind)
+  send('control', id .. '.' .. kind .. '.' .. redis.call('HINCRBY', J, 'seq', 1), delay)
+end
+
+local function sendPage(number, meta, delay)
+  send('pages-' .. meta.o, id .. '.' .. meta.a .. '.' .. number .. '.' .. meta.d, delay)
+end
+
+local function advance()
+  if not going(field('state')) or field('want') ~= '' then return end
+  if field('complete') == '1' and field('taking') == '0' then
+    if redis.call('ZCARD', J .. ':open') == 0 then control('e', 0) end
+    return
+  end
+  for _, ahead in ipairs(redis.call('HVALS', J .. ':ahead')) do
+    if tonumber(ahead) >= ${PAGES_AHEAD_MAX} then return end
+  end
+  control('l', 0)
+end
+
+local function forget(other)
+  local O = P .. 'job:' .. other
+  redis.call('UNLINK', O, O .. ':def', O .. ':items', O .. ':meta', O .. ':saved', O .. ':open',
+    O .. ':ahead', O .. ':failures', O .. ':fcount', O .. ':undone', O .. ':holders', O .. ':owners')
+  redis.call('ZREM', P .. 'jobs', other)
+  redis.call('ZREM', P .. 'ended', other)
+  redis.call('ZREM', P .. 'touched', other)
+  redis.call('PUBLISH', P .. 'changes', other)
+end
+
+local function finish(state, why, result)
+  redis.call('HSET', J, 'state', state, 'ended', now, 'want', '')
+  if why ~= '' then redis.call('HSET', J, 'error', why) end
+  if result ~= '' then redis.call('HSET', J, 'result', result) end
+  redis.call('HINCRBY', J, 'failed', field('untaken') or 0)
+  redis.call('HSET', J, 'untaken', 0)
+  redis.call('ZADD', P .. 'ended', redis.call('INCR', P .. 'seq'), id)
+  changed()
+  stopped()
+  local over = redis.call('ZCARD', P .. 'ended') - ${HISTORY_MAX}
+  if over > 0 then
+    for _, other in ipairs(redis.call('ZRANGE', P .. 'ended', 0, math.min(over, 10) - 1)) do
+      forget(other)
+    end
+  end
+end
+
+local function busyFor(token)
+  if not token or token == '' then return 0 end
+  local untilMs = redis.call('ZSCORE', J .. ':holders', token)
+  if not untilMs then return 0 end
+  return math.max(0, tonumber(untilMs) - server)
+end
+
+local function hold(token, leaseMs)
+  redis.call('ZREMRANGEBYSCORE', J .. ':holders', '-inf', server - 60000)
+  redis.call('ZADD', J .. ':holders', server + leaseMs, token)
+  redis.call('PEXPIRE', J .. ':holders', leaseMs + 60000)
+end
+`
+
+/** order, priority, failuresMax. Answers what to enqueue; false where the id is taken. */
+const SUBMIT = `
+if redis.call('EXISTS', J) == 1 then return false end
+if redis.call('ZCARD', P .. 'jobs') - redis.call('ZCARD', P .. 'ended') >= ${JOBS_GOING_MAX} then
+  return 'full'
+end
+redis.call('SET', J .. ':def', ARGV[4])
+redis.call('HSET', J, 'state', 'queued', 'prio', ARGV[5], 'failuresMax', ARGV[6], 'created', now,
+  'attempt', 1, 'items', 0, 'ibytes', 0, 'pages', 0, 'complete', 0, 'done', 0, 'skipped', 0,
+  'failed', 0, 'bytes', 0, 'seq', 0, 'tries', 0, 'taking', 0, 'untaken', 0, 'want', '')
+redis.call('ZADD', P .. 'jobs', redis.call('INCR', P .. 'seq'), id)
+control('l', 0)
+changed()
+return out
+`
+
+/** kind (l or e), seq, token, lease in ms. */
+const BEGIN = `
+local state = field('state')
+if not state then return {'gone'} end
+if not going(state) or field('want') ~= ARGV[4] or field('seq') ~= ARGV[5] then return {'stale'} end
+local busy = busyFor(field('ctoken'))
+if busy > 0 then return {'busy', tostring(busy)} end
+hold(ARGV[6], tonumber(ARGV[7]))
+redis.call('HSET', J, 'ctoken', ARGV[6], 'state', 'running')
+redis.call('HSETNX', J, 'started', now)
+if state ~= 'running' then changed() end
+return {'ok', redis.call('HGETALL', J)}
+`
+
+/**
+ * seq, token, has a cursor (1 or 0), cursor, kind of step (list, take), page up to which was taken or
+ * empty at the end, then for each page: number or empty, owner, items, their count, their bytes.
+ */
+const LISTED = `
+local state = field('state')
+if not state then return {'gone'} end
+if field('ctoken') ~= ARGV[5] or field('seq') ~= ARGV[4] or field('want') ~= 'l' then return {'stale'} end
+if not going(state) and state ~= 'paused' then return {'stale'} end
+local taking = ARGV[8] == 'take'
+for at = 10, #ARGV, 5 do
+  local number, owner, items, count, bytes = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  if taking then
+    local failed = tonumber(redis.call('HGET', J .. ':fcount', number) or '0')
+    redis.call('HINCRBY', J, 'untaken', -failed)
+    for _, part in ipairs({':fcount', ':failures', ':saved', ':items', ':owners'}) do
+      redis.call('HDEL', J .. part, number)
+    end
+    redis.call('ZREM', J .. ':undone', number)
+  else
+    number = tostring(redis.call('HINCRBY', J, 'pages', 1) - 1)
+    redis.call('HINCRBY', J, 'items', count)
+    redis.call('HINCRBY', J, 'ibytes', bytes)
+  end
+  if count ~= '0' then
+    local meta = {a = field('attempt'), o = owner, d = 1, t = '', r = 0, c = {'0', '0', '0', '0'}}
+    redis.call('HSET', J .. ':items', number, items)
+    redis.call('HSET', J .. ':meta', number, cjson.encode(meta))
+    redis.call('ZADD', J .. ':open', number, number)
+    redis.call('HINCRBY', J .. ':ahead', owner, 1)
+    if going(state) then sendPage(number, meta, 0) end
+  end
+end
+if taking then
+  if ARGV[9] == '' then redis.call('HSET', J, 'taking', 0)
+  else redis.call('HSET', J, 'takenTo', ARGV[9]) end
+elseif ARGV[6] == '1' then redis.call('HSET', J, 'cursor', ARGV[7])
+else redis.call('HSET', J, 'complete', 1) redis.call('HDEL', J, 'cursor') end
+redis.call('ZREM', J .. ':holders', ARGV[5])
+redis.call('HSET', J, 'want', '', 'tries', 0)
+advance()
+changed()
+return {'ok', out}
+`
+
+/** token, pause in ms, tries: the step is wanted again, where the token still has it. */
+const AGAIN = `
+redis.call('ZREM', J .. ':holders', ARGV[4])
+if field('ctoken') ~= ARGV[4] then return {'stale'} end
+redis.call('HSET', J, 'ctoken', '', 'tries', ARGV[6])
+local want = field('want')
+if going(field('state')) and want ~= '' then control(want, tonumber(ARGV[5])) end
+return {'ok', out}
+`
+
+/** token, state, error, result: by who has the last step, or lost its list. */
+const END = `
+if field('ctoken') ~= ARGV[4] then return {'stale'} end
+redis.call('ZREM', J .. ':holders', ARGV[4])
+if not going(field('state')) then return {'stale'} end
+finish(ARGV[5], ARGV[6], ARGV[7])
+return {'ok', out}
+`
+
+/** number, delivery, token, lease in ms. */
+const TAKE = `
+local state = field('state')
+local text = redis.call('HGET', J .. ':meta', ARGV[4])
+if not state or not text then return {'gone'} end
+local meta = cjson.decode(text)
+if not going(state) or tostring(meta.d) ~= ARGV[5] then return {'stale'} end
+local busy = busyFor(meta.t)
+if busy > 0 then return {'busy', tostring(busy)} end
+hold(ARGV[6], tonumber(ARGV[7]))
+meta.t = ARGV[6]
+redis.call('HSET', J .. ':meta', ARGV[4], cjson.encode(meta))
+return {'ok', redis.call('HGETALL', J), redis.call('HGET', J .. ':items', ARGV[4]),
+  redis.call('HGET', J .. ':saved', ARGV[4]) or '', redis.call('HGET', J .. ':failures', ARGV[4]) or '',
+  meta.a, meta.o, tostring(meta.r)}
+`
+
+/** token, lease in ms. Answers the state, or \`lost\`. */
+const RENEW = `
+local state = field('state')
+if not state then return 'gone' end
+local untilMs = redis.call('ZSCORE', J .. ':holders', ARGV[4])
+if not untilMs or tonumber(untilMs) < server then return 'lost' end
+if going(state) then hold(ARGV[4], tonumber(ARGV[5])) end
+return state
+`
+
+/** token: its lease is over. */
+const LET_GO = `
+redis.call('ZREM', J .. ':holders', ARGV[4])
+return 'ok'
+`
+
+/** How many leases of the job are not over. */
+const HELD = `
+return redis.call('ZCOUNT', J .. ':holders', server, '+inf')
+`
+
+/**
+ * number, token, final (1 or 0), done, skipped, failed, bytes, what is saved, failures, and what the job
+ * says that had too many failures. Only the difference to what was recorded before is counted.
+ */
+const SETTLE = `
+local number, final = ARGV[4], ARGV[6] == '1'
+local text = redis.call('HGET', J .. ':meta', number)
+if not text then return {'gone'} end
+local meta = cjson.decode(text)
+if meta.t ~= ARGV[5] then return {'stale'} end
+for at, name in ipairs({'done', 'skipped', 'failed', 'bytes'}) do
+  local count = ARGV[6 + at]
+  redis.call('HINCRBY', J, name, tonumber(count) - tonumber(meta.c[at]))
+  meta.c[at] = count
+end
+if ARGV[9] ~= '0' then
+  redis.call('HSET', J .. ':failures', number, ARGV[12])
+  redis.call('HSET', J .. ':fcount', number, ARGV[9])
+  redis.call('ZADD', J .. ':undone', number, number)
+  redis.call('HSET', J .. ':owners', number, meta.o)
+end
+if final then
+  for _, part in ipairs({':items', ':meta', ':saved'}) do redis.call('HDEL', J .. part, number) end
+  redis.call('ZREM', J .. ':open', number)
+  redis.call('HINCRBY', J .. ':ahead', meta.o, -1)
+  redis.call('ZREM', J .. ':holders', ARGV[5])
+else
+  redis.call('HSET', J .. ':saved', number, ARGV[11])
+  redis.call('HSET', J .. ':meta', number, cjson.encode(meta))
+end
+local state = field('state')
+if (going(state) or state == 'paused') and tonumber(field('failed')) > tonumber(field('failuresMax')) then
+  finish('failed', ARGV[13], '')
+else
+  advance()
+  changed()
+end
+return {'ok', out}
+`
+
+/** number, token, pause in ms, tries: the page is delivered again, where the token still has it. */
+const RETURN = `
+redis.call('ZREM', J .. ':holders', ARGV[5])
+local text = redis.call('HGET', J .. ':meta', ARGV[4])
+if not text then return {'gone'} end
+local meta = cjson.decode(text)
+if meta.t ~= ARGV[5] then return {'stale'} end
+meta.t = ''
+meta.r = tonumber(ARGV[7])
+meta.d = meta.d + 1
+redis.call('HSET', J .. ':meta', ARGV[4], cjson.encode(meta))
+if going(field('state')) then sendPage(ARGV[4], meta, tonumber(ARGV[6])) end
+return {'ok', out}
+`
+
+/** Answers the state before, as the four that follow do. */
+const PAUSE = `
+local state = field('state')
+if going(state) then
+  redis.call('HSET', J, 'state', 'paused')
+  changed()
+  stopped()
+end
+return {state, out}
+`
+
+const RESUME = `
+local state = field('state')
+if state ~= 'paused' then return {state, out} end
+redis.call('HSET', J, 'state', field('started') and 'running' or 'queued')
+for _, number in ipairs(redis.call('ZRANGE', J .. ':open', 0, -1)) do
+  local meta = cjson.decode(redis.call('HGET', J .. ':meta', number))
+  meta.d = meta.d + 1
+  redis.call('HSET', J .. ':meta', number, cjson.encode(meta))
+  sendPage(number, meta, 0)
+end
+local want = field('want')
+if want ~= '' then control(want, 0) else advance() end
+changed()
+return {state, out}
+`
+
+/** reason */
+const ABORT = `
+local state = field('state')
+if going(state) or state == 'paused' then finish('aborted', ARGV[4], '') end
+return {state, out}
+`
+
+/** reason, order or empty: of a job whose record or pages are not what was written. */
+const SPOILT = `
+local kind = redis.call('TYPE', J)['ok']
+if kind == 'none' then return {false, out} end
+if kind ~= 'hash' then
+  redis.call('DEL', J)
+  redis.call('HSET', J, 'created', now, 'attempt', 1, 'complete', 0)
+end
+for _, name in ipairs({'items', 'ibytes', 'pages', 'done', 'skipped', 'failed', 'bytes', 'untaken'}) do
+  if not string.match(field(name) or '', '^%d+$') then redis.call('HSET', J, name, 0) end
+end
+for _, name in ipairs({'created', 'attempt'}) do
+  if not string.match(field(name) or '', '^%d+$') then redis.call('HSET', J, name, 1) end
+end
+for _, name in ipairs({'started', 'ended'}) do
+  if not string.match(field(name) or '0', '^%d+$') then redis.call('HDEL', J, name) end
+end
+redis.call('HDEL', J, 'result')
+if ARGV[5] ~= '' then redis.call('SET', J .. ':def', ARGV[5]) end
+if field('state') ~= 'failed' then finish('failed', ARGV[4], '') end
+return {'failed', out}
+`
+
+const RETRY = `
+local state = field('state')
+if state ~= 'failed' and state ~= 'aborted' then return {state, out} end
+redis.call('HDEL', J, 'ended', 'error', 'result')
+redis.call('ZREM', P .. 'ended', id)
+redis.call('HINCRBY', J, 'attempt', 1)
+for _, number in ipairs(redis.call('ZRANGE', J .. ':open', 0, -1)) do
+  local meta = cjson.decode(redis.call('HGET', J .. ':meta', number))
+  redis.call('ZADD', J .. ':undone', number, number)
+  redis.call('HSET', J .. ':owners', number, meta.o)
+end
+redis.call('UNLINK', J .. ':open', J .. ':ahead', J .. ':meta')
+redis.call('HSET', J, 'state', 'queued', 'want', '', 'ctoken', '', 'tries', 0, 'takenTo', -1,
+  'takeTo', tonumber(field('pages')) - 1, 'taking', redis.call('ZCARD', J .. ':undone') > 0 and 1 or 0,
+  'untaken', field('failed'), 'failed', 0)
+advance()
+changed()
+return {state, out}
+`
+
+const REMOVE = `
+local state = field('state')
+if state == 'finished' or state == 'failed' or state == 'aborted' or state == 'lost' then forget(id) end
+return {state, out}
+`
+
+/** order, and the fields of the hash: of a job that Redis forgot. The one who knows most wins. */
+const LOSE = `
+local state = field('state')
+if state and state ~= 'lost' then return {state, out} end
+local fields = {}
+local known = 0
+for at = 5, #ARGV, 2 do
+  fields[#fields + 1] = ARGV[at]
+  fields[#fields + 1] = ARGV[at + 1]
+  if ARGV[at] == 'done' or ARGV[at] == 'skipped' or ARGV[at] == 'failed' then
+    known = known + tonumber(ARGV[at + 1])
+  end
+end
+if state then
+  if field('done') + field('skipped') + field('failed') >= known then return {state, out} end
+  redis.call('HSET', J, unpack(fields))
+  changed()
+  return {state, out}
+end
+redis.call('SET', J .. ':def', ARGV[4])
+redis.call('HSET', J, unpack(fields))
+redis.call('ZADD', P .. 'jobs', redis.call('INCR', P .. 'seq'), id)
+finish('lost', field('error'), '')
+return {'lost', out}
+`
+
+/** What changes of a job, as a flat list of fields and values. */
+const READ = `
+return redis.call('HGETALL', J)
+`
+
+/** first and last rank, newest first: for each job its id and what changes. */
+const SCAN = `
+for _, other in ipairs(redis.call('ZREVRANGE', P .. 'jobs', ARGV[4], ARGV[5])) do
+  local fields = redis.pcall('HGETALL', P .. 'job:' .. other)
+  if not fields['err'] then out[#out + 1] = {other, fields} end
+end
+return out
+`
+
+/** number of the first page: up to ten pages that left failures, each with its number. */
+const FAILURES = `
+if not field('state') then return false end
+for _, number in ipairs(redis.call('ZRANGEBYSCORE', J .. ':undone', ARGV[4], '+inf', 'LIMIT', 0, 10)) do
+  out[#out + 1] = {number, redis.call('HGET', J .. ':failures', number) or '[]'}
+end
+return out
+`
+
+/** The next page that the attempt before left something of: number, owner, items, saved, failures. */
+const LEFT = `
+local after = '(' .. (field('takenTo') or '-1')
+local number = redis.call('ZRANGEBYSCORE', J .. ':undone', after, field('takeTo') or '-1', 'LIMIT', 0, 1)[1]
+if not number then return {} end
+return {number, redis.call('HGET', J .. ':owners', number) or '',
+  redis.call('HGET', J .. ':items', number) or '', redis.call('HGET', J .. ':saved', number) or '',
+  redis.call('HGET', J .. ':failures', number) or ''}
+`
+
+/** id of the schedule is the id; when it was due, when it comes next, the row. */
+const FIRED = `
+local due = redis.call('ZSCORE', P .. 'due', id)
+if due ~= ARGV[4] then return 'stale' end
+redis.call('ZADD', P .. 'due', ARGV[5], id)
+redis.call('HSET', P .. 'schedules', id, ARGV[6])
+return 'ok'
+`
+
+/** when it comes next, the row, and 1 where only a free id is taken */
+const SCHEDULE = `
+if ARGV[6] == '1' and redis.call('HEXISTS', P .. 'schedules', id) == 1 then return 'stale' end
+redis.call('ZADD', P .. 'due', ARGV[4], id)
+redis.call('HSET', P .. 'schedules', id, ARGV[5])
+return 'ok'
+`
+
+/** Entries of the outbox whose sender seems to have died; each waits again before the next sees it. */
+const ORPHANS = `
+local entries = redis.call('ZRANGEBYSCORE', P .. 'outbox', '-inf', server, 'LIMIT', 0, 100)
+for _, entry in ipairs(entries) do redis.call('ZADD', P .. 'outbox', server + GRACE, entry) end
+return entries
+`
+
+const BODIES = {
+  submit: SUBMIT,
+  begin: BEGIN,
+  listed: LISTED,
+  again: AGAIN,
+  end: END,
+  take: TAKE,
+  renew: RENEW,
+  letGo: LET_GO,
+  held: HELD,
+  settle: SETTLE,
+  return: RETURN,
+  pause: PAUSE,
+  resume: RESUME,
+  abort: ABORT,
+  spoilt: SPOILT,
+  retry: RETRY,
+  remove: REMOVE,
+  lose: LOSE,
+  read: READ,
+  scan: SCAN,
+  failures: FAILURES,
+  left: LEFT,
+  fired: FIRED,
+  schedule: SCHEDULE,
+  orphans: ORPHANS,
+} as const
+
+export type ScriptName = keyof typeof BODIES
+
+/** A script with the name under which Redis keeps it. */
+export interface Script {
+  readonly text: string
+  readonly sha: string
+}
+
+/** The script of that name. */
+export function script(name: ScriptName): Script {
+  return SCRIPTS[name]
+}
+
+const named = (body: string): Script => {
+  const text = PRELUDE + body
+  return { text, sha: createHash('sha1').update(text).digest('hex') }
+}
+
+const SCRIPTS: Readonly<Record<ScriptName, Script>> = Object.fromEntries(
+  Object.entries(BODIES).map(([name, body]) => [name, named(body)]),
+) as Record<ScriptName, Script> // Object.fromEntries forgets the names.
