@@ -5,6 +5,7 @@ const MARKS = 'services/target/src/objects/rules-7.test.ts'
 const CRASHES = 'services/target/src/store/crash.test.ts'
 const RULES = 'services/target/src/objects/rules-6-17.test.ts'
 const PUBLICATION = 'services/target/src/objects/publication.test.ts'
+const WORK_FILES = 'services/target/src/store/work-file.test.ts'
 const RELEASE = 'services/target/src/objects/rules-release.test.ts'
 
 export const RULES_7_TO_17: readonly Mutation[] = [
@@ -203,7 +204,7 @@ export const RULES_7_TO_17: readonly Mutation[] = [
   },
   {
     rule: 'held',
-    what: 'a published partial file keeps its first descriptor',
+    what: 'a published partial file keeps its first work file open',
     tests: [RELEASE],
     edits: [object('fill.ts', 'if (this.#work !== spent) spent.discard()', '')],
   },
@@ -266,7 +267,7 @@ export const RULES_7_TO_17: readonly Mutation[] = [
   {
     rule: 'held',
     what: 'a work file gives back what it was never granted',
-    tests: [RELEASE],
+    tests: [WORK_FILES],
     edits: [
       store('work-file.ts', '      this.#reservedBytes += step\n', ''),
       store(

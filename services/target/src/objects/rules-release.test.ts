@@ -51,12 +51,13 @@ async function expectNothingHeld(): Promise<void> {
           .filter((path) => /\/\.forebay\/(work|partial)\//.test(path))
           .filter((path) => !rig.spareFiles.some((spare) => path.endsWith(`/${spare}`))),
         fills: context.fills.activeCount,
+        works: rig.openWorkCount,
         tokens: context.generations.openCount,
         reserved: context.store.totals().reservedBytes,
       }),
       { timeout: 5000, interval: 5 },
     )
-    .toEqual({ held: [], fills: 0, tokens: 0, reserved: 0 })
+    .toEqual({ held: [], fills: 0, works: 0, tokens: 0, reserved: 0 })
   expect(unhandled).toEqual([])
 }
 

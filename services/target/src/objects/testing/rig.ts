@@ -116,6 +116,11 @@ export class Rig {
     return this.#store?.context.drives.flatMap(({ spares }) => spares.paths) ?? []
   }
 
+  /** Files that flows have open to write. */
+  get openWorkCount(): number {
+    return this.#store?.context.drives.reduce((sum, { openWork }) => sum + openWork.size, 0) ?? 0
+  }
+
   get target(): Target {
     if (this.#target === undefined) throw new Error('the rig is closed')
     return this.#target
