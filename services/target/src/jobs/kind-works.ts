@@ -1,4 +1,5 @@
 import type { KindWork } from './kind-work.ts'
+import { ARCHIVE_WORK } from './kinds/archive.ts'
 import { COPY_BUCKET_WORK } from './kinds/copy-bucket.ts'
 import { COPY_OBJECTS_WORK } from './kinds/copy-objects.ts'
 import { DELETE_WORK } from './kinds/delete.ts'
@@ -14,4 +15,5 @@ export const KIND_WORKS: readonly KindWork[] = [
   COPY_BUCKET_WORK,
   COPY_OBJECTS_WORK,
   DELETE_WORK,
+  ARCHIVE_WORK,
 ]

@@ -1,4 +1,5 @@
 import type { JobKind } from '../kind.ts'
+import { ARCHIVE } from './archive.ts'
 import { COPY_BUCKET } from './copy-bucket.ts'
 import { COPY_OBJECTS } from './copy-objects.ts'
 import { DELETE } from './delete.ts'
@@ -14,6 +15,7 @@ export const JOB_KINDS: readonly JobKind[] = [
   COPY_BUCKET,
   COPY_OBJECTS,
   DELETE,
+  ARCHIVE,
 ]
 
 const BY_NAME: ReadonlyMap<string, JobKind> = new Map(JOB_KINDS.map((kind) => [kind.name, kind]))
