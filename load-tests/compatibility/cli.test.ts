@@ -209,6 +209,48 @@ test('who may only read is told so, and who is nobody gets in nowhere', () => {
   expect(forebay(['status'], { env: wrong }).code).toBe(5)
 })
 
+test('a prefetch brings what is below a prefix, and one that failed is retried by its id', async () => {
+  forebay(['evict', 's3://shards/train/big.bin'])
+  const warm = forebay(['prefetch', 's3://shards/train/', '--wait'])
+  expect([warm.code, warm.err]).toEqual([0, expect.stringContaining('finished: 1 done')])
+  expect(forebay(['explain', 's3://shards/train/big.bin']).out).toContain('is whole')
+  const late = forebay(['prefetch', 's3://shards/late.txt', 's3://shards/readme.txt', '--wait'])
+  expect([late.code, late.err]).toEqual([1, expect.stringContaining('1 failed')])
+  const id = /forebay job retry (\S+)/.exec(late.err)?.[1] ?? ''
+  expect(forebay(['job', 'failures', id]).out).toMatch(/^late\.txt\tobject-not-found\t/)
+  expect(forebay(['job', 'ls', '--state', 'failed']).out).toContain(id)
+  await writeFile(join(folder.path, 'origin', 'shards', 'late.txt'), 'here now')
+  const retried = forebay(['job', 'retry', id, '--wait'])
+  expect([retried.code, retried.err]).toEqual([0, expect.stringContaining('finished')])
+  expect(JSON.parse(forebay(['--json', 'job', 'show', id]).out)).toMatchObject({
+    kind: 'prefetch',
+    bucket: 'aws://shards',
+    state: 'finished',
+    attempt: 2,
+    user: 'admin',
+  })
+  expect(forebay(['job', 'rm', id]).code).toBe(0)
+  expect(forebay(['job', 'show', id])).toMatchObject({
+    code: 3,
+    err: expect.stringContaining('job ls'),
+  })
+})
+
+test('jobs are ordered by who may, kinds tell what they take, and schedules are kept', () => {
+  expect(forebay(['job', 'kinds', 'prefetch']).out).toContain('latest=boolean')
+  const denied = forebay(['evict', '--job', 's3://shards/readme.txt'], { env: READER })
+  expect(denied.code).toBe(5)
+  const wrong = forebay(['job', 'start', 'prefetch', 'ais://nowhere'])
+  expect([wrong.code, wrong.err]).toEqual([3, expect.stringContaining('nowhere')])
+  const evicted = forebay(['evict', '--job', '-r', 's3://shards/train/', '--wait'])
+  expect([evicted.code, evicted.err]).toEqual([0, expect.stringContaining('finished: 2 done')])
+  const nightly = ['nightly', '0 3 * * *', 'prefetch', 's3://shards', '--time-zone', 'Asia/Tokyo']
+  expect(forebay(['job', 'schedule', 'put', ...nightly]).err).toContain(' 18:00:00 UTC')
+  expect(forebay(['job', 'schedule', 'ls']).out).toMatch(/^nightly .*Asia\/Tokyo +prefetch/m)
+  expect(forebay(['job', 'schedule', 'rm', 'nightly']).code).toBe(0)
+  expect(forebay(['job', 'schedule', 'rm', 'nightly']).code).toBe(3)
+})
+
 test('status counts, and the node’s settings are shown without secrets', () => {
   const status = forebay(['--json', 'status'])
   expect(JSON.parse(status.out)).toMatchObject({ ready: true, unsettledCount: 0 })
