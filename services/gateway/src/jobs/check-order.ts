@@ -80,7 +80,7 @@ async function openSource(
   return (await caller.open(readBucket(bucket), kind.need)).ref
 }
 
-/** Whoever may make buckets may name one as the destination that is not there yet. */
+/** Whoever may make buckets may name a native one that is not there yet: the job makes it. */
 async function requireDestination(
   kind: JobKind,
   args: JsonObject,
@@ -89,10 +89,12 @@ async function requireDestination(
   const { needAtDestination } = kind
   const to = args['to']
   if (needAtDestination === undefined || typeof to !== 'string') return
+  const destination = parseBucketUrl(to)
   try {
-    await caller.open(parseBucketUrl(to), needAtDestination)
+    await caller.open(destination, needAtDestination)
   } catch (error) {
-    if (!isFailure(error, 'bucket-not-found') || !caller.may('admin')) throw error
+    const isMade = destination.provider === 'ais' && isFailure(error, 'bucket-not-found')
+    if (!isMade || !caller.may('admin')) throw error
   }
 }
 

@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { systemClock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
 import type { ScrubPort } from '@forebay/peer/scrub-port'
+import type { JobService } from '../../../jobs/job-service.ts'
 import { EventDesk } from '../../events/event-desk.ts'
 import type { Answered } from '../../s3/context.ts'
 import type { V1Context, V1Need } from '../context.ts'
@@ -19,6 +20,7 @@ import { MemoryTarget } from './memory-target.ts'
 export interface TestDoor {
   readonly url: string
   readonly port: number
+  readonly server: Server
   readonly target: MemoryTarget
   readonly buckets: EmbeddedBucketTable
   /** Every request that was answered, as the access log sees it. */
@@ -29,7 +31,11 @@ export interface TestDoor {
 }
 
 export interface TestDoorOptions {
-  readonly allows?: ((need: V1Need, bucket: string | undefined) => boolean) | undefined
+  readonly allows?:
+    | ((need: V1Need, bucket: string | undefined, request: IncomingMessage) => boolean)
+    | undefined
+  readonly jobs?: JobService | undefined
+  readonly userOf?: ((request: IncomingMessage) => string | undefined) | undefined
   readonly ready?: (() => boolean) | undefined
   readonly scrub?: ScrubPort | undefined
   readonly mountpaths?: MountpathControl | undefined
@@ -55,6 +61,7 @@ export async function openTestDoor(options: TestDoorOptions = {}): Promise<TestD
   return {
     url: `http://127.0.0.1:${port}`,
     port,
+    server,
     target,
     buckets,
     answered,
@@ -107,12 +114,14 @@ function contextOf(parts: {
     buckets,
     scrub: options.scrub,
     mountpaths: options.mountpaths,
-    allows: (_request, need, bucket) => options.allows?.(need, bucket) ?? true,
+    jobs: options.jobs,
+    userOf: (request) => options.userOf?.(request),
+    allows: (request, need, bucket) => options.allows?.(need, bucket, request) ?? true,
     mayReadMetrics: () => options.allows === undefined,
     events: new EventDesk({ buckets, target, clock: systemClock }),
     maySendEvents: (request) => options.maySendEvents?.(request) ?? true,
-    resolveBucket: async (wanted) => {
-      if (options.allows?.(wanted.need, wanted.name) === false) {
+    resolveBucket: async (wanted, request) => {
+      if (options.allows?.(wanted.need, wanted.name, request) === false) {
         throw new Failure('access-denied', 'access denied')
       }
       const found = buckets.get(wanted.name, wanted.provider)[0]
