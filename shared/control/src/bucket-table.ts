@@ -45,6 +45,12 @@ export interface BucketTable {
   create(ref: BucketRef, options?: BucketOptions): Promise<BucketRecord>
   /** @throws Failure as `create`, and `bucket-not-found` */
   update(id: number, change: BucketChange): Promise<BucketRecord>
+  /**
+   * Gives a bucket another name, in one step: id, objects, aliases and properties stay.
+   *
+   * @throws Failure as `update`
+   */
+  rename(id: number, ref: BucketRef): Promise<BucketRecord>
   /** Removes the bucket; its id is never used again. False when there is none. */
   destroy(id: number): Promise<boolean>
 }

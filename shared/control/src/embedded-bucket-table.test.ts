@@ -214,6 +214,33 @@ describe('changes', () => {
     await expect(table.destroy(1)).resolves.toBe(false)
   })
 
+  test('a bucket that is renamed keeps its id and what is set, and is found by the new name alone', async () => {
+    const table = await open()
+    const bucket = await table.create(ref('old'), { aliases: ['nick'] })
+    const renamed = await table.rename(bucket.id, ref('new'))
+    expect(renamed).toEqual({ ...bucket, ref: ref('new') })
+    const again = await open()
+    expect(again.get('old')).toEqual([])
+    expect(again.get('new')).toEqual([renamed])
+    expect(again.get('nick')).toEqual([renamed])
+    expect(again.byId(bucket.id)).toEqual(renamed)
+  })
+
+  test('a name that is taken, bad, or of no bucket is refused, and nothing has changed', async () => {
+    const table = await open()
+    const bucket = await table.create(ref('old'))
+    await table.create(ref('taken'), { aliases: ['alias'] })
+    const { version } = table
+    for (const name of ['taken', 'alias']) {
+      await expect(table.rename(bucket.id, ref(name))).rejects.toEqual(code('bucket-exists'))
+    }
+    await expect(table.rename(bucket.id, ref('a/b'))).rejects.toEqual(code('bucket-name-invalid'))
+    await expect(table.rename(99, ref('new'))).rejects.toEqual(code('bucket-not-found'))
+    expect(table.version).toBe(version)
+    await table.rename(bucket.id, ref('old'))
+    expect(table.version).toBe(version)
+  })
+
   test('the id of a destroyed bucket never comes back, also after a restart', async () => {
     const table = await open()
     const first = await table.create(ref('a'))

@@ -188,6 +188,20 @@ export class EmbeddedBucketTable implements BucketTable {
     })
   }
 
+  rename(id: number, ref: BucketRef): Promise<BucketRecord> {
+    return this.#change((document) => {
+      const before = this.#view.byId.get(id)
+      if (before === undefined)
+        throw new Failure('bucket-not-found', `there is no bucket with id ${id}`)
+      checkRef(ref)
+      this.#checkFree(ref, before.aliases, before)
+      const after = freezeBucket({ ...before, ref })
+      if (sameBucket(before, after)) return { result: before }
+      const buckets = document.buckets.map((bucket) => (bucket.id === id ? after : bucket))
+      return { result: after, buckets, destroyed: document.destroyed }
+    })
+  }
+
   destroy(id: number): Promise<boolean> {
     return this.#change<boolean>((document) => {
       if (!this.#view.byId.has(id)) return { result: false }

@@ -6,6 +6,7 @@ import { DELETE } from './delete.ts'
 import { DOWNLOAD } from './download.ts'
 import { EVICT } from './evict.ts'
 import { PREFETCH } from './prefetch.ts'
+import { RENAME_BUCKET } from './rename-bucket.ts'
 
 /** Every kind of job, in the order in which they are shown. */
 export const JOB_KINDS: readonly JobKind[] = [
@@ -15,6 +16,7 @@ export const JOB_KINDS: readonly JobKind[] = [
   COPY_BUCKET,
   COPY_OBJECTS,
   DELETE,
+  RENAME_BUCKET,
   ARCHIVE,
 ]
 
