@@ -113,7 +113,9 @@ export class CountingOrigin {
   #list(query: URLSearchParams, response: ServerResponse): void {
     this.listCount += 1
     const { objects, objectBytes } = this.#options
-    const from = Number(query.get('continuation-token') ?? 0)
+    const token = query.get('continuation-token')
+    const behind = positionOf(query.get('start-after') ?? '')
+    const from = token === null ? (behind ?? -1) + 1 : Number(token)
     const wanted = Math.min(LIST_MAX, Number(query.get('max-keys') ?? LIST_MAX))
     const end = Math.min(objects, from + wanted)
     const entries: string[] = []

@@ -140,6 +140,32 @@ const TOOLS = {
       }),
     byHand: 'apt-get install prometheus',
   },
+  unzip: {
+    find: () => {
+      const path = join(TOOLS_FOLDER, 'unzip', 'unzip')
+      return findOnPath('unzip') ?? (isExecutable(path) ? path : undefined)
+    },
+    install: () =>
+      unpackDebianProgram({
+        packageName: 'unzip',
+        program: 'usr/bin/unzip',
+        folder: join(TOOLS_FOLDER, 'unzip'),
+      }),
+    byHand: 'apt-get install unzip',
+  },
+  lz4: {
+    find: () => {
+      const path = join(TOOLS_FOLDER, 'lz4', 'lz4')
+      return findOnPath('lz4') ?? (isExecutable(path) ? path : undefined)
+    },
+    install: () =>
+      unpackDebianProgram({
+        packageName: 'lz4',
+        program: 'usr/bin/lz4',
+        folder: join(TOOLS_FOLDER, 'lz4'),
+      }),
+    byHand: 'apt-get install lz4',
+  },
   chromium: {
     find: () => findOnPath('chromium-headless-shell') ?? findOnPath('chromium'),
     install: () => installDebianPackage('chromium-headless-shell'),
