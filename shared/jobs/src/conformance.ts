@@ -5,8 +5,21 @@
  * `for (const { title, run } of jobEngineCases(harness)) test(title, run)`.
  */
 import type { JobEngineCase, JobEngineHarness, Scenario } from './conformance/case.ts'
+import { CONTROL_SCENARIOS } from './conformance/controls.ts'
+import { DELIVERY_SCENARIOS } from './conformance/deliveries.ts'
+import { FAILURE_SCENARIOS } from './conformance/failures.ts'
+import { FAULT_SCENARIOS } from './conformance/faults.ts'
+import { ORDER_SCENARIOS } from './conformance/orders.ts'
+import { SCHEDULE_SCENARIOS } from './conformance/schedules.ts'
 
-const SCENARIOS: readonly Scenario[] = []
+const SCENARIOS: readonly Scenario[] = [
+  ...ORDER_SCENARIOS,
+  ...DELIVERY_SCENARIOS,
+  ...FAILURE_SCENARIOS,
+  ...CONTROL_SCENARIOS,
+  ...SCHEDULE_SCENARIOS,
+  ...FAULT_SCENARIOS,
+]
 
 /** The cases that apply to this engine; each runs on an empty store of its own. */
 export function jobEngineCases(harness: JobEngineHarness): readonly JobEngineCase[] {

@@ -59,7 +59,10 @@ export interface ListedStep {
 export interface PageDelivery {
   readonly job: JobRecord
   readonly page: JobPage
-  /** Of an earlier delivery that broke off: the items it settled are not to be done again. */
+  /**
+   * Of earlier deliveries that broke off: the items they settled are not to be done again. What this
+   * delivery saves and returns includes it.
+   */
   readonly saved: PageOutcome | undefined
   readonly lease: Lease
   /** Records how far it is; kept at most once a second, the last one when the lease ends. */
@@ -121,7 +124,10 @@ export interface JobEngine {
   submit(order: JobOrder): Promise<JobRecord>
   get(id: string): Promise<JobRecord | undefined>
   list(filter: JobFilter): Promise<readonly JobRecord[]>
-  /** In the order of pages and items. @throws Failure `job-not-found` */
+  /**
+   * In the order of pages and items.
+   * @throws Failure `job-not-found`; `argument-invalid` for an `after` that no answer gave
+   */
   failures(
     id: string,
     page: { readonly after?: string | undefined; readonly max: number },

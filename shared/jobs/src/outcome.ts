@@ -24,11 +24,10 @@ export function retryPauseMs(failuresInRow: number, error: unknown): number {
   return Math.min(RETRY_PAUSE_MAX_MS, Math.max(own, asked))
 }
 
-/** What a person is told of something that was thrown: one sentence. */
+/** What users are told of something thrown: never the text of an error that is none of the catalogue. */
 export function reasonOf(error: unknown): { readonly code: FailureCode; readonly message: string } {
   if (isFailure(error)) return { code: error.code, message: error.message }
-  const message = error instanceof Error ? error.message : 'something that is no error was thrown'
-  return { code: 'internal', message: `internal error: ${message}` }
+  return { code: 'internal', message: 'the node failed unexpectedly; its log tells more' }
 }
 
 export function countersOf({ done, skipped, bytes, failures }: PageOutcome): JobCounters {

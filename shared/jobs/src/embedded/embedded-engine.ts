@@ -142,6 +142,7 @@ export class EmbeddedEngine implements JobEngine {
       steps: new FairQueue(STEPS_AT_ONCE),
       pages: new FairQueue(worker.pagesAtOnce),
       onChange: (id) => this.#tell(id),
+      onError: this.#onError,
       onOver: (run) => this.#over(run),
     }
     for (const id of table.read.goingIds()) this.#start(id)

@@ -21,6 +21,8 @@ export interface RunContext {
   readonly pages: FairQueue
   /** Something about the job was written. */
   onChange(id: string): void
+  /** Something failed that no user could have expected. */
+  onError(error: unknown): void
   /** The run has come to its end, or was stopped, and nothing of it is under way any more. */
   onOver(run: JobRun): void
 }
@@ -192,6 +194,7 @@ export class JobRun {
       progress.save(await worker.apply({ job: job.record, page, saved, lease, save }))
     } catch (error) {
       thrown = error
+      if (!this.isStopped && !isFailure(error)) this.#context.onError(error)
     } finally {
       lease.end()
     }
@@ -300,6 +303,7 @@ export class JobRun {
       await work()
     } catch (error) {
       if (this.isStopped) return
+      if (!isFailure(error)) this.#context.onError(error)
       const end = { state: 'failed', nowMs: clock.now(), error: reasonOf(error).message } as const
       try {
         this.#stored(await this.#durably(() => table.end(this.id, end)))

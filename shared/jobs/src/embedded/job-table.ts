@@ -173,7 +173,10 @@ export class JobTable {
       this.#rows.pages.remove(key)
       this.#rows.progress.remove(key)
       const counters = addCounters(found.head.counters, countersOf(outcome))
-      return this.#endAboveLimit({ serial: found.serial, head: { ...found.head, counters } }, nowMs)
+      const changed = { serial: found.serial, head: { ...found.head, counters } }
+      const { endsJob: error } = outcome
+      if (error === undefined || isEnd(found.head.state)) return this.#endAboveLimit(changed, nowMs)
+      return this.#end(changed, { state: 'failed', nowMs, error })
     })
   }
 

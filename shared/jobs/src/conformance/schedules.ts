@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import type { Scenario } from './case.ts'
+import { ended, ORDER, refused, startNode, told, until, World } from './world.ts'
+
+const HOURLY = { id: 'hourly', cron: '0 * * * *', timeZone: 'UTC', order: ORDER }
+
+/** Jobs that come by the clock. */
+export const SCHEDULE_SCENARIOS: readonly Scenario[] = [
+  {
+    title: 'schedules are kept, replaced and removed, and tell when they come next',
+    async play(store) {
+      const { engine } = await store.open('node-a')
+      const kept = await engine.putSchedule(HOURLY)
+      const hourMs = 3_600_000
+      assert.equal(kept.nextMs % hourMs, 0)
+      assert.ok(kept.nextMs > store.clock.now() && kept.nextMs <= store.clock.now() + hourMs)
+      await engine.putSchedule({ ...HOURLY, id: 'other', cron: '30 5 * * 1' })
+      await engine.putSchedule({ ...HOURLY, cron: '15 * * * *' })
+      const schedules = await engine.listSchedules()
+      assert.deepEqual(schedules.map(({ id, cron }) => `${id} ${cron}`).sort(), [
+        'hourly 15 * * * *',
+        'other 30 5 * * 1',
+      ])
+      assert.equal(await engine.removeSchedule('hourly'), true)
+      assert.equal(await engine.removeSchedule('hourly'), false)
+      assert.equal((await engine.listSchedules()).length, 1)
+      assert.deepEqual(await engine.list({}), [])
+    },
+  },
+  {
+    title: 'a time zone moves the time',
+    async play(store) {
+      const { engine } = await store.open('node-a')
+      const daily = { ...HOURLY, cron: '0 3 * * *' }
+      const there = await engine.putSchedule({ ...daily, id: 'there', timeZone: 'Asia/Tokyo' })
+      assert.equal(new Date(there.nextMs).getUTCHours(), 18)
+    },
+  },
+  {
+    title: 'a time that is none, or never comes, is refused',
+    async play(store) {
+      const { engine } = await store.open('node-a')
+      for (const cron of ['', 'soon', '61 * * * *', '0 0 30 2 *', '* * * * * * *']) {
+        await refused(engine.putSchedule({ ...HOURLY, cron }), 'argument-invalid')
+      }
+      await refused(engine.putSchedule({ ...HOURLY, timeZone: 'Mars/Olympus' }), 'argument-invalid')
+      assert.deepEqual(await engine.listSchedules(), [])
+    },
+  },
+  {
+    title: 'a job comes each time, names its schedule, and no more when that is removed',
+    async play(store) {
+      const { engine } = await startNode(store, new World(store.clock))
+      await engine.putSchedule({ ...HOURLY, id: 'often', cron: '* * * * * *' })
+      await until(store, 'three jobs', async () => (await engine.list({})).length >= 3)
+      await engine.removeSchedule('often')
+      const jobs = await engine.list({})
+      await store.pass(2500)
+      assert.equal((await engine.list({})).length, jobs.length)
+      const seconds = jobs.map(({ createdMs }) => Math.floor(createdMs / 1000))
+      assert.equal(new Set(seconds).size, jobs.length)
+      for (const { id, scheduleId, description } of jobs) {
+        assert.deepEqual([scheduleId, description], ['often', ORDER.description])
+        assert.equal((await ended(store, engine, id)).state, 'finished')
+      }
+    },
+  },
+  {
+    title: 'times that nobody was there for come once, when somebody is there again',
+    async play(store) {
+      const world = new World(store.clock)
+      const node = await startNode(store, world)
+      await node.engine.putSchedule({ ...HOURLY, id: 'often', cron: '*/4 * * * * *' })
+      await node.kill()
+      await store.pass(9000)
+      // At the beginning of an interval, so that no time of its own comes while it is looked.
+      await until(store, 'a beginning', () => store.clock.now() % 4000 < 500)
+      const { engine } = await startNode(store, world)
+      await until(store, 'the missed one', async () => (await engine.list({})).length > 0)
+      const [job] = await engine.list({})
+      const [schedule] = await engine.listSchedules()
+      assert.equal((await engine.list({})).length, 1)
+      assert.ok(job !== undefined && schedule !== undefined)
+      assert.equal(schedule.lastJobId, job.id)
+      assert.ok(schedule.nextMs > job.createdMs && schedule.nextMs <= job.createdMs + 4000)
+      assert.equal((await told(engine, job.id)).scheduleId, 'often')
+    },
+  },
+]

@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { JobEngineHarness, JobStore, OpenEngine } from '../conformance/case.ts'
+import { PlayedClock, StoppableClock } from '../conformance/played-clock.ts'
+import { EmbeddedEngine } from './embedded-engine.ts'
+import { openJobRows } from './rows.ts'
+
+/** The embedded engine over folders of their own, with played time. For tests. */
+export const EMBEDDED_HARNESS: JobEngineHarness = {
+  name: 'embedded',
+  enginesMax: 1,
+  openStore: async () => new FolderStore(),
+}
+
+class FolderStore implements JobStore {
+  readonly clock = new PlayedClock()
+  readonly #folder = mkdtempSync(join(tmpdir(), 'forebay-jobs-'))
+  readonly #living = new Set<EmbeddedEngine>()
+
+  pass(ms: number): Promise<void> {
+    return this.clock.pass(ms)
+  }
+
+  async open(): Promise<OpenEngine> {
+    const clock = new StoppableClock(this.clock)
+    const engine = await EmbeddedEngine.open({ folder: this.#folder, clock })
+    this.#living.add(engine)
+    return {
+      engine,
+      // Nothing that it waits for comes any more, neither of its worker nor of the clock; a write that
+      // is under way is done, as it might have been a moment before.
+      kill: async () => {
+        clock.stop()
+        this.#living.delete(engine)
+      },
+    }
+  }
+
+  async spoil(jobId: string, what: 'record' | 'pages'): Promise<void> {
+    const { root, serials } = await openJobRows(this.#folder)
+    const serial = serials.get(jobId) ?? 0
+    const database = root.openDB({
+      name: what === 'record' ? 'heads' : 'pages',
+      encoding: 'binary',
+    })
+    await root.transaction(() => {
+      for (const key of [...database.getKeys({ start: [serial], end: [serial + 1] })]) {
+        database.putSync(key, Buffer.from([0xc1, 0xff, 0x00, 0x93]))
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#living].map((engine) => engine.close()))
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
