@@ -76,7 +76,7 @@ export function createAddressGuard(
     const reached =
       host === address ? `the address ${address}` : `${host} has address ${address}, it`
     return new Failure('backend-refused', `${reached} may not be connected to`, {
-      hint: 'allow the address in the settings of the backend if it is meant',
+      hint: 'allow the address in the settings if it is meant',
     })
   }
   return {

@@ -60,7 +60,7 @@ export async function openJobs(settings: Settings, parts: JobParts): Promise<Nod
     connectTimeoutMs: settings.backends.limits.connectTimeoutMs,
     nodeId: parts.nodeId,
     clock,
-    allow: settings.backends.http.allow,
+    allow: settings.jobs.download.allow,
   })
   const context = contextOf(settings, parts, web)
   const worker = createWorker(settings, parts, context)
@@ -68,6 +68,7 @@ export async function openJobs(settings: Settings, parts: JobParts): Promise<Nod
     engine,
     clock,
     report: (error) => logger.error({ err: error }, 'something about jobs failed'),
+    vet: (kind, args) => KIND_WORKS.find(({ name }) => name === kind)?.vet?.(context, args),
   })
   return {
     service,

@@ -14,6 +14,17 @@ export const JOBS_SCHEMA = {
     default: 64,
     doc: 'Items that this node works on at once, of all jobs together; fewer while users would wait for it.',
   }),
+  download: {
+    allow: list({
+      of: text({
+        pattern: /^[A-Za-z0-9.:*/-]{1,255}$/,
+        allowed: 'a host name, an address or a CIDR range',
+        doc: 'A host or network.',
+      }),
+      max: 1000,
+      doc: 'Hosts, addresses and CIDR ranges that are not public and from which everybody who may write to a bucket may download all the same.',
+    }),
+  },
   hub: {
     endpoint: optional(
       url({ doc: 'Where downloads from HuggingFace go.' }),

@@ -2,7 +2,14 @@ import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { KeyedLock } from '@forebay/base/keyed-lock'
 import type { JobEngine, JobFilter } from '@forebay/jobs/engine'
-import type { ItemFailure, JobOrder, JobRecord, JobSchedule, JobState } from '@forebay/jobs/job'
+import type {
+  ItemFailure,
+  JobOrder,
+  JobRecord,
+  JobSchedule,
+  JobState,
+  JsonObject,
+} from '@forebay/jobs/job'
 import type { JobKind } from '@forebay/jobs/kind'
 import { JOB_KINDS } from '@forebay/jobs/kinds/catalogue'
 import { checkOrder, findKind, requireRight } from './check-order.ts'
@@ -44,6 +51,8 @@ export interface JobServiceOptions {
   readonly clock: Clock
   /** Told of what went wrong where no caller waits for an answer. */
   readonly report: (error: unknown) => void
+  /** What the node refuses of an order that is well formed; nothing by default. Throws the refusal. */
+  readonly vet?: ((kind: string, args: JsonObject) => void) | undefined
   /** The catalogue by default. */
   readonly kinds?: readonly JobKind[] | undefined
 }
@@ -57,6 +66,7 @@ export interface JobServiceOptions {
 export class JobService {
   readonly kinds: readonly JobKind[]
   readonly #engine: JobEngine
+  readonly #vet: (kind: string, args: JsonObject) => void
   readonly #rates: JobRates
   readonly #feed: JobFeed
   readonly #orders = new KeyedLock()
@@ -64,8 +74,9 @@ export class JobService {
   /** User of each watcher; undefined in open mode. */
   readonly #watchers = new Map<symbol, string | undefined>()
 
-  constructor({ engine, clock, report, kinds = JOB_KINDS }: JobServiceOptions) {
+  constructor({ engine, clock, report, vet, kinds = JOB_KINDS }: JobServiceOptions) {
     this.kinds = kinds
+    this.#vet = vet ?? (() => undefined)
     this.#engine = engine
     this.#rates = new JobRates(clock)
     this.#feed = new JobFeed({ engine, clock, report, rates: this.#rates })
@@ -89,6 +100,7 @@ export class JobService {
    */
   async order(body: unknown, caller: JobCaller, id?: string): Promise<JobRecord> {
     const order = await checkOrder(body, this.kinds, caller)
+    this.#vet(order.kind, order.args)
     // One at a time for each user, so that the limit holds however many are sent at once.
     const release = await this.#orders.acquire(caller.user ?? '')
     try {
@@ -208,6 +220,7 @@ export class JobService {
       )
     }
     const order = await checkOrder(schedule.order, this.kinds, caller)
+    this.#vet(order.kind, order.args)
     const release = await this.#orders.acquire('schedules')
     try {
       const all = await this.#engine.listSchedules()

@@ -42,6 +42,8 @@ export type ItemResult =
 export interface KindWork {
   /** Name in the catalogue of `@forebay/jobs`. */
   readonly name: string
+  /** What this node refuses of an order, before it is taken. @throws Failure, status 400 */
+  vet?(context: Pick<JobContext, 'web' | 'hub'>, args: JsonObject): void
   list(
     context: JobContext,
     step: {

@@ -49,8 +49,9 @@ const HUB = Type.Object(
     ),
     tokenEnv: Type.Optional(
       Type.String({
-        pattern: '^HF_TOKEN[A-Z0-9_]{0,64}$',
-        description: 'Environment variable of the node that holds the token; begins with HF_TOKEN.',
+        pattern: '^[A-Z][A-Z0-9_]{0,63}$',
+        description:
+          'Variable of the node that holds the token: one of the setting `jobs.hub.tokenVariables`.',
       }),
     ),
   },

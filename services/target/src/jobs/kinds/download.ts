@@ -4,8 +4,9 @@
  */
 
 import { Failure } from '@forebay/base/failure'
+import { checkSchema } from '@forebay/jobs/check-schema'
 import type { Lease, ListedStep } from '@forebay/jobs/engine'
-import type { JobItem, JobRecord } from '@forebay/jobs/job'
+import type { JobItem, JobRecord, JsonObject } from '@forebay/jobs/job'
 import {
   DOWNLOAD,
   DOWNLOAD_OBJECTS_DEFAULT,
@@ -26,6 +27,7 @@ import { TransferWatch } from './download-watch.ts'
 
 export const DOWNLOAD_WORK: KindWork = {
   name: 'download',
+  vet: vetDownload,
   list: listDownload,
   apply: applyDownload,
 }
@@ -40,6 +42,19 @@ interface Step {
   readonly job: JobRecord
   readonly cursor: string | undefined
   readonly lease: Lease
+}
+
+/** An address that is refused at once is told at once; names are resolved when they are connected to. */
+function vetDownload({ web, hub }: Pick<JobContext, 'web' | 'hub'>, order: JsonObject): void {
+  const args = checkSchema(DOWNLOAD.args, order, 'args')
+  const { directory, huggingFace, links } = args
+  const urls = [directory, ...Object.values(links ?? {})]
+  if (huggingFace !== undefined) urls.push(huggingFace.endpoint ?? hub.endpoint)
+  for (const url of urls) {
+    if (url !== undefined) web.checkUrl(url)
+  }
+  if (directory !== undefined || huggingFace !== undefined) return
+  for (const { url } of listLinks(args, undefined).findings) web.checkUrl(url)
 }
 
 async function listDownload(context: JobContext, step: Step): Promise<ListedStep> {
