@@ -207,6 +207,26 @@ test('download tells files, directories, ranges and data sets apart', async () =
   )
 })
 
+test('archive packs what is below one URL into archives of the name that stands last', async () => {
+  await forebay(
+    ...['archive', 's3://a/x/', 'ais://b/t-%06d.tar', '--shard-size', '1KiB', '--shard-members'],
+    ...['5', '--member-names', 'base', '--skip-missing'],
+  )
+  expect(order()).toEqual({
+    kind: 'archive',
+    bucket: 's3://a',
+    args: {
+      prefix: 'x/',
+      to: 'ais://b',
+      name: 't-%06d.tar',
+      shardBytes: 1024,
+      shardMembers: 5,
+      memberNames: 'base',
+      onMissing: 'skip',
+    },
+  })
+})
+
 test('limits and priority are part of the order', async () => {
   await forebay(
     ...['prefetch', 's3://train', '--priority', 'low', '--rate', '10MiB', '--concurrency', '4'],
@@ -241,6 +261,9 @@ test('a command line that is wrong orders nothing, and says what is allowed', as
     [['download', 'hf://datasets/a/b/c', 'ais://b'], 'hf://'],
     [['download', 'https://h/f', 'ais://b', '--header', 'secret'], 'Name: value'],
     [['download', 'https://h/d/', 'ais://b', '--depth', 'all'], '0 is the directory alone'],
+    [['archive', 's3://a', 'ais://b'], 'names no archive'],
+    [['archive', 's3://a/x/', 's3://a/y/', 'ais://b/n.tar'], 'one bucket or prefix'],
+    [['archive', 's3://a', 'ais://b/n.tar', '--shard-size', 'big'], '512MiB'],
     [['prefetch'], 'missing required argument'],
     [['job', 'start', 'melt', 's3://b'], 'There are prefetch, archive'],
     [['job', 'start', 'prefetch'], 'works on a bucket'],

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { collect } from './care-commands.ts'
 import type { Run } from './cli-context.ts'
+import { type ArchiveOptions, archiveObjects } from './commands/archive.ts'
 import { type DownloadOptions, downloadFiles } from './commands/download.ts'
 import {
   changeJobs,
@@ -35,6 +36,7 @@ export function addJobCommands(program: Command, run: () => Run, setExitCode: Se
   addPrefetchCommand(program, run, setExitCode)
   addCopyCommands(program, run, setExitCode)
   addDownloadCommand(program, run, setExitCode)
+  addArchiveCommand(program, run, setExitCode)
   const job = program
     .command('job')
     .description('start, show, wait for, stop and retry jobs: long work that the node does')
@@ -153,6 +155,31 @@ function addDownloadCommand(program: Command, run: () => Run, setExitCode: SetEx
     )
     .action(async (urls: string[], options: DownloadOptions) =>
       setExitCode(await downloadFiles(run(), urls, options)),
+    )
+}
+
+function addArchiveCommand(program: Command, run: () => Run, setExitCode: SetExitCode): void {
+  orderOptions(
+    program
+      .command('archive')
+      .description('pack objects into archives, in the order of their list: a job of the node')
+      .argument('<url...>', 'a bucket, a prefix or objects of one; last, the name of the archive')
+      .option('-r, --recursive', 'everything that begins with the URL')
+      .option('--template <pattern>', 'keys like image-{000001..100000}.jpg; the URL is the bucket')
+      .option('--format <word>', 'tar, tgz, tar.lz4 or zip (default: as the name ends)')
+      .option('--shard-size <size>', 'size of an archive before it is packed, like 512MiB')
+      .option('--shard-members <count>', 'objects in an archive')
+      .option('--member-names <word>', 'key, base or bucket-key (default: key)')
+      .option('--append', 'add to archives that are there; TAR only')
+      .option('--skip-missing', 'do without objects that are gone since they were listed')
+      .option('--wait', 'wait for the end, and show how far it is'),
+  )
+    .addHelpText(
+      'after',
+      `\n%06d in the name is the number of the archive.\n\n${WAIT_HELP}\n\nExample:\n  forebay archive s3://images/train/ ais://shards/train-%06d.tar --shard-size 512MiB`,
+    )
+    .action(async (urls: string[], options: ArchiveOptions) =>
+      setExitCode(await archiveObjects(run(), urls, options)),
     )
 }
 

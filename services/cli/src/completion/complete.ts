@@ -26,6 +26,7 @@ type ArgumentKind = UrlKind | JobWord | 'file' | 'property' | 'setting' | 'shell
 
 /** Arguments of the commands, in their order; the last one holds for all that follow. */
 const ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>> = {
+  archive: ['object'],
   'bucket add': ['scheme'],
   'bucket rm': ['bucket'],
   'bucket set': ['bucket', 'property'],
@@ -66,6 +67,8 @@ const FILE_OPTIONS: ReadonlySet<string> = new Set(['--config', '--data', '--moun
 
 /** Options whose value is one of some words. */
 const WORD_OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  '--format': ['tar', 'tgz', 'tar.lz4', 'zip'],
+  '--member-names': ['key', 'base', 'bucket-key'],
   '--priority': ['low', 'normal', 'high'],
   '--state': ['queued', 'running', 'paused', 'finished', 'failed', 'aborted', 'lost'],
 }
