@@ -37,6 +37,10 @@ const BY_CODE: ReadonlyMap<string, FailureCode> = new Map<string, FailureCode>([
   ['ConditionalRequestConflict', 'conditional-conflict'],
   ['OperationAborted', 'conditional-conflict'],
   ['NotImplemented', 'not-implemented'],
+  // 400 with these codes: temporary credentials that were taken before.
+  ['ExpiredToken', 'backend-denied'],
+  ['InvalidToken', 'backend-denied'],
+  ['TokenRefreshRequired', 'backend-denied'],
   ['BackendIsSelf', 'backend-is-self'],
   // 400 with this code: the store waited for the body in vain, nothing was applied.
   ['RequestTimeout', 'backend-timeout'],
@@ -56,6 +60,7 @@ const BY_CODE: ReadonlyMap<string, FailureCode> = new Map<string, FailureCode>([
 const HINTS: ReadonlyMap<string, string> = new Map([
   ['RequestTimeTooSkewed', "set this machine's clock"],
   ['InvalidAccessKeyId', 'check the credentials of the backend'],
+  ['ExpiredToken', 'renew the credentials of the backend'],
   ['SignatureDoesNotMatch', 'check the secret key and the region of the backend'],
   ['AuthorizationHeaderMalformed', 'check the region of the backend'],
   ['PermanentRedirect', 'check the endpoint and the region of the backend'],

@@ -9,6 +9,7 @@ import { encodeComponent, encodePath } from '@forebay/s3/sigv4/canonical'
 import { type Credentials, signRequest } from '@forebay/s3/sigv4/sign'
 import type { Agent } from 'undici'
 import { classifyThrown } from './classify-error.ts'
+import { VendorCredentials, vendorChain } from './vendor-credentials.ts'
 
 /** How an account of an object store is reached. */
 export interface S3Options {
@@ -40,6 +41,7 @@ export interface S3Options {
 /** Connections, credentials and addresses of one account; shared by the backends of its buckets. */
 export interface Connection {
   readonly sdk: S3Client
+  readonly credentials: VendorCredentials
   readonly agent: Agent
   readonly endpoint: URL
   readonly region: string
@@ -57,7 +59,10 @@ export interface Connection {
  *
  * @throws Failure `backend-refused` for an endpoint at an address that the guard closes
  */
-export function openConnection(options: S3Options): Connection {
+export function openConnection(
+  options: S3Options,
+  credentials: VendorCredentials = credentialsOf(options),
+): Connection {
   const { region, nodeId, clock } = options
   const endpoint = new URL(options.endpoint ?? amazonEndpoint(region))
   const pathStyle = options.forcePathStyle ?? options.endpoint !== undefined
@@ -80,7 +85,8 @@ export function openConnection(options: S3Options): Connection {
       httpAgent: agentOptions,
       httpsAgent: agentOptions,
     },
-    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    // Ended as the SDK sees them: it keeps others for ever, and asks for these at each request.
+    credentials: async () => ({ ...(await credentials.get()), expiration: new Date(clock.now()) }),
     ...(options.profile === undefined ? {} : { profile: options.profile }),
   })
   sdk.middlewareStack.add(
@@ -93,7 +99,20 @@ export function openConnection(options: S3Options): Connection {
   )
   const agent = openAgent({ connectTimeoutMs, ca, guard })
   const uploadFraming = options.uploadFraming ?? 'framed'
-  return { sdk, agent, endpoint, region, pathStyle, nodeId, clock, uploadFraming }
+  return { sdk, credentials, agent, endpoint, region, pathStyle, nodeId, clock, uploadFraming }
+}
+
+/** The credentials of an account; one for all its regions. */
+export function credentialsOf({
+  credentials,
+  profile,
+  region,
+  clock,
+}: S3Options): VendorCredentials {
+  if (credentials === undefined)
+    return new VendorCredentials(vendorChain({ profile, region }), clock)
+  const source = typeof credentials === 'function' ? credentials : async () => credentials
+  return new VendorCredentials(source, clock)
 }
 
 function amazonEndpoint(region: string): string {
@@ -129,7 +148,7 @@ export async function sendRequest(
   const { method, upload, signal } = request
   const classify = (error: unknown): unknown => classifyThrown(error, describe(request), signal)
   try {
-    const credentials = await connection.sdk.config.credentials()
+    const credentials = await connection.credentials.get()
     const { origin, host, target } = addressOf(connection, request)
     const headers = {
       ...request.headers,

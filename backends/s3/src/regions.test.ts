@@ -9,7 +9,7 @@ import {
   startOrigin,
 } from '@forebay/testkit/origin/scripted-origin'
 import { afterEach, describe, expect, test } from 'vitest'
-import { BUCKETS_MAX, followRegion, REGIONS_MAX, Regions } from './regions.ts'
+import { askAgain, BUCKETS_MAX, REGIONS_MAX, Regions } from './regions.ts'
 import { createS3Backend } from './s3-backend.ts'
 
 const { signal } = new AbortController()
@@ -120,7 +120,7 @@ describe('a bucket in another region', () => {
 test('a body that can be had once goes to Amazon also where nobody may ask for the bucket', async () => {
   await open(({ method }) => answer({ status: method === 'HEAD' ? 403 : 200, headers: HERE }))
   const regions = new Regions({ ...options(), endpoint: undefined })
-  const following = followRegion({ regions, bucket: 'b' }, backend)
+  const following = askAgain({ regions, bucket: 'b' }, backend)
   const body = {
     lengthBytes: 1,
     repeatable: false,

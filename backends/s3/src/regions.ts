@@ -1,8 +1,9 @@
 import type { Backend, UploadBody } from '@forebay/backend-port/backend'
 import { intercept } from '@forebay/backend-port/intercept'
-import { isFailure } from '@forebay/base/failure'
-import { type Connection, openConnection, type S3Options } from './connection.ts'
+import { Failure, isFailure } from '@forebay/base/failure'
+import { type Connection, credentialsOf, openConnection, type S3Options } from './connection.ts'
 import type { Place } from './read-object.ts'
+import type { VendorCredentials } from './vendor-credentials.ts'
 
 /** Regions that one account goes to; Amazon has some forty. */
 export const REGIONS_MAX = 64
@@ -17,6 +18,7 @@ export const BUCKETS_MAX = 10_000
  */
 export class Regions {
   readonly home: Connection
+  readonly credentials: VendorCredentials
   readonly #options: S3Options
   readonly #byRegion = new Map<string, Connection>()
   readonly #byBucket = new Map<string, Connection>()
@@ -25,7 +27,8 @@ export class Regions {
 
   constructor(options: S3Options) {
     this.#options = options
-    this.home = openConnection(options)
+    this.credentials = credentialsOf(options)
+    this.home = openConnection(options, this.credentials)
     this.#byRegion.set(options.region, this.home)
   }
 
@@ -52,7 +55,7 @@ export class Regions {
     if (asked.region === region) return false
     const known = this.#byRegion.get(region)
     if (known === undefined && this.#byRegion.size >= REGIONS_MAX) return false
-    const connection = known ?? openConnection({ ...this.#options, region })
+    const connection = known ?? openConnection({ ...this.#options, region }, this.credentials)
     this.#byRegion.set(region, connection)
     this.#byBucket.set(bucket, connection)
     forgetOldest(this.#byBucket)
@@ -77,6 +80,15 @@ export class Regions {
   }
 }
 
+/** A body that can be had only once must come again from the client. */
+function replacedMeanwhile(cause: unknown): Failure {
+  return new Failure('unavailable', 'the credentials of the backend were replaced meanwhile', {
+    cause,
+    hint: 'send it again',
+    retryAfterSeconds: 1,
+  })
+}
+
 function forgetOldest(buckets: Map<string, unknown> | Set<string>): void {
   if (buckets.size <= BUCKETS_MAX) return
   const [oldest] = buckets.keys()
@@ -84,19 +96,25 @@ function forgetOldest(buckets: Map<string, unknown> | Set<string>): void {
 }
 
 /**
- * The backend of a bucket that is asked again, once, in the region that its store names. A body that
- * can be had only once is not sent before the region is sure.
+ * The backend of a bucket that is asked again, once: in the region that its store names, or with the
+ * credentials that have replaced those it refuses. A body that can be had only once is not sent before
+ * the region is sure.
  */
-export function followRegion(
+export function askAgain(
   { regions, bucket }: { readonly regions: Regions; readonly bucket: string },
   backend: Backend,
 ): Backend {
   async function follow<T>(upload: UploadBody | undefined, run: () => Promise<T>): Promise<T> {
+    const { credentials } = regions
+    const { generation } = credentials
     let result: T
     try {
       result = await run()
     } catch (error) {
-      if (!regions.learn(bucket, error) || upload?.repeatable === false) throw error
+      const isRenewed = await credentials.renewAfter(error, generation)
+      if (isRenewed && upload?.repeatable === false) throw replacedMeanwhile(error)
+      const mayHelp = isRenewed || regions.learn(bucket, error)
+      if (!mayHelp || upload?.repeatable === false) throw error
       result = await run()
     }
     regions.confirm(bucket)

@@ -7,7 +7,7 @@ import { callSdk } from './call-sdk.ts'
 import type { Connection, S3Options } from './connection.ts'
 import { listObjects } from './list-objects.ts'
 import { headObject, readObject } from './read-object.ts'
-import { followRegion, Regions } from './regions.ts'
+import { askAgain, Regions } from './regions.ts'
 import { createSdkMutations } from './sdk-mutations.ts'
 import { createSdkTagging } from './sdk-tagging.ts'
 import { createSdkVersioning } from './sdk-versioning.ts'
@@ -44,7 +44,7 @@ export function createS3Backend(options: S3Options & { readonly bucket: string }
 
 function bucketBackend(regions: Regions, bucket: string): Backend {
   const place = regions.placeOf(bucket)
-  return followRegion(
+  return askAgain(
     { regions, bucket },
     {
       name: `s3://${bucket}`,
