@@ -24,6 +24,7 @@ type Translate = (exchange: Exchange, value: Fields, bucket: BucketRef) => Trans
 const ACTIONS: Readonly<Record<string, Translate>> = {
   'POST prefetch-listrange': translatePrefetch,
   'POST copy-bck': translateCopyBucket,
+  'POST move-bck': (exchange) => ({ args: { to: formatBucket(destinationOf(exchange)) } }),
   'POST copy-listrange': translateCopyObjects,
   'PUT archive': translateArchive,
   'DELETE delete-listrange': translateDelete,
@@ -150,7 +151,7 @@ function memberNamesOf(value: Fields): string | undefined {
   return value.flag('bnonly') === true ? 'base' : undefined
 }
 
-/** The destination of `copy-bck`. @throws Failure `argument-invalid` */
+/** The destination of `copy-bck` and `move-bck`. @throws Failure `argument-invalid` */
 function destinationOf(exchange: Exchange): BucketRef {
   const uname = exchange.query.get('bck_to')
   if (uname === undefined || uname === '') {
