@@ -1,6 +1,9 @@
 import type { Clock } from '@forebay/base/clock'
 import type { UserLoad } from './user-load.ts'
 
+/** Items at once with which work begins: enough for a small job, and not noticed for a moment. */
+export const START_ITEMS = 8
+
 /** How often the pace is judged while jobs have work, ms. */
 export const TICK_MS = 200
 
@@ -19,6 +22,9 @@ const SLOWER_MS = 2
 
 /** Share of its time that the loop may be busy while users are there, 0..1. */
 const LOOP_BUSY_MAX = 0.9
+
+/** After so many ticks without work the next begins as the first did: not between two pages. */
+const IDLE_TICKS = 10
 
 /** How many ticks nothing is tried after jobs gave way. */
 const HOLD_TICKS = 5
@@ -48,6 +54,8 @@ interface Waiter {
 interface Probe {
   readonly limitBefore: number
   ticksLeft: number
+  /** The items that were begun before have ended. */
+  isClear: boolean
 }
 
 /**
@@ -65,7 +73,7 @@ interface Probe {
 export class JobPace {
   readonly #options: JobPaceOptions
   readonly #waiters: Waiter[] = []
-  #limit = 1
+  #limit: number
   #running = 0
   #ticking = false
   #ticks = 0
@@ -76,6 +84,7 @@ export class JobPace {
 
   constructor(options: JobPaceOptions) {
     this.#options = options
+    this.#limit = Math.min(START_ITEMS, options.itemsMax)
   }
 
   /** Items at once just now, 1..`itemsMax`. */
@@ -140,6 +149,8 @@ export class JobPace {
   #tick(): void {
     if (this.#ticking) return
     this.#ticking = true
+    // What was right for the work before may be too much now.
+    this.#limit = Math.min(START_ITEMS, this.#limit)
     // What came while there was no work says nothing about work.
     this.#options.users.take()
     this.#options.loopBusyShare()
@@ -148,11 +159,12 @@ export class JobPace {
   }
 
   async #keepTicking(): Promise<void> {
-    do {
+    for (let idleTicks = 0; idleTicks < IDLE_TICKS; idleTicks += 1) {
       await this.#options.clock.sleep(TICK_MS)
       this.#judge()
       this.#admit()
-    } while (this.#running > 0 || this.#waiters.length > 0)
+      if (this.#running > 0 || this.#waiters.length > 0) idleTicks = 0
+    }
     this.#ticking = false
   }
 
@@ -201,19 +213,19 @@ export class JobPace {
 
   /** Measures what users wait with a single item in their way. */
   #beginProbe(): void {
-    this.#probe = { limitBefore: this.#limit, ticksLeft: PROBE_TICKS_MAX }
+    this.#probe = { limitBefore: this.#limit, ticksLeft: PROBE_TICKS_MAX, isClear: false }
     this.#limit = 1
-    this.#options.users.take()
+    this.#options.users.startAnew()
   }
 
   #goOnProbing(probe: Probe): void {
     const { users, clock } = this.#options
     probe.ticksLeft -= 1
     const isLast = probe.ticksLeft <= 0
-    if (this.#running > 1) {
+    if (!probe.isClear) {
       // What waits beside items that were begun before is no measure.
-      users.take()
-      if (!isLast) return
+      users.startAnew()
+      probe.isClear = this.#running <= 1
     }
     if (users.waitCount < WAITS_MIN && !isLast) return
     const waitMs = mostWait(users.take().waitsMs)

@@ -15,6 +15,8 @@ export class UserLoad {
   #waitsMs: number[] = []
   #next = 0
   #lastAt = Number.NEGATIVE_INFINITY
+  /** What was asked for before tells of another time. */
+  #countedFrom = Number.NEGATIVE_INFINITY
   #inFlight = 0
 
   constructor(clock: Clock) {
@@ -33,7 +35,8 @@ export class UserLoad {
     this.#inFlight += 1
     try {
       const answer = await act()
-      if (waited(answer)) this.#add(this.#clock.monotonic() - startedAt)
+      const counts = startedAt >= this.#countedFrom && waited(answer)
+      if (counts) this.#add(this.#clock.monotonic() - startedAt)
       return answer
     } finally {
       this.#inFlight -= 1
@@ -46,6 +49,12 @@ export class UserLoad {
     this.#waitsMs = []
     this.#next = 0
     return { waitsMs }
+  }
+
+  /** Forgets what came, and what is still to come of reads that have begun. */
+  startAnew(): void {
+    this.take()
+    this.#countedFrom = this.#clock.monotonic()
   }
 
   /** How many waits `take` would give. */

@@ -1,0 +1,150 @@
+import { beforeEach, expect, test } from 'vitest'
+import { JobPace, START_ITEMS, TICK_MS } from './job-pace.ts'
+import { PlayedClock, settle } from './testing/played-clock.ts'
+import { UserLoad } from './user-load.ts'
+
+const ITEMS_MAX = 64
+const never = new AbortController().signal
+
+let clock: PlayedClock
+let users: UserLoad
+let busyShare: number
+let pace: JobPace
+/** Ends the lanes and the users of a test. */
+let stop: AbortController
+
+beforeEach(() => {
+  clock = new PlayedClock()
+  users = new UserLoad(clock)
+  busyShare = 0
+  pace = new JobPace({ clock, users, itemsMax: ITEMS_MAX, loopBusyShare: () => busyShare })
+  stop = new AbortController()
+})
+
+/** More work than can be done at once; each item takes as long as the store has others to serve. */
+function workFrom(store: { readonly places: number; readonly ms: number }): void {
+  for (let lane = 0; lane < 2 * ITEMS_MAX; lane++) void workOn(store)
+}
+
+async function workOn(store: { readonly places: number; readonly ms: number }): Promise<void> {
+  while (!stop.signal.aborted) {
+    const giveBack = await pace.acquire(never)
+    await clock.sleep(waitAt(store))
+    giveBack()
+  }
+}
+
+function waitAt({ places, ms }: { readonly places: number; readonly ms: number }): number {
+  return ms * Math.max(1, (pace.running + 1) / places)
+}
+
+/** A user who reads from the store all the time. @returns how long each read waited, ms */
+function readFrom(store: { readonly places: number; readonly ms: number }, everyMs: number) {
+  const waits: number[] = []
+  const read = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      const ms = waitAt(store)
+      void users.during(
+        () => clock.sleep(ms),
+        () => true,
+      )
+      waits.push(ms)
+      await clock.sleep(everyMs)
+    }
+  }
+  void read()
+  return waits
+}
+
+async function end(): Promise<void> {
+  stop.abort()
+  await clock.advance(60_000)
+}
+
+test('without users it grows to the limit, and not beyond', async () => {
+  workFrom({ places: 1000, ms: 50 })
+  await settle()
+  expect(pace.limit).toBe(START_ITEMS)
+  await clock.advance(10 * TICK_MS)
+  expect(pace.limit).toBe(ITEMS_MAX)
+  expect(pace.running).toBe(ITEMS_MAX)
+  await end()
+  expect(pace.running).toBe(0)
+})
+
+test('users of a store that jobs saturate wait less than twice as long as without jobs', async () => {
+  const store = { places: 16, ms: 50 }
+  const waits = readFrom(store, 20)
+  workFrom(store)
+  await clock.advance(10_000)
+  waits.length = 0
+  let limits = 0
+  for (let tick = 0; tick < 150; tick++) {
+    await clock.advance(TICK_MS)
+    limits += pace.limit
+  }
+  const slow = waits.filter((ms) => ms > 2 * store.ms).length
+  expect(slow / waits.length).toBeLessThan(0.01)
+  // And jobs have most of what users leave.
+  expect(limits / 150).toBeGreaterThan(store.places / 2)
+  await end()
+})
+
+test('users who come while jobs run at the limit have the store within half a second', async () => {
+  const store = { places: 16, ms: 50 }
+  workFrom(store)
+  await clock.advance(5000)
+  expect(pace.limit).toBe(ITEMS_MAX)
+  readFrom(store, 20)
+  await clock.advance(500)
+  expect(pace.limit).toBe(1)
+  await clock.advance(3000)
+  expect(pace.usualWaitMs).toBeLessThan(1.5 * store.ms)
+  await end()
+})
+
+test('it gives way while the event loop has no time left, if users are there', async () => {
+  workFrom({ places: 1000, ms: 50 })
+  busyShare = 0.95
+  await clock.advance(5000)
+  expect(pace.limit).toBe(ITEMS_MAX)
+  readFrom({ places: 1000, ms: 50 }, 20)
+  await clock.advance(10_000)
+  expect(pace.limit).toBe(1)
+  await end()
+})
+
+test('it never falls below one item, whatever users wait', async () => {
+  const store = { places: 0.001, ms: 50 }
+  readFrom(store, 20)
+  workFrom({ places: 1000, ms: 50 })
+  await clock.advance(20_000)
+  expect(pace.limit).toBeGreaterThanOrEqual(1)
+  expect(pace.running).toBeGreaterThanOrEqual(1)
+  await end()
+})
+
+test('places go in the order of asking, and who leaves the queue leaves no gap', async () => {
+  const small = new JobPace({ clock, users, itemsMax: 1, loopBusyShare: () => 0 })
+  const first = await small.acquire(never)
+  const order: string[] = []
+  const leaver = new AbortController()
+  const left = small.acquire(leaver.signal)
+  const second = small.acquire(never).then((giveBack) => {
+    order.push('second')
+    giveBack()
+  })
+  const third = small.acquire(never).then((giveBack) => {
+    order.push('third')
+    giveBack()
+  })
+  const reason = new Error('left')
+  leaver.abort(reason)
+  await expect(left).rejects.toBe(reason)
+  expect(order).toEqual([])
+  first()
+  await Promise.all([second, third])
+  expect(order).toEqual(['second', 'third'])
+  expect(small.running).toBe(0)
+  await clock.advance(TICK_MS)
+})

@@ -1,0 +1,68 @@
+import type { Clock } from '@forebay/base/clock'
+
+interface Sleeper {
+  readonly atMs: number
+  wake(): void
+}
+
+/** A clock that moves when a test says so, from one sleeper to the next. */
+export class PlayedClock implements Clock {
+  #ms = 0
+  readonly #sleepers = new Set<Sleeper>()
+
+  now(): number {
+    return 1_790_000_000_000 + this.#ms
+  }
+
+  monotonic(): number {
+    return this.#ms
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(signal.reason)
+        return
+      }
+      const leave = (): void => {
+        this.#sleepers.delete(sleeper)
+        reject(signal?.reason)
+      }
+      const sleeper = {
+        atMs: this.#ms + ms,
+        wake: () => {
+          signal?.removeEventListener('abort', leave)
+          resolve()
+        },
+      }
+      this.#sleepers.add(sleeper)
+      signal?.addEventListener('abort', leave, { once: true })
+    })
+  }
+
+  /** Lets time pass; who wakes acts before it goes on. */
+  async advance(ms: number): Promise<void> {
+    const untilMs = this.#ms + ms
+    await settle()
+    for (;;) {
+      const next = [...this.#sleepers].reduce<Sleeper | undefined>(
+        (first, sleeper) =>
+          sleeper.atMs <= untilMs && sleeper.atMs < (first?.atMs ?? Number.POSITIVE_INFINITY)
+            ? sleeper
+            : first,
+        undefined,
+      )
+      if (next === undefined) break
+      this.#ms = next.atMs
+      this.#sleepers.delete(next)
+      next.wake()
+      await settle()
+    }
+    this.#ms = untilMs
+  }
+}
+
+/** Until everybody who can go on without time has done so. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
