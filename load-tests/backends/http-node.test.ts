@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { testBytes } from '@forebay/backend-port/conformance/case'
 import { ForebayClient } from '@forebay/client/client'
+import type { JobReport } from '@forebay/client/jobs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { childEnvironment, runCommand } from '../testkit/run-command.ts'
 import { freePort, type Server, startForebay, temporaryFolder } from '../testkit/servers.ts'
@@ -34,7 +35,10 @@ beforeAll(async () => {
   // Only addresses that are named: `localhost` and `::1` stay closed.
   forebay = await startForebay({
     dataDir: join(folder.path, 'data'),
-    config: { backends: { http: { allow: ['127.0.0.1'] } } },
+    config: {
+      backends: { http: { allow: ['127.0.0.1'] } },
+      jobs: { download: { allow: ['127.0.0.1'] } },
+    },
   })
   s3 = new S3Client({
     endpoint: forebay.url,
@@ -80,6 +84,12 @@ async function get(
   const bytes = Buffer.from(await answer.arrayBuffer())
   if (!answer.ok) throw new Error(`GET ${key}: ${answer.status} ${bytes}`)
   return { bytes, cache: answer.headers.get('forebay-cache') }
+}
+
+async function ended(client: ForebayClient, id: string): Promise<JobReport> {
+  let job = await client.jobs.get(id)
+  for await (const report of client.jobs.follow(id)) job = report
+  return job
 }
 
 const SERVERS = [
@@ -158,6 +168,31 @@ describe.each(SERVERS)('a directory of $name', ({ name: bucket, start }) => {
     }
   })
 
+  test('is downloaded by a job, and again without a byte', async () => {
+    const client = new ForebayClient({ endpoint: forebay.url })
+    const copy = { provider: 'ais', name: `${bucket}-copy` } as const
+    await client.buckets.create(copy)
+    const order = {
+      kind: 'download',
+      bucket: `ais://${copy.name}`,
+      args: { directory: `${origin.url}/set/` },
+    }
+    const { id } = await client.jobs.start(order)
+    const count = Object.keys(OBJECTS).length
+    expect(await ended(client, id)).toMatchObject({
+      state: 'finished',
+      counters: { done: count, failed: 0 },
+    })
+    for (const [key, bytes] of Object.entries(OBJECTS)) {
+      expect((await get(copy.name, key)).bytes.equals(bytes)).toBe(true)
+    }
+    const again = await client.jobs.start(order)
+    expect(await ended(client, again.id)).toMatchObject({
+      state: 'finished',
+      counters: { done: 0, skipped: count },
+    })
+  })
+
   test('is asked again under "always", and what changed is seen', async () => {
     const client = new ForebayClient({ endpoint: forebay.url })
     await client.buckets.set({ provider: 'ais', name: bucket }, { revalidate: 'always' })
@@ -195,6 +230,14 @@ describe('an address that is not allowed', () => {
     const url = 'http://169.254.169.254/latest/'
     await client.buckets.addDirectory(bucket, { url, unchecked: true })
     await expect(get('unchecked', 'meta-data')).rejects.toThrow(/: 400 .*may not be connected to/s)
+  })
+
+  test('is downloaded from by no job', async () => {
+    const client = new ForebayClient({ endpoint: forebay.url })
+    await client.buckets.create({ provider: 'ais', name: 'refused' })
+    const link = 'http://169.254.169.254/latest/meta-data/x'
+    const order = { kind: 'download', bucket: 'ais://refused', args: { link } }
+    await expect(client.jobs.start(order)).rejects.toThrow(/may not be connected to/)
   })
 
   test('is also this very node', async () => {
