@@ -85,6 +85,16 @@ async function fillNode({ url }: Server): Promise<void> {
   }
   for (const index of [0, 1, 2]) await send(`${url}/photos/2026-11-21/image-${index}.jpg`)
   await send(`${url}/photos/index.csv`)
+  await startJob(url, { prefix: '2026-11-20/' })
+  // One that fails, with a name that must stay text.
+  await startJob(url, { keys: ['index.csv', HOSTILE_KEYS[0] ?? ''] })
+}
+
+/** Orders a prefetch of the bucket with an origin. @returns its id */
+export async function startJob(url: string, args: object, more: object = {}): Promise<string> {
+  const order = { kind: 'prefetch', bucket: 'aws://photos', args, ...more }
+  const job: unknown = JSON.parse(await send(`${url}/v1/jobs`, 'POST', JSON.stringify(order)))
+  return typeof job === 'object' && job !== null && 'id' in job ? String(job.id) : ''
 }
 
 /** A request that must succeed. */

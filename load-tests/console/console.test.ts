@@ -4,7 +4,15 @@ import { CONSOLE_FOLDER } from '@forebay/console/folder'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findBarriers, launchBrowser, openPage, type Watched } from './browser.ts'
-import { ADMIN, type ConsoleWorld, HOSTILE_KEYS, openWorld, READER, send } from './console-world.ts'
+import {
+  ADMIN,
+  type ConsoleWorld,
+  HOSTILE_KEYS,
+  openWorld,
+  READER,
+  send,
+  startJob,
+} from './console-world.ts'
 
 /** Everything that a browser gets when it opens the console for the first time, compressed. */
 const TRANSFER_BYTES_MAX = 60_000
@@ -14,6 +22,7 @@ const PAGES: readonly { readonly hash: string; readonly shows: string }[] = [
   { hash: '#/overview', shows: 'Objects here' },
   { hash: '#/buckets', shows: 'aws://photos' },
   { hash: '#/buckets/aws/photos?prefix=2026-11-21%2F', shows: 'image-5.jpg' },
+  { hash: '#/jobs', shows: 'prefetch aws://photos' },
   { hash: '#/space', shows: 'Eviction begins at 90 %' },
   { hash: '#/origins', shows: 'answers' },
   { hash: '#/settings', shows: 'space.highWatermark' },
@@ -70,6 +79,13 @@ describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
     await page.getByRole('button', { name: 'index.csv' }).click()
     await page.getByText('The copy is fresh').waitFor()
     expect(await findBarriers(page)).toEqual([])
+    await goTo(page, '#/jobs', 'prefetch aws://photos')
+    await page
+      .getByRole('row', { name: /failed/ })
+      .getByRole('button')
+      .click()
+    await page.getByText('object-not-found').waitFor()
+    expect(await findBarriers(page)).toEqual([])
     expect(watched.errors).toEqual([])
     expect(watched.strangers).toEqual([])
     await watched.close()
@@ -124,7 +140,7 @@ test('the whole console can be used by keyboard', () =>
       page.evaluate('document.activeElement?.textContent?.trim() ?? ""')
     await page.getByRole('link', { name: 'Overview' }).waitFor()
     const passed: unknown[] = []
-    for (let count = 0; count < 7; count++) {
+    for (let count = 0; count < 8; count++) {
       await page.keyboard.press('Tab')
       passed.push(await focused())
     }
@@ -133,6 +149,7 @@ test('the whole console can be used by keyboard', () =>
         'Skip to the content',
         'Overview',
         'Buckets',
+        'Jobs',
         'Space',
         'Origins',
         'Settings',
@@ -191,6 +208,55 @@ test('a property is saved, and a bad value is refused with what is allowed', () 
     await page.getByRole('button', { name: 'Save staleIfError' }).click()
     await page.getByText('Saved.').waitFor()
     expect(await send(`${world.node.url}/v1/forebay/buckets`)).toContain('"staleIfError":"10m"')
+  }))
+
+test('a job is followed as it runs, paused, resumed, aborted and forgotten', () =>
+  visit('#/jobs', async ({ page }) => {
+    await page.getByText('Nothing is under way').waitFor()
+    // Slow enough to be met while it runs.
+    const limits = { itemsPerSecond: 0.5 }
+    const id = await startJob(world.node.url, {}, { limits, description: 'a slow one' })
+    await page.getByRole('button', { name: 'prefetch aws://photos' }).first().waitFor()
+    const row = page.getByRole('region', { name: 'Under way' }).getByRole('row').nth(1)
+    await row.getByText('a slow one').waitFor()
+    await row.getByRole('meter').waitFor()
+    await row.getByRole('button').click()
+    const dialog = page.getByRole('dialog', { name: 'prefetch aws://photos' })
+    await dialog.getByText(id).waitFor()
+    const status = dialog.getByRole('status')
+    for (const [press, state] of [
+      ['Pause', 'paused'],
+      ['Resume', /queued|running/],
+      ['Abort', 'aborted'],
+    ] as const) {
+      await dialog.getByRole('button', { name: press }).click()
+      await status.getByText(state).waitFor()
+    }
+    await dialog.getByRole('button', { name: 'Retry what failed' }).waitFor()
+    await dialog.getByRole('button', { name: 'Forget' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    expect(await page.getByText('a slow one').count()).toBe(0)
+  }))
+
+test('jobs are filtered by their state, and one that failed says of each name why', () =>
+  visit('#/jobs', async ({ page }) => {
+    await page.getByRole('row', { name: /failed/ }).waitFor()
+    await page.getByLabel('State').selectOption('failed')
+    await page.getByText('Nothing is under way').waitFor()
+    expect(await page.getByRole('row').count()).toBe(2)
+    await page.getByRole('row').nth(1).getByRole('button').click()
+    const failures = page.getByRole('region', { name: 'Failures' })
+    await failures.getByText(HOSTILE_KEYS[0] ?? '', { exact: true }).waitFor()
+    expect(await failures.getByText('object-not-found').count()).toBe(1)
+    expect(await page.evaluate('window.hit')).toBeUndefined()
+  }))
+
+test('the page of a bucket starts a prefetch', () =>
+  visit('#/buckets/aws/photos?prefix=2026-11-20%2F', async ({ page }) => {
+    await page.getByRole('button', { name: 'Prefetch' }).click()
+    await page.getByRole('button', { name: 'Start the job' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Jobs' }).waitFor()
+    await page.getByText('6 of 6').nth(1).waitFor()
   }))
 
 describe('where users have keys', () => {

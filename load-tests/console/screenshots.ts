@@ -2,13 +2,14 @@
  * Takes a picture of every page of the console in both colour schemes, into `docs/images`, and
  * measures how soon a browser that was never there paints its first page.
  *
- *   node load-tests/console/screenshots.ts
+ *   node load-tests/console/screenshots.ts          all of it
+ *   node load-tests/console/screenshots.ts jobs     pictures of these pages alone, without charts to wait for
  */
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { ROOT } from '../testkit/tool-install.ts'
 import { launchBrowser, openPage } from './browser.ts'
-import { openWorld, send } from './console-world.ts'
+import { openWorld, send, startJob } from './console-world.ts'
 
 const FOLDER = join(ROOT, 'docs/images')
 
@@ -22,20 +23,22 @@ const PAGES = [
   { name: 'overview', hash: '#/overview', shows: 'GetObject' },
   { name: 'buckets', hash: '#/buckets', shows: 'aws://photos' },
   { name: 'objects', hash: '#/buckets/aws/photos?prefix=2026-11-21%2F', shows: 'fresh for' },
+  { name: 'jobs', hash: '#/jobs', shows: 'prefetch aws://photos' },
   { name: 'space', hash: '#/space', shows: 'Eviction begins' },
   { name: 'origins', hash: '#/origins', shows: 'answers' },
   { name: 'settings', hash: '#/settings', shows: 'space.highWatermark' },
 ] as const
 
-async function main(): Promise<void> {
+async function main(names: readonly string[]): Promise<void> {
   const world = await openWorld()
   const browser = await launchBrowser()
   const stop = new AbortController()
   const traffic = makeTraffic(world.node.url, stop.signal)
   try {
-    await measureFirstPaint(browser, world.node.url)
+    await startJobs(world.node.url)
+    if (names.length === 0) await measureFirstPaint(browser, world.node.url)
     for (const colorScheme of ['light', 'dark'] as const) {
-      await takePictures(browser, world.node.url, colorScheme)
+      await takePictures(browser, world.node.url, { colorScheme, names })
     }
   } finally {
     stop.abort()
@@ -60,6 +63,14 @@ async function makeTraffic(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
+/** Jobs that are under way for as long as pictures are taken. */
+async function startJobs(url: string): Promise<void> {
+  const limits = { itemsPerSecond: 0.05 }
+  await startJob(url, {}, { limits, description: 'every photo, at leisure' })
+  const paused = await startJob(url, { prefix: '2026-11-21/' }, { limits, priority: 'low' })
+  await send(`${url}/v1/jobs/${paused}/pause`, 'POST')
+}
+
 async function measureFirstPaint(browser: Browser, url: string): Promise<void> {
   const times: number[] = []
   for (let visit = 0; visit < VISITS; visit++) {
@@ -82,19 +93,23 @@ async function measureFirstPaint(browser: Browser, url: string): Promise<void> {
 async function takePictures(
   browser: Browser,
   url: string,
-  colorScheme: 'light' | 'dark',
+  what: { readonly colorScheme: 'light' | 'dark'; readonly names: readonly string[] },
 ): Promise<void> {
+  const { colorScheme, names } = what
   const { page, close } = await openPage(browser, url, { colorScheme, width: 1200, height: 820 })
   await page.goto(`${url}/ui/`)
-  await new Promise((resolve) => setTimeout(resolve, TRAFFIC_MS))
+  if (names.length === 0) await new Promise((resolve) => setTimeout(resolve, TRAFFIC_MS))
   for (const { name, hash, shows } of PAGES) {
+    if (names.length > 0 && !names.includes(name)) continue
     await page.goto(`${url}/ui/${hash}`)
     await page.getByText(shows, { exact: false }).first().waitFor()
     await page.screenshot({ path: join(FOLDER, `console-${name}-${colorScheme}.png`) })
   }
-  await page.getByRole('button', { name: 'Help' }).click()
-  await page.screenshot({ path: join(FOLDER, `console-help-${colorScheme}.png`) })
+  if (names.length === 0 || names.includes('help')) {
+    await page.getByRole('button', { name: 'Help' }).click()
+    await page.screenshot({ path: join(FOLDER, `console-help-${colorScheme}.png`) })
+  }
   await close()
 }
 
-await main()
+await main(process.argv.slice(2))
