@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import {
   byteRateText,
   bytesText,
+  dateText,
   nameText,
   percentText,
   rateText,
@@ -41,4 +42,10 @@ test('a name shows what would be hidden in it or turn it around', () => {
   expect(nameText('x\u202egpj.exe')).toBe('x\\u{202e}gpj.exe')
   expect(nameText('\u200b\u{1b}[2J')).toBe('\\u{200b}\\u{1b}[2J')
   expect(nameText('<script>é日本\u0301')).toBe('<script>é日本\u0301')
+})
+
+test('a time is told to the second, and nothing where there is none', () => {
+  expect(dateText('2026-11-21T14:05:00.123Z')).toBe('2026-11-21 14:05:00 UTC')
+  expect(dateText('2026-11-21T14:05:00Z')).toBe('2026-11-21 14:05:00 UTC')
+  expect(dateText(undefined)).toBeUndefined()
 })

@@ -58,6 +58,11 @@ const UNITS = [
   ['s', 1],
 ] as const
 
+/** A time as the node writes it, for people: `2026-11-21 14:05:00 UTC`. */
+export function dateText(date: string | undefined): string | undefined {
+  return date?.replace('T', ' ').replace(/(?:\.\d+)?Z$/, ' UTC')
+}
+
 /**
  * A name as text that shows what is in it: control characters, and those that change the direction of
  * what follows, are written out. The browser draws the rest.

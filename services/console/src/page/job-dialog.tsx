@@ -2,7 +2,7 @@ import type { JobEvent, JobFailureReport, JobReport } from '@forebay/client/jobs
 import type { ComponentChildren } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { Dialog } from './dialog.tsx'
-import { bytesText, countText, nameText } from './format.ts'
+import { bytesText, countText, dateText, nameText } from './format.ts'
 import { actionsOf, type JobAction } from './job-board.ts'
 import { messageOf } from './load.ts'
 import { Notice, Table } from './parts.tsx'
@@ -147,9 +147,4 @@ function factsOf(job: JobReport): readonly (readonly [string, string])[] {
 function valueText(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   return text.length <= VALUE_LENGTH_MAX ? text : `${text.slice(0, VALUE_LENGTH_MAX)} …`
-}
-
-/** `2026-11-21 14:05:00 UTC`. */
-function dateText(date: string | undefined): string | undefined {
-  return date?.replace('T', ' ').replace(/(?:\.\d+)?Z$/, ' UTC')
 }

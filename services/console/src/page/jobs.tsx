@@ -1,10 +1,18 @@
 import type { JobReport } from '@forebay/client/jobs'
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
-import { byteRateText, bytesText, countText, nameText, rateText, spanText } from './format.ts'
+import {
+  byteRateText,
+  bytesText,
+  countText,
+  dateText,
+  nameText,
+  rateText,
+  spanText,
+} from './format.ts'
 import { hasEnded, jobsIn, settledItems, shareOf } from './job-board.ts'
 import { JobDialog } from './job-dialog.tsx'
-import { Card, Notice, Share, Table } from './parts.tsx'
+import { Card, type Column, Notice, Share, Table } from './parts.tsx'
 import type { Session } from './session.ts'
 import { useJobs } from './use-jobs.ts'
 
@@ -41,6 +49,7 @@ export function Jobs({ session }: { readonly session: Session }): ComponentChild
           jobs={jobs.filter((job) => !hasEnded(job))}
           empty={known ? 'Nothing is under way.' : 'Loading …'}
           onOpen={setOpenId}
+          columns={OPEN_COLUMNS}
         />
       </Card>
       <Card title="Ended">
@@ -49,6 +58,7 @@ export function Jobs({ session }: { readonly session: Session }): ComponentChild
           jobs={jobs.filter(hasEnded)}
           empty={known ? 'None has ended yet.' : 'Loading …'}
           onOpen={setOpenId}
+          columns={ENDED_COLUMNS}
         />
       </Card>
       {opened === undefined ? null : (
@@ -64,13 +74,25 @@ export function Jobs({ session }: { readonly session: Session }): ComponentChild
   )
 }
 
+const OPEN_COLUMNS: readonly Column<JobReport>[] = [
+  { head: 'Rate', number: true, cell: rateOf },
+  { head: 'Left', number: true, cell: ({ remainingSeconds }) => spanText(remainingSeconds) },
+]
+
+const ENDED_COLUMNS: readonly Column<JobReport>[] = [
+  { head: 'Took', number: true, cell: tookOf },
+  { head: 'Ended', cell: ({ ended }) => dateText(ended) },
+]
+
 function JobTable(props: {
   readonly title: string
   readonly jobs: readonly JobReport[]
   readonly empty: string
   readonly onOpen: (id: string) => void
+  /** Besides those that every job has. */
+  readonly columns: readonly Column<JobReport>[]
 }): ComponentChildren {
-  const { title, jobs, empty, onOpen } = props
+  const { title, jobs, empty, onOpen, columns } = props
   return (
     <Table
       caption={title}
@@ -96,8 +118,7 @@ function JobTable(props: {
         { head: 'Progress', cell: (job) => <Progress job={job} /> },
         { head: 'Failed', number: true, cell: ({ counters }) => countText(counters.failed) },
         { head: 'Bytes', number: true, cell: ({ counters }) => bytesText(counters.bytes) },
-        { head: 'Rate', number: true, cell: rateOf },
-        { head: 'Left', number: true, cell: (job) => leftOf(job) },
+        ...columns,
       ]}
     />
   )
@@ -124,9 +145,10 @@ function rateOf({ rate }: JobReport): string {
   return `${rateText(rate.itemsPerSecond)}, ${byteRateText(rate.bytesPerSecond)}`
 }
 
-function leftOf(job: JobReport): string {
-  if (hasEnded(job)) return ''
-  return spanText(job.remainingSeconds)
+/** How long it took, from the begin of its list. */
+function tookOf({ started, ended }: JobReport): string {
+  if (started === undefined || ended === undefined) return ''
+  return spanText((Date.parse(ended) - Date.parse(started)) / 1000)
 }
 
 /** The colour of a state, by the classes that states of origins have. */

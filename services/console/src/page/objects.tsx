@@ -5,7 +5,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { type CachedShare, useCachedShares } from './cached-shares.ts'
 import { EvictPrefix } from './evict-prefix.tsx'
 import { ExplainDialog } from './explain.tsx'
-import { bytesText, nameText, UNKNOWN } from './format.ts'
+import { bytesText, dateText, nameText, UNKNOWN } from './format.ts'
 import { useListing } from './listing.ts'
 import { useLoad } from './load.ts'
 import { Card, Notice, Share, Table } from './parts.tsx'
@@ -196,9 +196,4 @@ function Here(props: {
   const { share, name } = props
   if (share === undefined) return UNKNOWN
   return <Share label={`Share of ${name} that is here`} share={share.share} />
-}
-
-/** `2026-11-21 14:05:00 UTC`. */
-function dateText(date: string | undefined): string {
-  return date === undefined ? '' : date.replace('T', ' ').replace(/Z$/, ' UTC')
 }
