@@ -115,9 +115,14 @@ describe('a bucket with a backend', () => {
 
   test('a refused mutation leaves no key in doubt', async () => {
     rig.remote.put('remote', 'k', 'there')
-    await expect(write(rig.bucket, { version: 'absent' }, 'mine')).rejects.toEqual(other)
-    expect(rig.context.store.isUnsettled(rig.bucket.id, 'k')).toBe(false)
-    expect(rig.remote.requestCount('write')).toBe(0)
+    const version = { etag: 'other', lastModifiedMs: nowMs }
+    for (const guard of [{ version }, { version: 'absent' }] as const) {
+      await expect(write(rig.bucket, guard, 'mine')).rejects.toEqual(other)
+      expect(rig.context.store.isUnsettled(rig.bucket.id, 'k')).toBe(false)
+    }
+    // The store refuses by itself what is for an empty place.
+    expect(rig.remote.requestCount('write')).toBe(1)
+    expect(rig.remote.requestCount('head')).toBe(1)
   })
 })
 

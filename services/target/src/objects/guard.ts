@@ -9,6 +9,8 @@ import type { ObjectContext } from './context.ts'
 /** A mutation that may have a guard. */
 export interface Guarded extends ObjectAddress {
   readonly guard?: Guard | undefined
+  /** The backend refuses by itself what goes over an object where none is to be: it is not asked before. */
+  readonly storeKeepsPlaces?: boolean | undefined
   readonly signal: AbortSignal
 }
 
@@ -22,7 +24,8 @@ export interface Guarded extends ObjectAddress {
 export async function checkGuard(context: ObjectContext, request: Guarded): Promise<void> {
   const { bucket, key, guard } = request
   if (guard === undefined) return
-  if (guard.version !== undefined || guard.beforeMs !== undefined) {
+  const isDecidedThere = guard.version === 'absent' && request.storeKeepsPlaces === true
+  if (!isDecidedThere && (guard.version !== undefined || guard.beforeMs !== undefined)) {
     const native = bucket.backend === undefined
     const current = native
       ? context.store.get(bucket.id, key)?.attributes

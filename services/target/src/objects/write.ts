@@ -144,26 +144,31 @@ async function writeThrough(
     await failpoint('write:received')
     const answer: { value?: WriteAnswer } = {}
     let askedMs = 0
-    await commitAtBackend(context, request, {
-      mutate: () => {
-        // Somebody else's write may follow at once: later than this nobody knows that ours is current.
-        askedMs = context.clock.now()
-        return upload.commit(received)
+    const storeKeepsPlaces = context.backendOf(request.bucket).capabilities.conditionalWrite
+    await commitAtBackend(
+      context,
+      { ...request, storeKeepsPlaces },
+      {
+        mutate: () => {
+          // Somebody else's write may follow at once: later than this nobody knows that ours is current.
+          askedMs = context.clock.now()
+          return upload.commit(received)
+        },
+        install: async (result, settle) => {
+          const attributes = writtenAttributes(context, request, { received, result })
+          await installWritten(context, request, {
+            work,
+            attributes,
+            received,
+            result,
+            ticket,
+            settle,
+            askedMs,
+          })
+          answer.value = { attributes, versionId: result.versionId }
+        },
       },
-      install: async (result, settle) => {
-        const attributes = writtenAttributes(context, request, { received, result })
-        await installWritten(context, request, {
-          work,
-          attributes,
-          received,
-          result,
-          ticket,
-          settle,
-          askedMs,
-        })
-        answer.value = { attributes, versionId: result.versionId }
-      },
-    })
+    )
     if (answer.value === undefined) throw new Failure('internal', 'a write ended without an answer')
     return answer.value
   } finally {

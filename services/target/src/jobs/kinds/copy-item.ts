@@ -6,14 +6,15 @@ import { COPY_OPTIONS_SCHEMA } from '@forebay/jobs/kinds/copy-options'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { Conditions } from '@forebay/model/conditions'
 import type { ObjectAttributes } from '@forebay/model/object'
-import type { Guard, HeadAnswer } from '@forebay/peer/target-port'
+import type { Guard, HeadAnswer, ObjectAddress } from '@forebay/peer/target-port'
 import { findBucket } from '../destination.ts'
 import type { ItemResult, JobContext } from '../kind-work.ts'
 import { beganMs } from './delete-listed.ts'
+import { type ListedVersion, versionThere } from './destination-versions.ts'
 import { sameContent } from './same-content.ts'
 
-/** How often the newest version of an object that changes again and again is tried. */
-const LATEST_TRIES_MAX = 3
+/** How often an object is tried that changes again and again, here or there. */
+const TRIES_MAX = 3
 
 interface Work {
   readonly job: JobRecord
@@ -21,8 +22,11 @@ interface Work {
   readonly lease: Lease
 }
 
-/** What is copied: an object in one version. */
-type Version = Pick<ObjectAttributes, 'etag' | 'lastModifiedMs' | 'sizeBytes'>
+/** An object in one version, and what was in its place when the list was made, where that is known. */
+interface Copied {
+  readonly version: ListedVersion
+  readonly there: ListedVersion | 'absent' | undefined
+}
 
 /**
  * Copies one object in the version that was listed. The destination is overwritten only if it was there
@@ -32,16 +36,20 @@ export async function copyItem(context: JobContext, work: Work): Promise<ItemRes
   const { job, item } = work
   const { latest } = checkSchema(COPY_OPTIONS_SCHEMA, job.args, 'args')
   let version = listedVersion(item) ?? (await sourceVersion(context, work, latest))
+  let there = versionThere(item)
   for (let tries = 1; ; tries++) {
     if (version === undefined) return { kind: 'skipped', why: 'absent' }
-    const result = await copyVersion(context, work, version)
-    const again = latest === true && result.kind === 'skipped' && result.why === 'changed'
-    if (!again || tries >= LATEST_TRIES_MAX) return result
-    version = await sourceVersion(context, work, true)
+    const result = await copyVersion(context, work, { version, there })
+    const isChanged = result.kind === 'skipped' && result.why === 'changed'
+    // What the list told of the destination is of the past, perhaps by an earlier delivery of the item.
+    const again = there !== undefined || latest === true
+    if (!isChanged || !again || tries >= TRIES_MAX) return result
+    there = undefined
+    if (latest === true) version = await sourceVersion(context, work, true)
   }
 }
 
-function listedVersion({ version, sizeBytes }: JobItem): Version | undefined {
+function listedVersion({ version, sizeBytes }: JobItem): ListedVersion | undefined {
   return version === undefined || sizeBytes === undefined ? undefined : { ...version, sizeBytes }
 }
 
@@ -49,47 +57,42 @@ async function sourceVersion(
   context: JobContext,
   { job, item, lease }: Work,
   latest: boolean | undefined,
-): Promise<Version | undefined> {
+): Promise<ListedVersion | undefined> {
   const source = { bucket: context.bucketOf(job), key: item.key }
   const head = await headOf(context, { ...source, latest, signal: lease.signal })
   return head.kind === 'found' ? head.attributes : undefined
 }
 
-async function copyVersion(context: JobContext, work: Work, version: Version): Promise<ItemResult> {
+async function copyVersion(
+  context: JobContext,
+  work: Work,
+  { version, there }: Copied,
+): Promise<ItemResult> {
   const { job, item, lease } = work
   const { to, prepend = '', overwrite, dryRun } = checkSchema(COPY_OPTIONS_SCHEMA, job.args, 'args')
   const source = { bucket: context.bucketOf(job), key: item.key }
   const bucket = findBucket(context, to)
-  const key = `${prepend}${item.key}`
+  const place = { bucket, key: `${prepend}${item.key}` }
   // Of a bucket copied into itself, what the job makes is not to be copied as well.
   if (bucket?.id === source.bucket.id && mayBeNew(source.bucket, version, beganMs(job))) {
     return { kind: 'skipped', why: 'new' }
   }
-  const place = bucket && { bucket, key, latest: true, signal: lease.signal }
-  const there = place === undefined ? undefined : await headOf(context, place)
-  const old = there?.kind === 'found' ? there.attributes : undefined
-  if (old !== undefined) {
+  const old = there ?? (await versionAt(context, place, lease))
+  if (old !== 'absent') {
     if (overwrite === false) return { kind: 'skipped', why: 'exists' }
-    const open = () => headOf(context, { ...source, signal: lease.signal })
-    if (await sameContent(version, old, open)) return { kind: 'skipped', why: 'equal' }
+    const open = (address: ObjectAddress) => headOf(context, { ...address, signal: lease.signal })
+    if (await sameContent({ version, copy: old }, { source, place, open })) {
+      return { kind: 'skipped', why: 'equal' }
+    }
     if (old.lastModifiedMs >= beganMs(job)) return { kind: 'skipped', why: 'newer' }
   }
   if (dryRun === true) return { kind: 'done', bytes: version.sizeBytes }
   if (bucket === undefined) throw new Failure('bucket-not-found', `there is no bucket ${to}`)
-  const guard: Guard = {
-    version: old ?? 'absent',
-    beforeMs: beganMs(job),
-    check: () => lease.check(),
-  }
+  const guard: Guard = { version: old, beforeMs: beganMs(job), check: () => lease.check() }
   try {
     await context.target.copy({
-      bucket,
-      key,
-      source,
+      ...{ bucket, key: place.key, source, conditions: {}, guard, noteSource: true },
       sourceConditions: onlyVersion(version),
-      conditions: {},
-      guard,
-      noteSource: true,
       signal: lease.signal,
     })
     return { kind: 'done', bytes: version.sizeBytes }
@@ -97,10 +100,20 @@ async function copyVersion(context: JobContext, work: Work, version: Version): P
     if (isFailure(error, 'precondition-failed')) return { kind: 'skipped', why: 'changed' }
     // Without an old version it is the source that is gone.
     if (isFailure(error, 'object-not-found')) {
-      return { kind: 'skipped', why: old === undefined ? 'absent' : 'changed' }
+      return { kind: 'skipped', why: old === 'absent' ? 'absent' : 'changed' }
     }
     throw error
   }
+}
+
+async function versionAt(
+  context: JobContext,
+  { bucket, key }: { readonly bucket: BucketRecord | undefined; readonly key: string },
+  { signal }: Lease,
+): Promise<ObjectAttributes | 'absent'> {
+  if (bucket === undefined) return 'absent'
+  const head = await headOf(context, { bucket, key, latest: true, signal })
+  return head.kind === 'found' ? head.attributes : 'absent'
 }
 
 function headOf(
@@ -111,11 +124,15 @@ function headOf(
 }
 
 /** Stores tell whole seconds: the one in which the job began has old and new objects. */
-function mayBeNew(bucket: BucketRecord, { lastModifiedMs }: Version, sinceMs: number): boolean {
+function mayBeNew(
+  bucket: BucketRecord,
+  { lastModifiedMs }: ListedVersion,
+  sinceMs: number,
+): boolean {
   return bucket.backend === undefined ? lastModifiedMs >= sinceMs : lastModifiedMs + 1000 > sinceMs
 }
 
 /** The index page of a web server tells dates, and no tags. */
-function onlyVersion({ etag, lastModifiedMs }: Version): Conditions {
+function onlyVersion({ etag, lastModifiedMs }: ListedVersion): Conditions {
   return etag === '' ? { ifUnmodifiedSinceMs: lastModifiedMs } : { ifMatch: [etag] }
 }

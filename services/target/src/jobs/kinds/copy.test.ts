@@ -6,6 +6,7 @@ import { formatBucket } from '@forebay/model/bucket'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { HeldLease, JobRig } from '../testing/job-rig.ts'
 import { copyWork } from './copy.ts'
+import { isSurplus } from './surplus.ts'
 
 const COPY = copyWork('copy-objects')
 
@@ -104,7 +105,7 @@ describe.each(PAIRS)('from a %s to a %s bucket', (from, into) => {
     rig.nowMs += 1
     await rig.put(source, 'c', 'here')
     await rig.put(copy, 'd', 'more')
-    const surplus = items.filter(({ extra }) => extra !== undefined)
+    const surplus = items.filter(isSurplus)
     expect(surplus.map(({ key }) => key)).toEqual(['c', 'd'])
     const results = []
     for (const item of surplus) results.push(await rig.apply(COPY, job, item))
@@ -188,4 +189,54 @@ test('a copy whose tag cannot tell is noted with the tag of its source, and is k
   })
   expect(head).toMatchObject({ attributes: { metadata: { 'forebay-source-etag': 'abc-2' } } })
   expect(await rig.run(COPY, job)).toEqual({ k: 'equal' })
+})
+
+test('into an empty bucket of a store each object costs one request there, and a list of each a page', async () => {
+  const source = await rig.native('source')
+  const copy = await rig.stored('copy')
+  for (let at = 0; at < 20; at++) await rig.put(source, `k${at}`, `bytes ${at}`)
+  rig.nowMs += 5000
+  rig.remote.resetCounts()
+  const job = rig.job('copy-bucket', source, { to: 's3://copy' })
+  await rig.run(COPY, job)
+  expect(rig.remote.requestCount('write')).toBe(20)
+  expect(rig.remote.requestCount()).toBe(21)
+  rig.remote.resetCounts()
+  await rig.run(COPY, job)
+  expect(rig.remote.requestCount()).toBe(1)
+  expect(await rig.contents(copy)).toEqual(await rig.contents(source))
+})
+
+test('an item that comes again knows what it did itself, though the list told of an older version', async () => {
+  const source = await rig.native('source')
+  const copy = await rig.stored('copy')
+  await rig.put(source, 'a', 'new')
+  await rig.put(source, 'b', 'new')
+  await rig.put(copy, 'b', 'old')
+  rig.nowMs += 5000
+  const job = rig.job('copy-bucket', source, { to: 's3://copy' })
+  const items = await rig.list(COPY, job)
+  const results = []
+  for (const item of [...items, ...items]) results.push(await rig.apply(COPY, job, item))
+  const [done, equal] = [
+    { kind: 'done', bytes: 3 },
+    { kind: 'skipped', why: 'equal' },
+  ]
+  expect(results).toEqual([done, done, equal, equal])
+  expect(await rig.contents(copy)).toEqual({ a: 'new', b: 'new' })
+})
+
+test('a destination with many names of its own is asked about what its list did not reach', async () => {
+  const source = await rig.native('source')
+  await rig.stored('copy')
+  await rig.put(source, 'a', 'same')
+  await rig.put(source, 'z', 'same')
+  for (let at = 0; at < 2100; at++) rig.remote.put('copy', `m${at}`, 'more')
+  rig.remote.put('copy', 'z', 'same')
+  rig.nowMs += 5000
+  rig.remote.resetCounts()
+  const job = rig.job('copy-bucket', source, { to: 's3://copy' })
+  expect(await rig.run(COPY, job)).toEqual({ a: 'done', z: 'equal' })
+  expect(rig.remote.requestCount('list')).toBe(2)
+  expect(rig.remote.requestCount('head')).toBe(1)
 })

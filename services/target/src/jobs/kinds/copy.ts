@@ -13,6 +13,7 @@ import { findBucket, openDestination } from '../destination.ts'
 import type { JobContext, KindWork } from '../kind-work.ts'
 import { listSelected } from '../select-items.ts'
 import { copyItem } from './copy-item.ts'
+import { addVersionsThere, lastKey } from './destination-versions.ts'
 import { isSurplus, listSurplus, removeSurplus } from './surplus.ts'
 
 /** Begin the cursors of the two passes. */
@@ -51,7 +52,7 @@ async function listStep(
     const listed = await listSurplus(context, { source, destination, prefix, cursor: inner, lease })
     return { ...listed, cursor: passed(SURPLUS_PASS, listed.cursor) }
   }
-  const inner = cursor?.slice(COPY_PASS.length)
+  const { after, inner } = readPlace(cursor)
   const listed = await listSelected(context, {
     bucket: source,
     selection: args,
@@ -59,7 +60,45 @@ async function listStep(
     lease,
   })
   const next = args.sync === true ? SURPLUS_PASS : undefined
-  return { ...listed, cursor: passed(COPY_PASS, listed.cursor) ?? next }
+  const place = { after: lastKey(listed) ?? after, inner: listed.cursor }
+  return {
+    pages: await pagesOf(context, { listed, args, destination, after, lease }),
+    cursor: place.inner === undefined ? next : `${COPY_PASS}${JSON.stringify(place)}`,
+  }
+}
+
+/** A destination with a backend is listed as well, where the source is. */
+async function pagesOf(
+  context: JobContext,
+  step: {
+    readonly listed: ListedStep
+    readonly args: CopyArgs
+    readonly destination: BucketRecord | undefined
+    readonly after: string
+    readonly lease: Lease
+  },
+): Promise<ListedStep['pages']> {
+  const { listed, args, destination: bucket, after, lease } = step
+  const { keys, template, prefix = '', prepend = '' } = args
+  const isListed = keys === undefined && template === undefined
+  if (bucket?.backend === undefined || !isListed) return listed.pages
+  return addVersionsThere(context, listed, { bucket, prepend, prefix, after, lease })
+}
+
+/** How far the source is listed: what `listSelected` returned, and the last name. */
+interface Place {
+  readonly after: string
+  readonly inner: string | undefined
+}
+
+function readPlace(cursor: string | undefined): Place {
+  if (cursor === undefined) return { after: '', inner: undefined }
+  const place: unknown = JSON.parse(cursor.slice(COPY_PASS.length))
+  if (typeof place === 'object' && place !== null && 'after' in place && 'inner' in place) {
+    const { after, inner } = place
+    if (typeof after === 'string' && typeof inner === 'string') return { after, inner }
+  }
+  throw new Failure('argument-invalid', 'the cursor is none of this kind of job')
 }
 
 function passed(pass: string, cursor: string | undefined): string | undefined {

@@ -1,6 +1,8 @@
+import type { BucketRecord } from '@forebay/model/bucket'
 import type { ObjectAttributes } from '@forebay/model/object'
-import type { HeadAnswer } from '@forebay/peer/target-port'
+import type { HeadAnswer, ObjectAddress } from '@forebay/peer/target-port'
 import { SOURCE_ETAG_METADATA } from '../../objects/copy.ts'
+import type { ListedVersion } from './destination-versions.ts'
 
 /** An ETag that is the MD5 of the bytes. */
 const MD5_ETAG = /^[0-9a-f]{32}$/
@@ -9,28 +11,35 @@ const MD5_ETAG = /^[0-9a-f]{32}$/
  * Whether a copy has the bytes of the source: by tag, by the tag that the copy was noted with, or by a
  * checksum that both have. Where nothing tells, it has not.
  *
- * @param version the source as it was listed
- * @param open asks for all attributes of the source, where tags do not tell
+ * @param of what lists told of the two, or HEADs
+ * @param at where they are, and who is asked for their attributes where tags do not tell
  */
 export async function sameContent(
-  version: Pick<ObjectAttributes, 'etag' | 'sizeBytes'>,
-  copy: ObjectAttributes,
-  open: () => Promise<HeadAnswer>,
+  of: { readonly version: ListedVersion; readonly copy: ListedVersion },
+  at: {
+    readonly source: ObjectAddress
+    readonly place: { readonly bucket: BucketRecord | undefined; readonly key: string }
+    open(address: ObjectAddress): Promise<HeadAnswer>
+  },
 ): Promise<boolean> {
+  const { version, copy } = of
+  const { bucket, key } = at.place
   if (version.sizeBytes !== copy.sizeBytes) return false
-  if (version.etag !== '') {
-    if (version.etag === copy.etag) return true
-    if (version.etag === copy.metadata[SOURCE_ETAG_METADATA]) return true
-    if (MD5_ETAG.test(version.etag) && MD5_ETAG.test(copy.etag)) return false
-  }
-  const head = await open()
-  if (head.kind !== 'found') return false
-  const { etag } = head.attributes
+  if (version.etag !== '' && version.etag === copy.etag) return true
+  if (MD5_ETAG.test(version.etag) && MD5_ETAG.test(copy.etag)) return false
+  if (bucket === undefined) return false
+  const [source, place] = await Promise.all([at.open(at.source), at.open({ bucket, key })])
+  if (source.kind !== 'found' || place.kind !== 'found') return false
   // The index page of a web server tells no tags, its answers do.
-  if (version.etag === '' && etag !== '') return etag === copy.metadata[SOURCE_ETAG_METADATA]
-  if (etag !== version.etag) return false
+  if (version.etag !== '' && source.attributes.etag !== version.etag) return false
+  if (place.attributes.etag !== copy.etag) return false
+  return sameAttributes(source.attributes, place.attributes)
+}
+
+function sameAttributes(source: ObjectAttributes, copy: ObjectAttributes): boolean {
+  if (source.etag !== '' && source.etag === copy.metadata[SOURCE_ETAG_METADATA]) return true
   const known = digestsOf(copy)
-  for (const [algorithm, hex] of digestsOf(head.attributes)) {
+  for (const [algorithm, hex] of digestsOf(source)) {
     const other = known.get(algorithm)
     if (other !== undefined) return other === hex
   }

@@ -4,11 +4,11 @@ import { type Lease, type ListedStep, PAGE_ITEMS_MAX } from '@forebay/jobs/engin
 import type { JobItem, JobRecord } from '@forebay/jobs/job'
 import { COPY_OPTIONS_SCHEMA } from '@forebay/jobs/kinds/copy-options'
 import type { BucketRecord } from '@forebay/model/bucket'
-import { compareKeys } from '@forebay/model/key'
 import { findBucket } from '../destination.ts'
 import type { ItemResult, JobContext } from '../kind-work.ts'
 import { splitByOwner } from '../select-items.ts'
 import { deleteListed } from './delete-listed.ts'
+import { type NamesBetween, namesBetween } from './names-between.ts'
 
 /** An item of the destination that the source may not have. */
 const SURPLUS = { surplus: true } as const
@@ -34,7 +34,7 @@ interface Place {
 
 /** One page of the destination, less the names that the source has in that part. */
 export async function listSurplus(context: JobContext, step: SurplusStep): Promise<ListedStep> {
-  const { destination, prefix, lease } = step
+  const { source, destination, prefix, lease } = step
   const { token, after } = readPlace(step.cursor)
   const page = await context.target.list({
     bucket: destination,
@@ -44,7 +44,10 @@ export async function listSurplus(context: JobContext, step: SurplusStep): Promi
     signal: lease.signal,
   })
   const final = page.objects.at(-1)?.key
-  const names = final === undefined ? NONE : await sourceNames(context, step, { after, final })
+  const part = { bucket: source, prefix, after, pagesMax: Number.POSITIVE_INFINITY, lease }
+  // One that this list leaves out costs a HEAD later.
+  const names =
+    final === undefined ? NONE : (await namesBetween(context, { ...part, final })).objects
   const items = page.objects
     .filter(({ key }) => !names.has(key))
     .map(({ key, etag, lastModifiedMs, sizeBytes }) => ({
@@ -60,31 +63,7 @@ export async function listSurplus(context: JobContext, step: SurplusStep): Promi
   }
 }
 
-const NONE: ReadonlySet<string> = new Set()
-
-/** Names of the source behind `after` up to `final`; one that it leaves out costs a HEAD later. */
-async function sourceNames(
-  context: JobContext,
-  { source, prefix, lease }: SurplusStep,
-  part: { readonly after: string; readonly final: string },
-): Promise<ReadonlySet<string>> {
-  const names = new Set<string>()
-  let token: string | undefined
-  do {
-    const page = await context.target.list({
-      bucket: source,
-      prefix,
-      after: part.after === '' ? undefined : part.after,
-      token,
-      pageMax: PAGE_ITEMS_MAX,
-      signal: lease.signal,
-    })
-    for (const { key } of page.objects) names.add(key)
-    const last = page.objects.at(-1)?.key
-    token = last !== undefined && compareKeys(last, part.final) >= 0 ? undefined : page.nextToken
-  } while (token !== undefined)
-  return names
-}
+const NONE: NamesBetween['objects'] = new Map()
 
 function readPlace(cursor: string): Place {
   if (cursor === '') return { token: undefined, after: '' }
