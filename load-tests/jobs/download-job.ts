@@ -2,8 +2,15 @@ import { openWeb } from '@forebay/backend-http/web'
 import { systemClock } from '@forebay/base/clock'
 import { isFailure } from '@forebay/base/failure'
 import type { JobItem, JobRecord } from '@forebay/jobs/job'
+import type { BucketRecord } from '@forebay/model/bucket'
 import type { JobContext } from '@forebay/target/jobs/kind-work'
 import { DOWNLOAD_WORK } from '@forebay/target/jobs/kinds/download'
+import { JobRig } from '@forebay/target/jobs/testing/job-rig'
+import {
+  type OriginScript,
+  type ScriptedOrigin,
+  startOrigin,
+} from '@forebay/testkit/origin/scripted-origin'
 
 const TOKEN = 'hf_secret'
 
@@ -16,6 +23,28 @@ export function withWeb(
   const tokenOf = (variable: string) => (variable === 'HF_TOKEN' ? TOKEN : undefined)
   const hub = { endpoint: hubEndpoint, tokenOf }
   return { context: { ...context, web, hub }, close: () => web.close() }
+}
+
+/** A node that downloads, and a server on loopback that does what its script says. */
+export interface DownloadWorld {
+  readonly rig: JobRig
+  readonly bucket: BucketRecord
+  readonly context: JobContext
+  readonly origin: ScriptedOrigin
+  close(): Promise<void>
+}
+
+export async function openWorld(script: OriginScript): Promise<DownloadWorld> {
+  const rig = await JobRig.open()
+  const origin = await startOrigin(script)
+  const web = withWeb(rig.context, origin.url)
+  const bucket = await rig.native('bucket')
+  const close = async (): Promise<void> => {
+    await web.close()
+    await origin.close()
+    await rig.close()
+  }
+  return { rig, bucket, context: web.context, origin, close }
 }
 
 const LEASE = { signal: new AbortController().signal, check: () => undefined }
