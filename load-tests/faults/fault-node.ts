@@ -1,8 +1,8 @@
-import { readdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type Server, startForebay } from '../testkit/servers.ts'
 import { ROOT } from '../testkit/tool-install.ts'
+import { workFilesOf } from '../testkit/work-files.ts'
 import { S3Client } from './s3-client.ts'
 
 /** The origin's bucket and its name here: bound at the first use. */
@@ -23,7 +23,7 @@ export type Running = { readonly server: Server; readonly client: S3Client }
 export type NodeChanges = {
   /** `--set` arguments and the like. */
   readonly args?: readonly string[]
-  readonly env?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string | undefined>>
   /** Settings in place of those of the same name. */
   readonly config?: Readonly<Record<string, unknown>>
   /** A free one by default. */
@@ -119,9 +119,9 @@ export class FaultNode {
     return status
   }
 
-  /** Names of work files: there are none while nothing is written. */
+  /** Names of work files with bytes: there are none while nothing is written. */
   workFiles(): Promise<readonly string[]> {
-    return readdir(join(this.dataDir, 'mountpath', '.forebay', 'work'))
+    return workFilesOf(join(this.dataDir, 'mountpath'))
   }
 }
 

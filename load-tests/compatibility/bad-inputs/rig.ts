@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type Server,
@@ -6,6 +6,7 @@ import {
   startVersitygw,
   temporaryFolder,
 } from '../../testkit/servers.ts'
+import { workFilesOf } from '../../testkit/work-files.ts'
 import { exchange, type Keys, type Reply, signed, toBytes } from './raw-client.ts'
 
 /** Credentials of the tests: none of the secrets may ever be seen in what a server says. */
@@ -107,11 +108,8 @@ export class BadInputRig {
   }
 
   /** Files of writes that are not done. */
-  async workFiles(): Promise<readonly string[]> {
-    const root = join(this.dataDir, 'mountpath', '.forebay', 'work')
-    return (await readdir(root, { recursive: true, withFileTypes: true }))
-      .filter((entry) => !entry.isDirectory())
-      .map(({ name }) => name)
+  workFiles(): Promise<readonly string[]> {
+    return workFilesOf(join(this.dataDir, 'mountpath'))
   }
 
   async metric(name: string): Promise<number> {

@@ -3,6 +3,7 @@ import { certificates } from './certificates.ts'
 import { behindTheCache, betweenRanges, evictReadWrite, herd } from './changing-objects.ts'
 import { badClients } from './clients.ts'
 import { clockJumps } from './clock.ts'
+import { credentials } from './credentials.ts'
 import { documents } from './documents.ts'
 import { SHOWN_ELSEWHERE } from './elsewhere.ts'
 import { fullDisk } from './full-disk.ts'
@@ -33,6 +34,7 @@ export const ROWS: readonly FaultRow[] = [
   documents,
   names,
   certificates,
+  credentials,
   evictReadWrite,
   massDelete,
 ].toSorted((one, other) => one.number - other.number)
