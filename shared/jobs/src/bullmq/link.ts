@@ -12,6 +12,15 @@ const SOCKET_TIMEOUT_MS = 30_000
 
 const RECONNECT_PAUSE_MAX_MS = 1000
 
+/** Pause before a call is sent again, milliseconds. */
+const AGAIN_PAUSE_MS = 50
+
+/** How ioredis begins when it has not sent a command at all. */
+const UNSENT = "Stream isn't writeable"
+
+/** Scripts that change nothing. */
+const READS: ReadonlySet<ScriptName> = new Set(['read', 'scan', 'failures', 'left', 'held'])
+
 export type RedisClient = Redis | Cluster
 
 /** Something that a script or a command is given. */
@@ -99,7 +108,8 @@ export class RedisLink {
   async script(name: ScriptName, epoch: string, args: readonly RedisArg[]): Promise<unknown> {
     const { text, sha } = script(name)
     const rest = [1, this.key('epoch'), epoch, ...args]
-    return this.#bounded(async () => {
+    const isRead = READS.has(name)
+    return this.#bounded({ isRead }, async () => {
       try {
         return await this.#client.call('evalsha', [sha, ...rest])
       } catch (error) {
@@ -111,12 +121,12 @@ export class RedisLink {
 
   /** Runs a command. @throws Failure `job-engine-unavailable` */
   command(name: string, args: readonly RedisArg[]): Promise<unknown> {
-    return this.#bounded(() => this.#client.call(name, [...args]))
+    return this.#bounded({ isRead: false }, () => this.#client.call(name, [...args]))
   }
 
   /** What INFO says on each server that can be written to. @throws Failure `job-engine-unavailable` */
   infos(): Promise<readonly string[]> {
-    return this.#bounded(() => {
+    return this.#bounded({ isRead: true }, () => {
       const nodes = this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client]
       return Promise.all(nodes.map((node) => node.info()))
     })
@@ -127,7 +137,7 @@ export class RedisLink {
     this.#client.disconnect()
   }
 
-  async #bounded<T>(run: () => Promise<T>): Promise<T> {
+  async #bounded<T>({ isRead }: { isRead: boolean }, run: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new Failure('job-engine-unavailable', 'the engine of jobs is closed')
     const { clock } = this.#options
     const enough = new AbortController()
@@ -136,11 +146,27 @@ export class RedisLink {
       () => new Promise<never>(ignore),
     )
     try {
-      return await Promise.race([this.#ready(enough.signal).then(run), late])
+      return await Promise.race([this.#persist(isRead, enough.signal, run), late])
     } catch (error) {
       throw this.#translate(error)
     } finally {
       enough.abort()
+    }
+  }
+
+  /** Asks again over the next connection what was never sent, or only reads. */
+  async #persist<T>(isRead: boolean, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+    for (;;) {
+      await this.#ready(signal)
+      try {
+        return await run()
+      } catch (error) {
+        const message = messageOf(error)
+        const isUnsent = message.startsWith(UNSENT)
+        if (!isUnsent && !(isRead && isBreak(message))) throw error
+        if (isUnsent) this.#trouble = 'the connection was lost'
+      }
+      await this.#options.clock.sleep(AGAIN_PAUSE_MS, signal)
     }
   }
 
@@ -174,6 +200,11 @@ export class RedisLink {
       hint: 'Jobs wait until it is back; objects are served meanwhile.',
     })
   }
+}
+
+/** Errors of a connection or of a server that is about to be another one; none of what was asked. */
+function isBreak(message: string): boolean {
+  return !/^(EPOCH|NOSCRIPT|ERR|WRONGTYPE|OOM|NOAUTH|WRONGPASS|NOPERM)/.test(message)
 }
 
 function ignore(): void {

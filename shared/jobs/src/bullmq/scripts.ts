@@ -150,7 +150,8 @@ for at = 10, #ARGV, 5 do
   local number, owner, items, count, bytes = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   if taking then
     local failed = tonumber(redis.call('HGET', J .. ':fcount', number) or '0')
-    redis.call('HINCRBY', J, 'untaken', -failed)
+    -- Not -failed: of nothing that is -0, which is no integer for Redis 7.
+    redis.call('HINCRBY', J, 'untaken', 0 - failed)
     for _, part in ipairs({':fcount', ':failures', ':saved', ':items', ':owners'}) do
       redis.call('HDEL', J .. part, number)
     end
