@@ -135,6 +135,20 @@ test('with a concurrency of 1 items are done in the order of the list', async ()
   expect(order).toEqual(keys.flatMap((key) => [`${key} begins`, `${key} ends`]))
 })
 
+test('pages take turns, so that a small job does not wait for the whole page of another', async () => {
+  const order: string[] = []
+  const worker = workerOf(async (key) => {
+    await clock.sleep(10)
+    order.push(key)
+    return { kind: 'done', bytes: 0 }
+  })
+  const large = worker.apply(deliveryOf(keysOf(1000)))
+  await clock.advance(20)
+  const small = worker.apply(deliveryOf(['small']))
+  await played(Promise.all([large, small]))
+  expect(order.indexOf('small')).toBeLessThan(100)
+})
+
 test('a failure that may pass is tried again, one that will not is told at once', async () => {
   const tries = new Map<string, number>()
   const worker = workerOf((key) => {

@@ -64,6 +64,15 @@ interface Page {
   stopped: { readonly error: unknown } | undefined
 }
 
+/** One item that may begin. */
+interface Place {
+  readonly item: JobItem
+  /** Ends its part in the bounds of the job, with the bytes that it moved. */
+  leave(movedBytes: number): void
+  /** Ends its part in the pace of the node. */
+  giveBack(): void
+}
+
 /** Does the work of jobs on this node. */
 export class NodeJobWorker implements JobWorker {
   readonly owner: string
@@ -123,17 +132,18 @@ export class NodeJobWorker implements JobWorker {
   }
 
   async #applyItems(page: Page): Promise<void> {
-    const { lease, page: jobPage } = page.delivery
+    const { items } = page.delivery.page
     const running = new Set<Promise<void>>()
     try {
-      for (const [at, item] of jobPage.items.entries()) {
+      for (const [at, item] of items.entries()) {
         if (page.progress.isSettled(at)) continue
-        const leave = await page.gate.enter(item.sizeBytes ?? 0, lease.signal)
+        const place = await this.#takePlace(page, item)
         if (page.stopped !== undefined) {
-          leave(0)
+          place.giveBack()
+          place.leave(0)
           break
         }
-        const applying = this.#applyItem(page, at, item).then(leave)
+        const applying = this.#applyItem(page, at, place).then(place.leave)
         running.add(applying)
         void applying.then(() => running.delete(applying))
       }
@@ -142,23 +152,32 @@ export class NodeJobWorker implements JobWorker {
     }
   }
 
+  /** One at a time for each page: so pages, and with them jobs, take turns. */
+  async #takePlace({ gate, delivery }: Page, item: JobItem): Promise<Place> {
+    const { signal } = delivery.lease
+    const leave = await gate.enter(item.sizeBytes ?? 0, signal)
+    try {
+      return { item, leave, giveBack: await this.#options.pace.acquire(signal) }
+    } catch (error) {
+      leave(0)
+      throw error
+    }
+  }
+
   /** Never throws. @returns the bytes that were moved */
-  async #applyItem(page: Page, at: number, item: JobItem): Promise<number> {
+  async #applyItem(page: Page, at: number, place: Place): Promise<number> {
     const { job, lease } = page.delivery
     const { observer } = this.#options
+    const { item } = place
     try {
-      const result = await this.#tryItem(page, item)
+      const result = await this.#tryItem(page, place)
       page.progress.settle(at, result)
       const bytes = result.kind === 'done' ? result.bytes : 0
       observer.item(job.kind, result.kind, bytes)
       this.#save(page)
       return bytes
     } catch (error) {
-      if (lease.signal.aborted || isRefusedByCircuit(error) || isFailure(error, ...ENDS_JOB)) {
-        page.stopped ??= { error }
-        return 0
-      }
-      if (isFailure(error, 'job-lease-lost')) {
+      if (lease.signal.aborted || stopsPage(error)) {
         page.stopped ??= { error }
         return 0
       }
@@ -176,30 +195,24 @@ export class NodeJobWorker implements JobWorker {
     }
   }
 
-  async #tryItem(page: Page, item: JobItem): Promise<ItemResult> {
+  async #tryItem(page: Page, { item, giveBack: first }: Place): Promise<ItemResult> {
     const { work, delivery } = page
     const { job, lease } = delivery
     const { context, pace } = this.#options
+    let giveBack = first
     for (let tries = 1; ; tries++) {
-      // Who waits for another try has no place: others may have one.
-      const giveBack = await pace.acquire(lease.signal)
       try {
         lease.check()
         return await work.apply(context, { job, item, lease })
       } catch (error) {
-        const again = isFailure(error) && error.retryable && tries < triesOf(error)
-        if (
-          !again ||
-          isRefusedByCircuit(error) ||
-          isFailure(error, 'job-lease-lost', ...ENDS_JOB)
-        ) {
-          throw error
-        }
+        if (!mayPass(error) || tries >= triesOf(error)) throw error
       } finally {
+        // Who waits for another try has no place: others may have one.
         giveBack()
       }
       const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** (tries - 1))
       await context.clock.sleep(pauseMs, lease.signal)
+      giveBack = await pace.acquire(lease.signal)
     }
   }
 
@@ -217,6 +230,16 @@ export class NodeJobWorker implements JobWorker {
     if (work !== undefined) return work
     throw new Failure('not-implemented', `this node does not know jobs of kind ${job.kind}`)
   }
+}
+
+/** What concerns more than one item: a store that is away, a lease that is gone, the end of the job. */
+function stopsPage(error: unknown): boolean {
+  return isRefusedByCircuit(error) || isFailure(error, 'job-lease-lost', ...ENDS_JOB)
+}
+
+/** Where the same may go well in a moment. */
+function mayPass(error: unknown): error is Failure {
+  return isFailure(error) && error.retryable && !stopsPage(error)
 }
 
 function triesOf(error: Failure): number {

@@ -101,9 +101,10 @@ function isCurrent(
   record: ObjectRecord | undefined,
 ): boolean {
   if (record === undefined || record.blocks !== undefined) return false
-  if (latest === true || verify === true) return false
-  if (context.unsettled.isUnsettled(bucket.id, key)) return false
+  if (verify === true || context.unsettled.isUnsettled(bucket.id, key)) return false
+  // The store was asked already: the list is its answer.
   if (listed !== undefined && record.attributes.etag === listed.etag) return true
+  if (latest === true) return false
   return freshForMs(record, context.propertiesOf(bucket), context.momentOf(bucket)) > 0
 }
 
