@@ -148,7 +148,7 @@ export const DOWNLOAD = defineKind({
         Type.Integer({
           minimum: 1,
           maximum: 604_800,
-          description: 'Longest time for one file, all attempts together; none by default.',
+          description: 'Longest time for one try at a file; none by default.',
         }),
       ),
     },
