@@ -66,9 +66,10 @@ async function waitForOne(run: Run, { id, lines, stop }: Wait): Promise<JobRepor
 function tellEnd(run: Run, job: JobReport, lines: JobLines): JobReport {
   lines.drop(job.id)
   if (run.options.json === true) print(run, JSON.stringify(job.raw))
+  else if (job.state === 'finished') note(run, endText(job))
   else {
-    note(run, endText(job))
-    for (const line of adviceText(job)) note(run, line)
+    // As any error: told even where no notes are wanted.
+    for (const line of [endText(job), ...adviceText(job)]) run.context.stderr.write(`${line}\n`)
   }
   return job
 }
