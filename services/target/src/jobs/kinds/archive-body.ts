@@ -15,8 +15,11 @@ import type { TargetPort } from '@forebay/peer/target-port'
 import { expectedDigest } from '../../objects/expected-digest.ts'
 import type { ShardMember } from './archive-shards.ts'
 
-/** Members that are being opened while others are written: small ones wait for their store together. */
-const OPEN_AHEAD_MAX = 16
+/**
+ * Members that are being opened while one is written: small ones wait for their store together. Few, since
+ * the pace of jobs counts a shard as one item.
+ */
+const OPEN_AHEAD_MAX = 4
 
 /** The same, bytes: of large ones the next alone. */
 const OPEN_AHEAD_BYTES_MAX = 16 * 1024 ** 2
