@@ -124,6 +124,18 @@ describe('raw requests', () => {
     expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 404'])
   })
 
+  test('what stands behind a whole request is refused after its answer', async () => {
+    const behind = `${request('PUT', '/bucket/short', ['Content-Length: 4'])}hello, and more`
+    const { text } = await open.exchange(behind)
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400'])
+    const { text: stored } = await open.exchange(
+      request('GET', '/bucket/short', ['Connection: close']),
+    )
+    expect(stored.endsWith('\r\n\r\nhell')).toBe(true)
+    const reading = await open.exchange(`${request('GET', '/bucket/short')}\0\0\0`)
+    expect(reading.text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400'])
+  })
+
   test('a refused body is answered at once and the connection ends', async () => {
     const { text, closed: ended } = await open.exchange(
       request('PUT', '/absent/k', ['Content-Length: 1000000000']) + 'x'.repeat(100_000),

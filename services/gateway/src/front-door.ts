@@ -12,8 +12,10 @@ import type { PageGuard } from './authentication/page-guard.ts'
 
 /** The response under way on a connection. A property: an entry of a map per request costs the collector. */
 const ANSWERING = Symbol('answering')
+/** Set where the end of a connection waits for an answer. */
+const REFUSED = Symbol('refused')
 
-type Carrier = Duplex & { [ANSWERING]?: ServerResponse }
+type Carrier = Duplex & { [ANSWERING]?: ServerResponse; [REFUSED]?: boolean }
 
 /** First path segments that do not belong to the S3 door; compared as written, undecoded. */
 const NATIVE_PATH = /^\/(?:v1|metrics|ui)(?:[/?]|$)/
@@ -101,15 +103,29 @@ export class FrontDoor {
     this.#sendRaw(socket, new Failure('method-not-allowed', 'CONNECT is not supported'))
   }
 
-  /** For the server's `clientError` event: what is not HTTP, too large or too slow. */
+  /**
+   * For the server's `clientError` event: what is not HTTP, too large or too slow. What stands behind a
+   * request that is whole concerns that request no more: its answer goes first.
+   */
   readonly handleClientError = (error: NodeJS.ErrnoException, socket: Duplex): void => {
-    const { [ANSWERING]: response } = socket as Carrier // ours, set in `#enter`
-    const midAnswer = response?.headersSent === true && !response.writableFinished
-    if (error.code === 'ECONNRESET' || !socket.writable || midAnswer) {
+    const carrier: Carrier = socket // ours, set in `#enter`
+    const { [ANSWERING]: response } = carrier
+    if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy()
       return
     }
-    this.#sendRaw(socket, failureOfParser(error))
+    if (response?.req.complete === true && !response.writableFinished) {
+      if (carrier[REFUSED] === true) return
+      carrier[REFUSED] = true
+      // Nothing of what comes now is of use.
+      socket.pause()
+      response.once('close', () => {
+        if (socket.writable) this.#sendRaw(socket, failureOfParser(error))
+      })
+      return
+    }
+    if (response?.headersSent === true && !response.writableFinished) socket.destroy()
+    else this.#sendRaw(socket, failureOfParser(error))
   }
 
   #enter(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
