@@ -83,6 +83,7 @@ function settingOptions(command: Command): Command {
     .option('--port <port>', 'port of the first listener')
     .option('--data <dir>', 'data directory of the node')
     .option('--mountpath <dir>', 'a mountpath of the node; repeatable', collect)
+    .option('--redis <url>', 'Redis or Valkey of the node')
     .option('--insecure', 'as the node would be started')
     .option('--set <key=value>', 'any setting; repeatable', collect)
 }

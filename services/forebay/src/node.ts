@@ -191,6 +191,7 @@ async function openWork(
   closers.push(() => scrubber.close())
   const jobs = await openJobs(settings, {
     nodeId: identity.nodeId,
+    clusterId: identity.clusterId,
     clock,
     target: new Target(objects),
     users,

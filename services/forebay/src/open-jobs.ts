@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { openWeb } from '@forebay/backend-http/web'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
@@ -6,8 +5,6 @@ import { readEnvironment } from '@forebay/config/environment'
 import type { Settings } from '@forebay/config/schema'
 import type { BucketTable } from '@forebay/control/bucket-table'
 import { JobService } from '@forebay/gateway/jobs/job-service'
-import { EmbeddedEngine } from '@forebay/jobs/embedded/embedded-engine'
-import type { JobEngine } from '@forebay/jobs/engine'
 import type { JobRecord } from '@forebay/jobs/job'
 import { type BucketRecord, formatBucket } from '@forebay/model/bucket'
 import { JobMetrics } from '@forebay/observe/job-metrics'
@@ -21,15 +18,14 @@ import type { HubAccess, JobContext } from '@forebay/target/jobs/kind-work'
 import { KIND_WORKS } from '@forebay/target/jobs/kind-works'
 import type { UserLoad } from '@forebay/target/jobs/user-load'
 import { watchLoop } from '@forebay/target/objects/fetch-pace'
-
-/** Where in the data directory the engine of one node keeps its jobs. */
-const FOLDER = 'jobs'
+import { openEngine } from './open-engine.ts'
 
 /** HuggingFace's own. */
 const HUB_ENDPOINT = 'https://huggingface.co'
 
 export interface JobParts {
   readonly nodeId: string
+  readonly clusterId: string
   readonly clock: Clock
   /** Whose reads are not taken for users'. */
   readonly target: TargetPort
@@ -51,11 +47,7 @@ export interface NodeJobs {
 /** Opens what keeps the jobs; nothing is worked on yet. */
 export async function openJobs(settings: Settings, parts: JobParts): Promise<NodeJobs> {
   const { clock, logger } = parts
-  const engine: JobEngine = await EmbeddedEngine.open({
-    folder: join(settings.dataDir, FOLDER),
-    clock,
-    onError: (error) => logger.error({ err: error }, 'something about jobs failed'),
-  })
+  const { engine, close } = await openEngine(settings, parts)
   const web = openWeb({
     connectTimeoutMs: settings.backends.limits.connectTimeoutMs,
     nodeId: parts.nodeId,
@@ -75,7 +67,7 @@ export async function openJobs(settings: Settings, parts: JobParts): Promise<Nod
     open: () => engine.work(worker),
     close: async () => {
       await service.close()
-      await engine.close()
+      await close()
       await web.close()
     },
   }

@@ -8,6 +8,7 @@ export interface SettingFlags {
   readonly data?: string | undefined
   readonly mountpath?: readonly string[] | undefined
   readonly insecure?: boolean | undefined
+  readonly redis?: string | undefined
   /** `key=value` each. */
   readonly set?: readonly string[] | undefined
 }
@@ -18,6 +19,7 @@ export const SETTING_FLAGS: Readonly<Record<string, string>> = {
   '--port PORT': 'port of the first listener',
   '--data DIR': 'directory of what the node itself keeps',
   '--mountpath DIR': 'directory that holds objects; repeatable',
+  '--redis URL': 'Redis or Valkey that keeps the jobs; auto starts the one that is found',
   '--insecure': 'allow open mode on addresses that other machines reach',
   '--set KEY=VALUE': 'any setting; repeatable; a list as JSON',
 }
@@ -56,6 +58,7 @@ export function parseSettingFlags(argv: readonly string[]): SettingFlags {
     data: single.get('--data'),
     mountpath: mountpath.length === 0 ? undefined : mountpath,
     insecure: insecure ? true : undefined,
+    redis: single.get('--redis'),
     set: set.length === 0 ? undefined : set,
   }
 }

@@ -237,6 +237,11 @@ function fromFlags(flags: SettingFlags): ReadonlyMap<string, Written> {
     const origin = { kind: 'flag', flag: '--mountpath' } as const
     written.set('mountpaths', { value: flags.mountpath, origin })
   }
+  if (flags.redis !== undefined) {
+    const entry = SETTING_BY_KEY.get('redis.url')
+    const origin = { kind: 'flag', flag: '--redis' } as const
+    if (entry !== undefined) written.set(entry.key, fromText(entry, flags.redis, origin))
+  }
   if (flags.insecure === true) {
     written.set('auth.insecure', { value: true, origin: { kind: 'flag', flag: '--insecure' } })
   }

@@ -2,6 +2,7 @@ import { EVENTS_SCHEMA } from './schema-events.ts'
 import { JOBS_SCHEMA } from './schema-jobs.ts'
 import { mountpathHealth } from './schema-mountpath-health.ts'
 import { budgetSchema, priceSchema } from './schema-prices.ts'
+import { REDIS_SCHEMA } from './schema-redis.ts'
 import { SCRUB_SCHEMA } from './schema-scrub.ts'
 import { TRACING_SCHEMA } from './schema-tracing.ts'
 import {
@@ -355,6 +356,7 @@ export const SCHEMA = {
   },
   scrub: SCRUB_SCHEMA,
   jobs: JOBS_SCHEMA,
+  redis: REDIS_SCHEMA,
   datapath: {
     sendfile: word({
       words: ['auto', 'off'],
