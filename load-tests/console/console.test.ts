@@ -316,6 +316,8 @@ describe('where users have keys', () => {
     await page.getByText('Charts need a user with the policy admin').waitFor()
     await page.getByRole('link', { name: 'Settings' }).click()
     await page.getByText('you may not manage').waitFor()
+    await page.getByRole('link', { name: 'Jobs' }).click()
+    await page.getByText('Nothing is under way').waitFor()
     await page.goto(`${url}/ui/#/buckets/aws/photos`)
     await page.getByRole('button', { name: 'index.csv' }).waitFor()
     expect(await findBarriers(page)).toEqual([])
