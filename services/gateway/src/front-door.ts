@@ -227,7 +227,12 @@ function sandboxPage({ request, response }: Pick<Arrival, 'request' | 'response'
 function whyImproper(request: IncomingMessage): Failure | undefined {
   const { url = '', rawHeaders, httpVersionMajor } = request
   if (httpVersionMajor !== 1) return closing('bad-request', 'the request has no HTTP version')
-  if (request.method === 'TRACE') return closing('method-not-allowed', 'TRACE is not supported')
+  // The native door knows what each of its paths takes, and says so.
+  if (request.method === 'TRACE' && !NATIVE_PATH.test(url)) {
+    return new Failure('method-not-allowed', 'TRACE is not supported', {
+      facts: { close: true, allow: 'GET, HEAD, PUT, POST, DELETE, OPTIONS' },
+    })
+  }
   if (url.charCodeAt(0) !== 0x2f) {
     return closing('uri-invalid', 'the request target is not a path of this server')
   }
@@ -242,7 +247,7 @@ function whyImproper(request: IncomingMessage): Failure | undefined {
 }
 
 /** A refusal after which nothing more on the connection can be trusted. */
-function closing(code: 'bad-request' | 'method-not-allowed' | 'uri-invalid', message: string) {
+function closing(code: 'bad-request' | 'uri-invalid', message: string) {
   return new Failure(code, message, { facts: { close: true } })
 }
 

@@ -194,6 +194,10 @@ export function errorHeaders(failure: Failure): (string | number)[] {
   }
   const region = failure.facts['region']
   if (region !== undefined) flat.push('x-amz-bucket-region', String(region))
+  // RFC 9110 §15.5.6 asks for it.
+  const allow = failure.facts['allow']
+  if (failure.code === 'method-not-allowed' && allow !== undefined)
+    flat.push('allow', String(allow))
   return flat
 }
 

@@ -47,14 +47,7 @@ export interface ApiRoute extends ApiOperation {
  * method too
  */
 export async function answerRoute(routes: readonly ApiRoute[], exchange: Exchange): Promise<void> {
-  const segments = exchange.rawPath.split('/')
-  const found = routes.flatMap((route) => {
-    const names = matchPath(route.path, segments)
-    return names === undefined ? [] : [{ route, names }]
-  })
-  const fixed = found.filter(({ names }) => Object.keys(names).length === 0)
-  // `/v1/jobs/kinds` is not the job of the id "kinds".
-  const matching = fixed.length > 0 ? fixed : found
+  const matching = matchingOf(routes, exchange.rawPath)
   if (matching.length === 0) {
     throw new Failure('uri-invalid', 'there is no such path on this door')
   }
@@ -64,6 +57,14 @@ export async function answerRoute(routes: readonly ApiRoute[], exchange: Exchang
     throw new Failure('method-not-allowed', `this path takes ${allow}`, { facts: { allow } })
   }
   await match.route.handle(exchange, match.names)
+}
+
+/** Methods of the operations on a path; none where no operation has it. */
+export function methodsOf(
+  operations: readonly ApiOperation[],
+  rawPath: string,
+): readonly ApiOperation['method'][] {
+  return matchingOf(operations, rawPath).map(({ route }) => route.method)
 }
 
 /** Parameters that carry a signature and no question. */
@@ -89,6 +90,25 @@ function readValue(schema: TSchema | undefined, text: string): unknown {
   if (type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text)
   if (type === 'boolean' && /^(true|false)$/.test(text)) return text === 'true'
   return text
+}
+
+interface Match<Operation> {
+  readonly route: Operation
+  readonly names: Readonly<Record<string, string>>
+}
+
+/** `/v1/jobs/kinds` is not the job of the id "kinds": what has the path itself goes first. */
+function matchingOf<Operation extends ApiOperation>(
+  routes: readonly Operation[],
+  rawPath: string,
+): readonly Match<Operation>[] {
+  const segments = rawPath.split('/')
+  const found = routes.flatMap((route) => {
+    const names = matchPath(route.path, segments)
+    return names === undefined ? [] : [{ route, names }]
+  })
+  const fixed = found.filter(({ names }) => Object.keys(names).length === 0)
+  return fixed.length > 0 ? fixed : found
 }
 
 function matchPath(

@@ -175,7 +175,8 @@ async function startJob(
     if (wireKindOf(name) === undefined && kind === undefined) {
       throw new Failure('argument-invalid', `unknown kind of job "${name.slice(0, 64)}"`)
     }
-    throw new Failure('not-implemented', `jobs of kind ${wireName} are not started this way`)
+    const why = kind === undefined ? 'not built yet' : 'not started this way'
+    throw new Failure('not-implemented', `jobs of kind ${wireName} are ${why}`)
   }
   const fields = new Fields(isJsonObject(message.value) ? message.value : {}, 'value')
   const flags = fields.integer('flags', { min: 0, max: 2 ** 31 }) ?? 0

@@ -70,7 +70,12 @@ export const JOB_LIST_QUERY = Type.Object(
         description: 'Jobs in one of these states, with commas between.',
       }),
     ),
-    bucket: Type.Optional(Type.String({ description: 'Jobs of one bucket: `provider://name`.' })),
+    bucket: Type.Optional(
+      Type.String({
+        pattern: '^([a-z0-9]{1,16}://)?([@#][^/]{0,128}/)?[^/]{1,64}/?$',
+        description: 'Jobs of one bucket: `provider://name`.',
+      }),
+    ),
     max: Type.Optional(
       Type.Integer({ minimum: 1, maximum: JOBS_PAGE_MAX, description: 'Newest first; 100.' }),
     ),

@@ -6,7 +6,12 @@ const count = (description?: string) =>
   Type.Integer({ minimum: 0, ...(description === undefined ? {} : { description }) })
 const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
 const closed = { additionalProperties: false } as const
-const provider = Type.Optional(text('ais, aws (s3), gcp (gs) or azure (az).'))
+const provider = Type.Optional(Type.Enum(['ais', 'aws', 's3', 'gcp', 'gs', 'azure', 'az']))
+const BUCKET = Type.String({
+  pattern: '^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$',
+  minLength: 1,
+  maxLength: 64,
+})
 
 const MOUNTPATH = Type.Object({
   path: text(),
@@ -48,6 +53,11 @@ const BUCKET_ROW = Type.Object({
   lastEvent: Type.Optional(Type.String({ format: 'date-time' })),
 })
 
+const OBJECT_PAGE = Type.Object({
+  entries: orNull(Type.Array(Type.Record(text(), Type.Unknown()))),
+  continuation_token: text('Empty at the end.'),
+})
+
 const SCRUB = Type.Object({
   state: Type.Enum(['running', 'idle']),
   waitsFor: orNull(text('Why a running pass waits just now.')),
@@ -64,11 +74,11 @@ const SCRUB = Type.Object({
 const ACTION = (actions: readonly string[], value: TSchema) =>
   Type.Object({
     action: Type.Enum([...actions]),
-    name: Type.Optional(text()),
+    name: Type.Optional(orNull(text())),
     value: Type.Optional(value),
   })
 
-const names = { bucket: Type.String({ pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$' }) } as const
+const names = { bucket: BUCKET } as const
 const done = { 200: { doc: 'Done; no body.' } } as const
 
 /** What the node answers about itself, and its buckets: for the document. */
@@ -78,7 +88,10 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
     path: '/v1/health',
     tag: 'node',
     summary: 'Whether the node lives; with readiness whether it can serve',
-    query: Type.Object({ readiness: Type.Optional(Type.Boolean()) }, closed),
+    query: Type.Object(
+      { readiness: Type.Optional(text('`true`: 503 until it can serve.')) },
+      closed,
+    ),
     answers: { 200: { doc: 'It does; no body.' } },
   },
   {
@@ -112,7 +125,10 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
     path: '/v1/forebay/explain',
     tag: 'node',
     summary: 'What the cache knows about one key',
-    query: Type.Object({ bucket: text(), provider, key: text() }, closed),
+    query: Type.Object(
+      { bucket: BUCKET, provider, key: Type.String({ minLength: 1, maxLength: 1024 }) },
+      closed,
+    ),
     answers: {
       200: {
         doc: 'What it knows.',
@@ -158,7 +174,10 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
     path: '/v1/forebay/scrub',
     tag: 'node',
     summary: 'How far the reader is that looks for damage',
-    query: Type.Object({ findings: Type.Optional(Type.Boolean()) }, closed),
+    query: Type.Object(
+      { findings: Type.Optional(text('`true`: with the first of what was found.')) },
+      closed,
+    ),
     answers: { 200: { doc: 'How far.', schema: SCRUB } },
   },
   {
@@ -168,10 +187,15 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
     summary: 'Begins a pass over everything, or over a bucket or prefix',
     query: Type.Object(
       {
-        bucket: Type.Optional(text()),
+        bucket: Type.Optional(BUCKET),
         provider,
         prefix: Type.Optional(text()),
-        rate: Type.Optional(text('Bytes a second, with a unit: `20MiB`.')),
+        rate: Type.Optional(
+          Type.String({
+            pattern: '^[0-9]{1,6}([KMGT]i?B|B)?$',
+            description: 'Bytes a second, with a unit: `20MiB`.',
+          }),
+        ),
       },
       closed,
     ),
@@ -189,8 +213,25 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
     path: '/v1/buckets',
     tag: 'buckets',
     summary: 'Names of buckets',
-    query: Type.Object({ provider, namespace: Type.Optional(text('`@uuid#name`.')) }, closed),
+    query: Type.Object(
+      {
+        provider,
+        namespace: Type.Optional(
+          Type.String({ pattern: '^(@[A-Za-z0-9_-]{0,32})?(#[A-Za-z0-9_-]{0,64})?$' }),
+        ),
+      },
+      closed,
+    ),
     answers: { 200: { doc: 'Buckets.', schema: Type.Array(Type.Object(BUCKET_PARTS)) } },
+  },
+  {
+    method: 'GET',
+    path: '/v1/buckets/{bucket}',
+    tag: 'buckets',
+    summary: 'The first page of the objects of a bucket; the next ones as AIStore has it',
+    names,
+    query: Type.Object({ provider }, closed),
+    answers: { 200: { doc: 'A page.', schema: OBJECT_PAGE } },
   },
   {
     method: 'POST',
@@ -216,6 +257,16 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
     answers: done,
   },
   {
+    method: 'PUT',
+    path: '/v1/buckets/{bucket}',
+    tag: 'buckets',
+    summary: 'Writes objects into archives, as AIStore has it; a job of the kind archive',
+    names,
+    query: Type.Object({ provider }, closed),
+    body: ACTION(['archive'], orNull(Type.Record(text(), Type.Unknown()))),
+    answers: { 200: { doc: 'The id of the job.', contentType: 'text/plain' } },
+  },
+  {
     method: 'HEAD',
     path: '/v1/buckets/{bucket}',
     tag: 'buckets',
@@ -231,7 +282,7 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
     summary: 'Destroys a native bucket, or forgets one of a backend with its cached objects',
     names,
     query: Type.Object({ provider }, closed),
-    body: ACTION(['destroy-bck', 'evict-remote-bck'], Type.Null()),
+    body: ACTION(['destroy-bck', 'evict-remote-bck'], Type.Unknown()),
     answers: done,
   },
 ]

@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Failure } from '@forebay/base/failure'
 import type { FastifyInstance } from 'fastify'
 import { EVENTS_PATH } from '../events/answer-events.ts'
+import { methodsOf } from './api-route.ts'
 import type { V1Context } from './context.ts'
 import { Exchange } from './exchange.ts'
+import { API_OPERATIONS } from './openapi.ts'
 import { routeV1 } from './routes.ts'
 
 const METHODS = ['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'] as const
@@ -52,14 +54,23 @@ export function registerV1(app: FastifyInstance, context: V1Context): void {
   })
   app.setNotFoundHandler((request, reply) => {
     reply.hijack()
-    new Exchange(context, request.raw, reply.raw).fail(
-      new Failure('uri-invalid', 'there is no such path on this door'),
-    )
+    const absent = new Failure('uri-invalid', 'there is no such path on this door')
+    const failure = unknownMethod(request.raw) ?? absent
+    new Exchange(context, request.raw, reply.raw).fail(failure)
   })
   app.setErrorHandler((error, request, reply) => {
     reply.hijack()
-    new Exchange(context, request.raw, reply.raw).fail(fromFramework(error))
+    const failure = unknownMethod(request.raw) ?? fromFramework(error)
+    new Exchange(context, request.raw, reply.raw).fail(failure)
   })
+}
+
+/** Of a method that no path of this door has, what else the framework says does not matter. */
+function unknownMethod({ method, url = '' }: IncomingMessage): Failure | undefined {
+  if (METHODS.some((known) => known === method)) return undefined
+  const own = methodsOf(API_OPERATIONS, url.split('?', 1)[0] ?? '')
+  const allow = (own.length > 0 ? own : METHODS).join(', ')
+  return new Failure('method-not-allowed', `this path takes ${allow}`, { facts: { allow } })
 }
 
 /** Answers a request that was refused before it reached a route: by authentication, say. */
