@@ -69,6 +69,8 @@ const TOOLS = {
   s3fs: venv('s3fs', 'python'),
   boto3: venv('boto3', 'python'),
   tables: venv('tables', 'python'),
+  aistore: venv('aistore', 'python'),
+  schemathesis: venv('schemathesis', 'st'),
   'fake-gcs-server': {
     find: () => findInVenv('fake-gcs-server', 'fake-gcs-server'),
     install: () =>
