@@ -141,6 +141,31 @@ describe('a directory', () => {
     const names = await namesOf()
     expect(names).toHaveLength(2500 + 600)
     expect(new Set(names).size).toBe(names.length)
+    // Each index page once, although steps go on in the middle of them.
+    expect(origin.requests).toHaveLength(203)
+  })
+
+  test('whose path is no key any more is not looked into', async () => {
+    let tree: Tree = { f: '1' }
+    for (let depth = 0; depth < 7; depth++) tree = { [`${depth}`.repeat(200)]: tree }
+    script = serveTree({ ...tree, f: '2' })
+    const results = await runOnce(context, crawl())
+    expect(Object.values(results)).toEqual(['backend-refused', 'done'])
+    expect(origin.requests.every(({ target }) => target.length <= 1024)).toBe(true)
+  })
+
+  test('that lies in others of its name is no circle', async () => {
+    script = serveTree({ data: { data: { data: { f: '1' } } } })
+    expect(await namesOf()).toEqual(['data/data/data/f'])
+  })
+
+  test('of directories alone that lead back to each other comes to an end', async () => {
+    const loop: Record<string, Tree> = {}
+    loop['a'] = loop
+    loop['b'] = loop
+    script = serveTree(loop)
+    const results = Object.values(await runOnce(context, crawl()))
+    expect(new Set(results)).toEqual(new Set(['backend-refused']))
   })
 
   test('that does not show its names fails the job', async () => {

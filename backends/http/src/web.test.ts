@@ -204,6 +204,22 @@ describe('an index', () => {
     expect(origin.requests[0]?.headers['x-key']).toBe('1')
   })
 
+  test('that was just read is read again unless an older one will do', async () => {
+    const page = '<title>Index of /d/</title><a href="b">b</a>'
+    const origin = await serve(() =>
+      answer({ status: 200, headers: { 'content-type': 'text/html' }, body: page }),
+    )
+    const call = { url: new URL(`${origin.url}/d/`), signal }
+    const reader = open()
+    await reader.readIndex(call)
+    expect(await reader.readIndex({ ...call, keptMs: 60_000 })).toHaveLength(1)
+    expect(origin.requests).toHaveLength(1)
+    await reader.readIndex(call)
+    expect(origin.requests).toHaveLength(2)
+    await reader.readIndex({ ...call, headers: { 'x-user': 'other' }, keptMs: 60_000 })
+    expect(origin.requests).toHaveLength(3)
+  })
+
   test('of a directory that is not there is undefined', async () => {
     const origin = await serve(() => answer({ status: 404 }))
     const url = new URL(`${origin.url}/d/`)

@@ -1,5 +1,5 @@
 import type { ReadResult } from '@forebay/backend-port/backend'
-import type { Web, WebCall, WebRead } from '@forebay/backend-port/web'
+import type { Web, WebCall, WebEntry, WebRead } from '@forebay/backend-port/web'
 import { acceptAnswer } from '@forebay/backend-transport/accept-answer'
 import { createAddressGuard } from '@forebay/backend-transport/address-guard'
 import { pinHeaders, unlessHeaders } from '@forebay/backend-transport/conditional-headers'
@@ -17,7 +17,7 @@ import {
   type WebRequest,
 } from './connection.ts'
 import { describeUrl, parseWebUrl } from './http-source.ts'
-import { readIndex } from './index-pages.ts'
+import { INDEX_KEPT_MAX, readIndex } from './index-pages.ts'
 import { checkDelimited, readRefusal } from './read-object.ts'
 import { readBytes } from './untold-length.ts'
 
@@ -25,6 +25,7 @@ import { readBytes } from './untold-length.ts'
 export function openWeb(options: HttpOptions): Web & { close(): Promise<void> } {
   const connection = openConnection(options)
   const guard = createAddressGuard(options.allow, options.resolve)
+  const indexes = new KeptIndexes(connection)
   return {
     checkUrl(text) {
       const url = parseWebUrl(text)
@@ -32,9 +33,54 @@ export function openWeb(options: HttpOptions): Web & { close(): Promise<void> } 
       return url
     },
     read: (read) => readFile(connection, read),
-    readIndex: (call) => readIndex(connection, requestOf(call)),
+    readIndex: (call) => indexes.read(call),
     readText: (call) => readText(connection, call),
     close: () => connection.agent.destroy(),
+  }
+}
+
+/** Index pages that were read a moment ago: a large one is asked for by each step of a crawl. */
+class KeptIndexes {
+  readonly #connection: Connection
+  readonly #kept = new Map<
+    string,
+    { readonly entries: readonly WebEntry[]; readonly readAt: number }
+  >()
+  #count = 0
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  async read(
+    call: WebCall & { readonly keptMs?: number | undefined },
+  ): Promise<readonly WebEntry[] | undefined> {
+    const { clock } = this.#connection
+    const id = JSON.stringify([call.url.href, call.headers])
+    const kept = this.#kept.get(id)
+    if (kept !== undefined && clock.monotonic() - kept.readAt < (call.keptMs ?? 0)) {
+      return kept.entries
+    }
+    const entries = await readIndex(this.#connection, requestOf(call))
+    this.#drop(id)
+    if (entries !== undefined) this.#keep(id, entries)
+    return entries
+  }
+
+  #keep(id: string, entries: readonly WebEntry[]): void {
+    this.#kept.set(id, { entries, readAt: this.#connection.clock.monotonic() })
+    this.#count += entries.length + 1
+    for (const oldest of this.#kept.keys()) {
+      if (this.#count <= INDEX_KEPT_MAX) break
+      this.#drop(oldest)
+    }
+  }
+
+  #drop(id: string): void {
+    const kept = this.#kept.get(id)
+    if (kept === undefined) return
+    this.#kept.delete(id)
+    this.#count -= kept.entries.length + 1
   }
 }
 

@@ -44,9 +44,12 @@ export interface Web {
    * The names of a directory, each once, in the order of its page; `undefined` when it is not there. `url`
    * ends with a slash.
    *
+   * @param call.keptMs how old an answer that was read with the same headers may be; absent: none is used
    * @throws Failure `not-implemented` when it shows no index page, or a `backend-*` code
    */
-  readIndex(call: WebCall): Promise<readonly WebEntry[] | undefined>
+  readIndex(
+    call: WebCall & { readonly keptMs?: number | undefined },
+  ): Promise<readonly WebEntry[] | undefined>
   /**
    * A document as text, and where it says that its list goes on (Link, RFC 8288); that is refused at
    * another origin.

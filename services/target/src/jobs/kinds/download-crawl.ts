@@ -1,12 +1,13 @@
 /**
  * Files below a directory of a web server, from its index pages, in the order of their keys. Where a step
  * ends is a place in that order, so the cursor is small however wide the tree is, and what appears or
- * goes between two steps neither repeats nor hides anything else. Each step reads again what leads to
+ * goes between two steps neither repeats nor hides anything else. Each step looks again at what leads to
  * its place.
  */
 
 import type { WebEntry } from '@forebay/backend-port/web'
 import { Failure, isFailure } from '@forebay/base/failure'
+import { KEY_BYTES_MAX } from '@forebay/base/limits'
 import { PAGE_ITEMS_MAX } from '@forebay/jobs/engine'
 import { DOWNLOAD_DEPTH_MAX, type DownloadArgs } from '@forebay/jobs/kinds/download'
 import { compareKeys } from '@forebay/model/key'
@@ -15,8 +16,14 @@ import type { Finding, FoundPage, ListContext } from './download-found.ts'
 /** Index pages that one step reads beyond those that lead to its place. */
 export const INDEX_REQUESTS_MAX = 64
 
+/** How long the later steps of a list may use what an earlier one read, ms. */
+const INDEX_AGE_MAX_MS = 60_000
+
 /** Time after which a step ends with what it has, ms. */
 const STEP_MS_MAX = 10_000
+
+/** Directories below one another that show the same directories, and no file, before that is a circle. */
+const CHANCE_LEVELS_MAX = 3
 
 /** Where a step ended: behind a key, or behind all keys with a prefix. */
 interface Position {
@@ -46,7 +53,7 @@ export async function listDirectory(
   args: DownloadArgs & { readonly directory: string },
   at: string | undefined,
 ): Promise<FoundPage> {
-  const crawl = new Crawl(context, args.depth, readPosition(at))
+  const crawl = new Crawl(context, args.depth, at)
   return crawl.run(context.web.checkUrl(args.directory))
 }
 
@@ -56,15 +63,17 @@ class Crawl {
   readonly #from: Position
   readonly #deadlineAt: number
   readonly #findings: Finding[] = []
+  readonly #keptMs: number
   #requests = 0
   /** Everything up to here is found. */
   #reached: Position
 
-  constructor(context: ListContext, depthMax: number | undefined, from: Position) {
+  constructor(context: ListContext, depthMax: number | undefined, at: string | undefined) {
     this.#context = context
     this.#depthMax = depthMax
-    this.#from = from
-    this.#reached = from
+    this.#from = readPosition(at)
+    this.#reached = this.#from
+    this.#keptMs = at === undefined ? 0 : INDEX_AGE_MAX_MS
     this.#deadlineAt = context.clock.monotonic() + STEP_MS_MAX
   }
 
@@ -106,6 +115,10 @@ class Crawl {
       }
       return true
     }
+    if (Buffer.byteLength(key) > KEY_BYTES_MAX) {
+      this.#addNotRead(key, url, `its name is longer than ${KEY_BYTES_MAX} bytes`)
+      return true
+    }
     const leads = this.#from.after.startsWith(key)
     if (!leads && this.#isFull()) return false
     if (!leads) this.#requests += 1
@@ -121,7 +134,7 @@ class Crawl {
       this.#addNotRead(key, url, 'it is not there')
       return true
     }
-    const circle = ancestorsOf(parent).find((ancestor) => sameEntries(ancestor.entries, entries))
+    const circle = circleOf(parent, entries)
     if (circle !== undefined) {
       const { origin, pathname } = circle.url
       this.#addNotRead(key, url, `it shows what ${origin}${pathname} shows: a link in a circle`)
@@ -145,7 +158,7 @@ class Crawl {
 
   #read(url: URL): Promise<readonly WebEntry[] | undefined> {
     const { web, headers, signal } = this.#context
-    return web.readIndex({ url, headers, signal })
+    return web.readIndex({ url, headers, signal, keptMs: this.#keptMs })
   }
 
   #isWanted(key: string, isDirectory: boolean): boolean {
@@ -162,17 +175,22 @@ function inOrder(entries: readonly WebEntry[]): readonly WebEntry[] {
   return entries.toSorted((a, b) => compareKeys(keyOf(a), keyOf(b)))
 }
 
-function* ancestorChain(directory: Directory): Generator<Directory> {
-  for (let at: Directory | undefined = directory; at !== undefined; at = at.parent) yield at
+/**
+ * A directory that entries lie below and that shows the very same: then a link leads back there. Names of
+ * directories alone may be the same by chance (`data/data/`), though not again and again.
+ */
+function circleOf(parent: Directory, entries: readonly WebEntry[]): Directory | undefined {
+  if (!entries.some(({ kind }) => kind === 'directory')) return undefined
+  const same: Directory[] = []
+  for (let at: Directory | undefined = parent; at !== undefined; at = at.parent) {
+    if (sameEntries(at.entries, entries)) same.push(at)
+  }
+  const hasFiles = entries.some(({ kind }) => kind === 'file')
+  return same.length >= (hasFiles ? 1 : CHANCE_LEVELS_MAX) ? same[0] : undefined
 }
 
-function ancestorsOf(directory: Directory): readonly Directory[] {
-  return [...ancestorChain(directory)]
-}
-
-/** Of a directory that shows itself: an empty one, or one without directories, leads nowhere. */
 function sameEntries(a: readonly WebEntry[], b: readonly WebEntry[]): boolean {
-  if (a.length !== b.length || !a.some(({ kind }) => kind === 'directory')) return false
+  if (a.length !== b.length) return false
   return a.every((entry, index) => {
     const other = b[index]
     return (
