@@ -62,9 +62,14 @@ export function shardBody(content: ShardContent): ShardBody {
         const { attributes, body, key } = member
         const { sizeBytes, lastModifiedMs } = attributes
         const name = content.memberNameOf(key)
-        await archive.add({ name, sizeBytes, modifiedMs: lastModifiedMs }, (take) =>
-          pumpVerified({ key, attributes, body }, take, signal),
-        )
+        try {
+          await archive.add({ name, sizeBytes, modifiedMs: lastModifiedMs }, (take) =>
+            pumpVerified({ key, attributes, body }, take, signal),
+          )
+        } finally {
+          // Not pumped when its name is refused or the sink fails before.
+          body.close()
+        }
         written.members += 1
         written.bytes += sizeBytes
       }

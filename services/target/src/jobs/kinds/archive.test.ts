@@ -26,7 +26,7 @@ function order(args: JsonObject): JobRecord {
 }
 
 async function fill(names: readonly string[]): Promise<void> {
-  for (const name of names) await rig.put(source, name, `bytes of ${name}`)
+  await Promise.all(names.map((name) => rig.put(source, name, `bytes of ${name}`)))
   rig.nowMs += 5000
 }
 
@@ -92,13 +92,13 @@ test('named keys keep the order in which they were named, over all shards', asyn
 })
 
 test('a list of more than one page loses no member and takes none twice', async () => {
-  await fill(Array.from({ length: 2300 }, (_, at) => `k${String(at).padStart(5, '0')}`))
-  const items = await rig.list(ARCHIVE_WORK, order({ name: '%d.tar', shardMembers: 700 }))
+  await fill(Array.from({ length: 1300 }, (_, at) => `k${String(at).padStart(5, '0')}`))
+  const items = await rig.list(ARCHIVE_WORK, order({ name: '%d.tar', shardMembers: 450 }))
   const members = items.map(({ extra }) => extra?.['members'])
   const keys = members.flatMap((list) => (Array.isArray(list) ? list.map(([key]) => key) : []))
-  expect(items.map(({ key }) => key)).toEqual(['0.tar', '1.tar', '2.tar', '3.tar'])
+  expect(items.map(({ key }) => key)).toEqual(['0.tar', '1.tar', '2.tar'])
   expect(keys).toEqual(keys.toSorted())
-  expect(new Set(keys).size).toBe(2300)
+  expect(new Set(keys).size).toBe(1300)
 })
 
 test('a shard is closed before it grows beyond its size; a larger object is alone', async () => {
