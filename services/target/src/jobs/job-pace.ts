@@ -8,7 +8,7 @@ export const START_ITEMS = 8
 export const TICK_MS = 200
 
 /** Users are away when none asked for anything for so long, ms. */
-export const USERS_AWAY_MS = 1000
+export const USERS_AWAY_MS = 10_000
 
 /** Waits of users that a judgement needs. */
 export const WAITS_MIN = 8
