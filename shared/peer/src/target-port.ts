@@ -118,7 +118,7 @@ export interface WriteAnswer {
 
 export interface DeleteRequest extends ObjectAddress {
   readonly conditions: Conditions
-  /** An evict asks nothing of it. */
+  /** Of an evict: the version that is cached; another one stays. */
   readonly guard?: Guard | undefined
   readonly signal: AbortSignal
 }

@@ -67,7 +67,17 @@ export async function evictObject(
   // What was read to its end counts as cached, also in the moment before it is.
   await context.fills.publication(keyIdOf(bucket, key))
   return context.locks.hold(keyIdOf(bucket, key), async () => {
+    if (!isCachedVersion(context, request)) return false
+    request.guard?.check?.()
     raiseKey(context, keyIdOf(bucket, key))
     return context.store.remove(bucket.id, key, { sync: false, settle: false, why: 'evict' })
   })
+}
+
+/** True where no version is named, or the one that is cached is it. */
+function isCachedVersion(context: ObjectContext, { bucket, key, guard }: DeleteRequest): boolean {
+  if (guard?.version === undefined || guard.version === 'absent') return true
+  const held = context.store.get(bucket.id, key)?.attributes
+  const { etag, lastModifiedMs } = guard.version
+  return held?.etag === etag && held.lastModifiedMs === lastModifiedMs
 }

@@ -62,6 +62,10 @@ test('the latest version replaces an older one, which only asking finds', async 
   rig.remote.put('remote', 'a', 'other')
   expect(await warm('a')).toEqual({ kind: 'cached' })
   expect(await warm('a', { latest: true })).toEqual({ kind: 'fetched', bytes: 5 })
+  rig.remote.resetCounts()
+  const { etag } = recordOf(rig, 'a').attributes
+  expect(await warm('a', { latest: true, listed: { etag } })).toEqual({ kind: 'cached' })
+  expect(rig.remote.requestCount()).toBe(0)
   expect(String(await rig.get('a'))).toBe('other')
 })
 

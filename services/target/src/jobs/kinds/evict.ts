@@ -20,11 +20,11 @@ export const EVICT_WORK: KindWork = {
     return listSelected(context, { bucket, selection, cursor, lease, cachedOnly: true })
   },
   apply: async (context, { job, item, lease }) => {
-    lease.check()
     const existed = await context.target.evict({
       bucket: context.bucketOf(job),
       key: item.key,
       conditions: {},
+      guard: { version: item.version, check: () => lease.check() },
       signal: lease.signal,
     })
     return existed

@@ -67,6 +67,26 @@ test('evict takes what is selected out of the cache, and the store keeps it', as
   expect(Object.keys(await rig.contents(bucket))).toEqual(['a/1', 'a/2', 'b/1'])
 })
 
+test('an entry that was fetched anew after it was listed stays', async () => {
+  const bucket = await rig.stored('remote')
+  rig.remote.put('remote', 'a', 'one')
+  await rig.run(PREFETCH_WORK, rig.job('prefetch', bucket, {}))
+  const evict = rig.job('evict', bucket, {})
+  const [item = { key: 'a' }] = await rig.list(EVICT_WORK, evict)
+  rig.remote.put('remote', 'a', 'other')
+  await rig.run(PREFETCH_WORK, rig.job('prefetch', bucket, { latest: true }))
+  rig.remote.resetCounts()
+  expect(await rig.apply(EVICT_WORK, evict, item)).toMatchObject({ kind: 'skipped' })
+  expect(await rig.contents(bucket)).toEqual({ a: 'other' })
+  expect(rig.remote.requestCount('read')).toBe(0)
+  const lease = new HeldLease()
+  const reason = new Error('lost')
+  lease.lose(reason)
+  await expect(
+    EVICT_WORK.apply(rig.context, { job: evict, item: { key: 'a' }, lease }),
+  ).rejects.toBe(reason)
+})
+
 test('a native bucket has nothing to prefetch and nothing that may be evicted', async () => {
   const bucket = await rig.native('own')
   for (const work of [PREFETCH_WORK, EVICT_WORK]) {
