@@ -20,6 +20,8 @@ export type PrefetchOptions = {
   readonly failing: number
   /** How long the origin takes for one object, ms. */
   readonly serviceMs?: number
+  /** Settings of the node besides: which engine, for instance. */
+  readonly config?: Readonly<Record<string, unknown>>
   readonly say?: (line: string) => void
 }
 
@@ -51,6 +53,10 @@ export type PrefetchReport = {
   readonly neverRead: number
   readonly kills: number
   readonly milliseconds: number
+  /** Of an evict of everything afterwards. */
+  readonly evicted: View
+  /** Of the node, told to stop while it works on one more prefetch. */
+  readonly exitStatus: number | null
 }
 
 /** A prefetch of a whole bucket whose node is killed midway, and a retry of what failed. */
@@ -59,7 +65,10 @@ export async function prefetchRun(options: PrefetchOptions): Promise<PrefetchRep
   const random = new Random(seed, 'prefetch')
   const folder = await temporaryFolder('prefetch')
   const origin = await CountingOrigin.start(options)
-  const node = new FaultNode({ dataDir: join(folder.path, 'node'), originUrl: origin.url })
+  const node = new FaultNode({
+    ...{ dataDir: join(folder.path, 'node'), originUrl: origin.url },
+    ...(options.config === undefined ? {} : { config: options.config }),
+  })
   try {
     while (origin.refused.size < options.failing) origin.refused.add(keyAt(random.below(objects)))
     const refused = [...origin.refused].sort()
@@ -86,8 +95,14 @@ export async function prefetchRun(options: PrefetchOptions): Promise<PrefetchRep
       retried = await api.until(id, isOver)
     }
     const counts = Array.from({ length: objects }, (_, at) => origin.reads.get(keyAt(at)) ?? 0)
+    const bucket = `aws://${BUCKET}`
+    const evict = await api.start({ kind: 'evict', bucket, args: {} })
+    const evicted = await api.until(evict.id, isOver)
+    await api.start({ kind: 'prefetch', bucket, args: { prefix: 'k/' } })
+    const exitStatus = await node.stop()
     return {
       ...{ first, retried, toldFailures, refused, listCount, kills, milliseconds },
+      ...{ evicted, exitStatus },
       readTwice: counts.reduce((sum, count) => sum + Math.max(0, count - 1), 0),
       neverRead: counts.filter((count) => count === 0).length,
     }

@@ -26,4 +26,7 @@ test('a prefetch whose node is killed midway lists once, reads each object once,
   expect(report.readTwice).toBeLessThanOrEqual(64 * report.kills)
   expect(retried).toMatchObject({ state: 'finished', attempt: 2, counters: { failed: 0 } })
   expect(report.neverRead).toBe(0)
+  expect(report.evicted).toMatchObject({ state: 'finished', counters: { done: objects } })
+  // Told to stop in the middle of a job, the node ends in order.
+  expect(report.exitStatus).toBe(0)
 }, 120_000)
