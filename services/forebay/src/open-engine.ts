@@ -38,7 +38,7 @@ export interface NodeEngine {
  */
 export async function openEngine(settings: Settings, parts: EngineParts): Promise<NodeEngine> {
   const { clock, logger } = parts
-  const { url } = settings.redis
+  const url = settings.redisUrl
   if (url === undefined) {
     const engine = await EmbeddedEngine.open({
       folder: join(settings.dataDir, FOLDER),
@@ -95,12 +95,12 @@ function rarely(clock: Clock, say: (error: unknown) => void): (error: unknown) =
   }
 }
 
-async function readTls({ redis }: Settings) {
-  const { caFile, certFile, keyFile } = redis
+async function readTls({ redisTls }: Settings) {
+  const { caFile, certFile, keyFile } = redisTls
   return {
-    ca: await readPem('redis.caFile', caFile),
-    cert: await readPem('redis.certFile', certFile),
-    key: await readPem('redis.keyFile', keyFile),
+    ca: await readPem('redisTls.caFile', caFile),
+    cert: await readPem('redisTls.certFile', certFile),
+    key: await readPem('redisTls.keyFile', keyFile),
   }
 }
 

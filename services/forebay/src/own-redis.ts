@@ -42,7 +42,7 @@ interface Access {
 }
 
 /**
- * Starts the Valkey or Redis that is found, for `redis.url: auto`. It writes what it is told to its log
+ * Starts the Valkey or Redis that is found, for `redisUrl: auto`. It writes what it is told to its log
  * in the data directory; when it dies it is started again.
  *
  * @throws Failure `setting-invalid` where none is found
@@ -76,9 +76,9 @@ function findProgram(searchPath: string): string {
   }
   throw new Failure(
     'setting-invalid',
-    `redis.url is auto, and ${PROGRAMS.join(' or ')} is not on PATH`,
+    `redisUrl is auto, and ${PROGRAMS.join(' or ')} is not on PATH`,
     {
-      hint: 'Install Valkey or Redis, name one by redis.url, or leave redis.url out: one node needs none.',
+      hint: 'Install Valkey or Redis, name one by redisUrl, or leave redisUrl out: one node needs none.',
     },
   )
 }

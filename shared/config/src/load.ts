@@ -238,7 +238,7 @@ function fromFlags(flags: SettingFlags): ReadonlyMap<string, Written> {
     written.set('mountpaths', { value: flags.mountpath, origin })
   }
   if (flags.redis !== undefined) {
-    const entry = SETTING_BY_KEY.get('redis.url')
+    const entry = SETTING_BY_KEY.get('redisUrl')
     const origin = { kind: 'flag', flag: '--redis' } as const
     if (entry !== undefined) written.set(entry.key, fromText(entry, flags.redis, origin))
   }

@@ -1,8 +1,8 @@
 import { optional, path, text } from './setting.ts'
 
-/** Where Redis or Valkey is: part of `SCHEMA`. */
+/** Where Redis or Valkey is, as the variable `FOREBAY_REDIS_URL` says it: parts of `SCHEMA`. */
 export const REDIS_SCHEMA = {
-  url: optional(
+  redisUrl: optional(
     text({
       pattern: /^(auto|rediss?(\+(sentinel|cluster))?:\/\/.+)$/,
       allowed:
@@ -13,10 +13,12 @@ export const REDIS_SCHEMA = {
     }),
     'jobs are kept in the data directory',
   ),
-  caFile: optional(
-    path({ doc: 'Certificates (PEM) that sign the one of Redis, for rediss:// URLs.' }),
-    "the system's",
-  ),
-  certFile: optional(path({ doc: 'Certificate (PEM) by which Redis knows this node.' })),
-  keyFile: optional(path({ doc: 'Key (PEM) of redis.certFile.' })),
+  redisTls: {
+    caFile: optional(
+      path({ doc: 'Certificates (PEM) that sign the one of Redis, for rediss:// URLs.' }),
+      "the system's",
+    ),
+    certFile: optional(path({ doc: 'Certificate (PEM) by which Redis knows this node.' })),
+    keyFile: optional(path({ doc: 'Key (PEM) of redisTls.certFile.' })),
+  },
 } as const

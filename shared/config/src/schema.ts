@@ -356,7 +356,7 @@ export const SCHEMA = {
   },
   scrub: SCRUB_SCHEMA,
   jobs: JOBS_SCHEMA,
-  redis: REDIS_SCHEMA,
+  ...REDIS_SCHEMA,
   datapath: {
     sendfile: word({
       words: ['auto', 'off'],
