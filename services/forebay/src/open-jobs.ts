@@ -113,6 +113,7 @@ function contextOf(
     clock,
     web,
     hub: hubOf(settings),
+    promoteFolders: settings.jobs.promote.folders,
     bucketOf: (job) => bucketOf(table, job),
     // One node owns everything.
     ownerOf: () => nodeId,

@@ -1,4 +1,4 @@
-import { count, list, optional, text, url } from './setting.ts'
+import { count, list, optional, path, text, url } from './setting.ts'
 
 /** Settings of what works in the background by order: part of `SCHEMA`. */
 export const JOBS_SCHEMA = {
@@ -38,6 +38,13 @@ export const JOBS_SCHEMA = {
       }),
       max: 16,
       doc: 'Variables of the node in which the token of a download from HuggingFace may be; an order names one of them.',
+    }),
+  },
+  promote: {
+    folders: list({
+      of: path({ doc: 'A folder.' }),
+      max: 100,
+      doc: 'Folders of this node, without symbolic links on the way, whose files administrators of a bucket may make objects of.',
     }),
   },
 } as const

@@ -23,6 +23,8 @@ export interface JobContext {
   /** Web servers that users name. */
   readonly web: Web
   readonly hub: HubAccess
+  /** Folders of this node whose files jobs may make objects of; absent: none. */
+  readonly promoteFolders?: readonly string[] | undefined
   /** The bucket of a job, as it is now. @throws Failure `bucket-not-found` */
   bucketOf(job: JobRecord): BucketRecord
   /** Node id of the owner of a key. */
@@ -43,7 +45,7 @@ export interface KindWork {
   /** Name in the catalogue of `@forebay/jobs`. */
   readonly name: string
   /** What this node refuses of an order, before it is taken. @throws Failure, status 400 */
-  vet?(context: Pick<JobContext, 'web' | 'hub'>, args: JsonObject): void
+  vet?(context: Pick<JobContext, 'web' | 'hub' | 'promoteFolders'>, args: JsonObject): void
   list(
     context: JobContext,
     step: {

@@ -6,6 +6,7 @@ import { DELETE_WORK } from './kinds/delete.ts'
 import { DOWNLOAD_WORK } from './kinds/download.ts'
 import { EVICT_WORK } from './kinds/evict.ts'
 import { PREFETCH_WORK } from './kinds/prefetch.ts'
+import { PROMOTE_WORK } from './kinds/promote.ts'
 import { RENAME_BUCKET_WORK } from './kinds/rename-bucket.ts'
 
 /** How each kind of job is done: one for every name of the catalogue of `@forebay/jobs`. */
@@ -17,5 +18,6 @@ export const KIND_WORKS: readonly KindWork[] = [
   COPY_OBJECTS_WORK,
   DELETE_WORK,
   RENAME_BUCKET_WORK,
+  PROMOTE_WORK,
   ARCHIVE_WORK,
 ]

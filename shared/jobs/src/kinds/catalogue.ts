@@ -6,6 +6,7 @@ import { DELETE } from './delete.ts'
 import { DOWNLOAD } from './download.ts'
 import { EVICT } from './evict.ts'
 import { PREFETCH } from './prefetch.ts'
+import { PROMOTE } from './promote.ts'
 import { RENAME_BUCKET } from './rename-bucket.ts'
 
 /** Every kind of job, in the order in which they are shown. */
@@ -17,6 +18,7 @@ export const JOB_KINDS: readonly JobKind[] = [
   COPY_OBJECTS,
   DELETE,
   RENAME_BUCKET,
+  PROMOTE,
   ARCHIVE,
 ]
 

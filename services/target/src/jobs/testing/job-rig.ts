@@ -42,8 +42,9 @@ export class HeldLease implements Lease {
   }
 }
 
-/** What is behind the buckets of a rig that have a backend. */
+/** What is behind the buckets of a rig that have a backend, and which folders it opens. */
 interface RigStores {
+  readonly promoteFolders?: readonly string[]
   /** What the store in memory lacks. */
   readonly capabilities?: Partial<Capabilities>
   /** Of buckets that are at another store. */
@@ -56,6 +57,7 @@ export class JobRig {
   readonly clock = new ShiftedClock()
   readonly remote: MemoryStore
   readonly #directory: string
+  readonly #promoteFolders: readonly string[] | undefined
   readonly #backendOf: (bucket: BucketRecord) => Backend
   #objects: ObjectContext | undefined
   #context: JobContext | undefined
@@ -65,7 +67,8 @@ export class JobRig {
     this.#directory = directory
     this.clock.now = () => this.nowMs
     this.remote = new MemoryStore({ clock: this.clock, partBytesMin: 1 })
-    const { capabilities, backendOf } = stores
+    const { capabilities, backendOf, promoteFolders } = stores
+    this.#promoteFolders = promoteFolders
     this.#backendOf = (bucket) =>
       backendOf?.(bucket) ??
       createMemoryBackend(this.remote, bucket.backend?.bucket ?? '', { capabilities })
@@ -132,6 +135,7 @@ export class JobRig {
       clock,
       web: NO_WEB,
       hub: { endpoint: '', tokenOf: () => undefined },
+      promoteFolders: this.#promoteFolders,
       bucketOf: ({ bucket }) => {
         const found = bucket && buckets.find(bucket)
         if (found === undefined) throw new Error('no such bucket')

@@ -1,0 +1,31 @@
+import { Type } from 'typebox'
+import { defineKind } from '../kind.ts'
+
+export const PROMOTE = defineKind({
+  name: 'promote',
+  wireName: 'promote',
+  doc: 'Makes objects of files that the node can see: of a disk, or of a mounted file system.',
+  bucket: 'required',
+  need: 'admin',
+  args: Type.Object(
+    {
+      source: Type.String({
+        minLength: 1,
+        maxLength: 4096,
+        description:
+          'Absolute path of a file or directory on the node, in a folder of the setting jobs.promote.folders.',
+      }),
+      recursive: Type.Optional(
+        Type.Boolean({ description: 'Of a directory, also what is below its directories.' }),
+      ),
+      prepend: Type.Optional(Type.String({ maxLength: 1024, description: 'Put before each key.' })),
+      overwrite: Type.Optional(
+        Type.Boolean({ description: 'Overwrites objects that are there; by default they stay.' }),
+      ),
+      deleteSource: Type.Optional(
+        Type.Boolean({ description: 'Deletes each file once its object is stored.' }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+})
