@@ -264,6 +264,19 @@ test('members of a bucket with a store are fetched, and shards written through',
   expect(await namesOf('1.tgz')).toEqual(['c'])
 })
 
+test('a native bucket for the archives is made, and not made again when it was destroyed', async () => {
+  await fill(['a'])
+  const job = order({ name: '0.tar', to: 'ais://new' })
+  const [item] = await rig.list(ARCHIVE_WORK, job)
+  const [made] = rig.context.buckets.get('new')
+  if (item === undefined || made === undefined) throw new Error('nothing was listed or made')
+  await rig.context.buckets.destroy(made.id)
+  await expect(rig.apply(ARCHIVE_WORK, job, item)).rejects.toMatchObject({
+    code: 'bucket-not-found',
+  })
+  expect(rig.context.buckets.get('new')).toEqual([])
+})
+
 test('a lease that is lost leaves nothing behind', async () => {
   await fill(['a'])
   const job = order({ name: '0.tar' })

@@ -13,7 +13,7 @@ import { ARCHIVE } from '@forebay/jobs/kinds/archive'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { ObjectAttributes } from '@forebay/model/object'
 import { argsOf } from '../args-of.ts'
-import { openDestination } from '../destination.ts'
+import { findBucket, openDestination } from '../destination.ts'
 import type { ItemResult, JobContext, KindWork } from '../kind-work.ts'
 import { openBase } from './archive-base.ts'
 import { shardBody } from './archive-body.ts'
@@ -31,7 +31,10 @@ export const ARCHIVE_WORK: KindWork = {
   list: async (context, { job, cursor, lease }) => {
     const source = context.bucketOf(job)
     const args = argsOf(ARCHIVE, job)
-    const destination = await openDestination(context, args.to, source)
+    const destination =
+      cursor === undefined
+        ? await openDestination(context, args.to, source)
+        : destinationOf(context, args.to)
     const plan = planArchive(args, source.ref.name)
     return listShards(context, { plan, source, destination, cursor, lease })
   },
@@ -42,6 +45,13 @@ export const ARCHIVE_WORK: KindWork = {
   },
 }
 
+/** Made at the first step; destroyed meanwhile, it is not made again. */
+function destinationOf(context: JobContext, url: string): BucketRecord {
+  const found = findBucket(context, url)
+  if (found !== undefined) return found
+  throw new Failure('bucket-not-found', `there is no bucket ${url}`)
+}
+
 async function applyShard(
   context: JobContext,
   { job, item, lease }: { readonly job: JobRecord; readonly item: JobItem; readonly lease: Lease },
@@ -49,7 +59,7 @@ async function applyShard(
   const source = context.bucketOf(job)
   const args = argsOf(ARCHIVE, job)
   const plan = planArchive(args, source.ref.name)
-  const destination = await openDestination(context, args.to, source)
+  const destination = destinationOf(context, args.to)
   const { shard, members } = membersOf(item)
   const mark = `${job.id}/${shard}/${formatDigest64(xxh64(JSON.stringify(members)))}`
   const base = await headShard(context, { bucket: destination, key: item.key, lease })
