@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@forebay/base/clock'
 import { EmbeddedEngine } from '@forebay/jobs/embedded/embedded-engine'
-import type { ItemFailure, JobRecord } from '@forebay/jobs/job'
+import type { ItemFailure, JobRecord, JsonObject } from '@forebay/jobs/job'
 import type { BucketRecord } from '@forebay/model/bucket'
 import { JobLimiter } from '@forebay/target/jobs/job-limits'
 import { JobPace } from '@forebay/target/jobs/job-pace'
@@ -35,8 +35,24 @@ beforeAll(async () => {
   context = web.context
   bucket = await rig.native('tree')
   folder = await mkdtemp(join(tmpdir(), 'forebay-download-'))
-  engine = await EmbeddedEngine.open({ folder, clock: systemClock })
+  await openEngine()
+  closers.push(
+    () => engine.close(),
+    web.close,
+    () => tree.close(),
+    () => rig.close(),
+  )
+})
+
+afterAll(async () => {
+  for (const close of closers) await close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** As a node does at its start: jobs of the last one go on. */
+async function openEngine(): Promise<void> {
   const clock = systemClock
+  engine = await EmbeddedEngine.open({ folder, clock })
   const pace = new JobPace({
     clock,
     users: new UserLoad(clock),
@@ -53,18 +69,7 @@ beforeAll(async () => {
       observer: { item: () => undefined, pages: () => undefined, warn: () => undefined },
     }),
   )
-  closers.push(
-    () => engine.close(),
-    web.close,
-    () => tree.close(),
-    () => rig.close(),
-  )
-})
-
-afterAll(async () => {
-  for (const close of closers) await close()
-  await rm(folder, { recursive: true, force: true })
-})
+}
 
 async function ended(id: string): Promise<JobRecord> {
   for (;;) {
@@ -105,11 +110,16 @@ async function objectsOf(): Promise<ReadonlyMap<string, Buffer>> {
   return found
 }
 
-function order(): Parameters<EmbeddedEngine['submit']>[0] {
+function order(more: JsonObject = {}): Parameters<EmbeddedEngine['submit']>[0] {
   return {
     kind: 'download',
     bucket: bucket.ref,
-    args: { directory: tree.url, objectBytesMax: 2 * TREE_FILE_BYTES_MAX, stallSeconds: 1 },
+    args: {
+      ...more,
+      directory: tree.url,
+      objectBytesMax: 2 * TREE_FILE_BYTES_MAX,
+      stallSeconds: 1,
+    },
   }
 }
 
@@ -152,4 +162,21 @@ test('a second download of the tree fetches only what its servers cannot name', 
   expect(job.state).toBe('finished')
   expect(job.counters.skipped).toBeGreaterThanOrEqual(tree.known.size)
   expect(job.counters.done + job.counters.skipped).toBe(1000)
+})
+
+test('a download that a stop of the node interrupts goes on, and counts each file once', async () => {
+  const { id } = await engine.submit(order({ prepend: 'again/' }))
+  const doneMin = async (count: number): Promise<void> => {
+    while (((await engine.get(id))?.counters.done ?? 0) < count) await systemClock.sleep(5)
+  }
+  for (const count of [1, 400]) {
+    await doneMin(count)
+    await engine.close()
+    await openEngine()
+  }
+  expect(await ended(id)).toMatchObject({
+    state: 'finished',
+    listing: { items: 1000, complete: true },
+    counters: { done: 1000, skipped: 0, failed: 0 },
+  })
 })
