@@ -10,6 +10,7 @@ import { DELIVERY_SCENARIOS } from './conformance/deliveries.ts'
 import { FAILURE_SCENARIOS } from './conformance/failures.ts'
 import { FAULT_SCENARIOS } from './conformance/faults.ts'
 import { ORDER_SCENARIOS } from './conformance/orders.ts'
+import { roundScenarios } from './conformance/rounds.ts'
 import { SCHEDULE_SCENARIOS } from './conformance/schedules.ts'
 
 const SCENARIOS: readonly Scenario[] = [
@@ -21,12 +22,13 @@ const SCENARIOS: readonly Scenario[] = [
   ...FAULT_SCENARIOS,
 ]
 
+const SEEDS = [1, 2, 3]
+
 /** The cases that apply to this engine; each runs on an empty store of its own. */
 export function jobEngineCases(harness: JobEngineHarness): readonly JobEngineCase[] {
-  return SCENARIOS.filter(({ engines = 1 }) => engines <= harness.enginesMax).map((scenario) => ({
-    title: scenario.title,
-    run: () => runIn(harness, scenario),
-  }))
+  return [...SCENARIOS, ...roundScenarios(harness.seeds ?? SEEDS)]
+    .filter(({ engines = 1 }) => engines <= harness.enginesMax)
+    .map((scenario) => ({ title: scenario.title, run: () => runIn(harness, scenario) }))
 }
 
 async function runIn(harness: JobEngineHarness, scenario: Scenario): Promise<void> {

@@ -29,6 +29,8 @@ export interface JobEngineHarness {
   readonly name: string
   /** Engines that may be open on one store at a time. */
   readonly enginesMax: number
+  /** Seeds of the rounds in which everything happens at once; 1, 2 and 3 by default. */
+  readonly seeds?: readonly number[] | undefined
   openStore(): Promise<JobStore>
 }
 

@@ -200,8 +200,8 @@ export const DELIVERY_SCENARIOS: readonly Scenario[] = [
     title: 'a small job that comes later does not wait for the end of a large one',
     async play(store) {
       const world = new World(store.clock, { items: 60, step: 2, pagesAtOnce: 1 })
-      world.onItem = async () => {
-        await store.clock.sleep(20)
+      world.onItem = async (_item, { lease }) => {
+        await store.clock.sleep(20, lease.signal)
       }
       const { engine } = await startNode(store, world)
       const large = await engine.submit(ORDER)

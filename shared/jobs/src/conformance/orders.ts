@@ -151,6 +151,8 @@ export const ORDER_SCENARIOS: readonly Scenario[] = [
         (await engine.list(filter)).map(({ id }) => id.slice(4)).join('')
       assert.equal(await ids({}), '43210')
       assert.equal(await ids({ max: 2 }), '43')
+      const [, bare] = await engine.list({ withoutArgs: true })
+      assert.deepEqual([bare?.id, bare?.args], ['job-3', {}])
       assert.equal(await ids({ kind: 'prefetch' }), '210')
       assert.equal(await ids({ states: ['aborted'] }), '2')
       assert.equal(await ids({ states: ['queued', 'running'] }), '4310')

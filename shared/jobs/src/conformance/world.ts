@@ -75,8 +75,12 @@ export class World {
     const worker: JobWorker = {
       owner,
       pagesAtOnce: this.pagesAtOnce,
-      list: (step) => life.of(this.#list(step, owner, life)),
+      list: async (step) => {
+        await life.of(Promise.resolve())
+        return await life.of(this.#list(step, owner, life))
+      },
       apply: async (delivery) => {
+        await life.of(Promise.resolve())
         deliveries += 1
         this.deliveriesMax = Math.max(this.deliveriesMax, deliveries)
         try {
@@ -86,6 +90,7 @@ export class World {
         }
       },
       end: async ({ job }) => {
+        await life.of(Promise.resolve())
         await life.of(Promise.resolve(this.onEnd(job)))
         return { items: job.listing.items }
       },

@@ -47,7 +47,8 @@ export class EmbeddedEngine implements JobEngine {
   readonly #background = new Set<Promise<void>>()
   readonly #onError: (error: unknown) => void
 
-  private constructor(table: JobTable, { clock, onError }: EmbeddedOptions) {
+  /** Over a table that is open, which the engine closes with itself. */
+  constructor(table: JobTable, { clock, onError }: Omit<EmbeddedOptions, 'folder'>) {
     this.#table = table
     this.#clock = clock
     this.#onError = onError ?? (() => undefined)
@@ -145,7 +146,7 @@ export class EmbeddedEngine implements JobEngine {
       onError: this.#onError,
       onOver: (run) => this.#over(run),
     }
-    for (const id of table.read.goingIds()) this.#start(id)
+    for (const id of table.read.goingIds()) this.#inBackground(async () => this.#start(id))
     this.#inBackground(() => this.#watchSchedules())
   }
 
@@ -193,7 +194,7 @@ export class EmbeddedEngine implements JobEngine {
   #over(run: JobRun): void {
     if (this.#runs.get(run.id) !== run) return
     this.#runs.delete(run.id)
-    this.#start(run.id)
+    this.#inBackground(async () => this.#start(run.id))
     this.#prune()
   }
 

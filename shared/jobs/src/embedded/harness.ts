@@ -4,12 +4,14 @@ import { join } from 'node:path'
 import type { JobEngineHarness, JobStore, OpenEngine } from '../conformance/case.ts'
 import { PlayedClock, StoppableClock } from '../conformance/played-clock.ts'
 import { EmbeddedEngine } from './embedded-engine.ts'
+import { JobTable } from './job-table.ts'
 import { openJobRows } from './rows.ts'
 
 /** The embedded engine over folders of their own, with played time. For tests. */
 export const EMBEDDED_HARNESS: JobEngineHarness = {
   name: 'embedded',
   enginesMax: 1,
+  seeds: Array.from({ length: 8 }, (_, at) => at + 1),
   openStore: async () => new FolderStore(),
 }
 
@@ -24,7 +26,8 @@ class FolderStore implements JobStore {
 
   async open(): Promise<OpenEngine> {
     const clock = new StoppableClock(this.clock)
-    const engine = await EmbeddedEngine.open({ folder: this.#folder, clock })
+    const table = await JobTable.open(this.#folder)
+    const engine = new EmbeddedEngine(table, { clock })
     this.#living.add(engine)
     return {
       engine,
@@ -32,23 +35,25 @@ class FolderStore implements JobStore {
       // is under way is done, as it might have been a moment before.
       kill: async () => {
         clock.stop()
+        await table.close()
         this.#living.delete(engine)
       },
     }
   }
 
   async spoil(jobId: string, what: 'record' | 'pages'): Promise<void> {
-    const { root, serials } = await openJobRows(this.#folder)
+    const { root, serials, transact, close } = await openJobRows(this.#folder)
     const serial = serials.get(jobId) ?? 0
     const database = root.openDB({
       name: what === 'record' ? 'heads' : 'pages',
       encoding: 'binary',
     })
-    await root.transaction(() => {
+    await transact(() => {
       for (const key of [...database.getKeys({ start: [serial], end: [serial + 1] })]) {
         database.putSync(key, Buffer.from([0xc1, 0xff, 0x00, 0x93]))
       }
     })
+    await close()
   }
 
   async close(): Promise<void> {

@@ -60,7 +60,7 @@ export class JobReader {
     const records: JobRecord[] = []
     for (const [serial, id] of this.#rows.heads.keys({ reverse: true })) {
       const head = this.#readHead(serial, id)
-      if (isWanted(head, filter)) records.push(this.complete({ serial, head }))
+      if (isWanted(head, filter)) records.push(this.complete({ serial, head }, filter))
       if (records.length === max) break
     }
     return records
@@ -143,11 +143,11 @@ export class JobReader {
     }
   }
 
-  complete({ serial, head }: Found): JobRecord {
+  complete({ serial, head }: Found, { withoutArgs }: JobFilter = {}): JobRecord {
     const { nextPage: _nextPage, steps: _steps, repaging: _repaging, ...record } = head
     let args: JsonObject
     try {
-      args = this.#rows.args.get(serial) ?? {}
+      args = withoutArgs === true ? {} : (this.#rows.args.get(serial) ?? {})
     } catch (error) {
       if (isFailure(error)) return { ...unreadable(head.id), args: {} }
       throw error

@@ -55,7 +55,7 @@ export class JobTable {
   }
 
   async close(): Promise<void> {
-    await this.#rows.root.close()
+    await this.#rows.close()
   }
 
   /** @throws Failure `slow-down` when `JOBS_GOING_MAX` have not ended */
@@ -388,7 +388,7 @@ export class JobTable {
 
   async #change<T>(change: () => T): Promise<T> {
     try {
-      return await this.#rows.root.transaction(change)
+      return await this.#rows.transact(change)
     } catch (cause) {
       if (isFailure(cause)) throw cause
       throw new Failure('job-engine-unavailable', 'the table of jobs cannot be written', { cause })

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { Failure } from '@forebay/base/failure'
+import { Failure, isFailure } from '@forebay/base/failure'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { Type } from 'typebox'
 import type { ItemFailure, JobItem, JobRecord, JobSchedule, JsonObject } from '../job.ts'
@@ -102,14 +102,19 @@ const readNumber: Reader<number> = readerOf(Type.Number())
 
 /** A table whose values are looked at before they are believed. */
 export class Rows<Value, Key extends number | string | (number | string)[]> {
-  readonly #database: Database<unknown, Key>
+  readonly #open: () => Database<unknown, Key>
   readonly #read: Reader<Value>
   readonly #what: string
 
-  constructor(database: Database<unknown, Key>, what: string, read: Reader<Value>) {
-    this.#database = database
+  /** @param database gives the tables of lmdb, while they are open */
+  constructor(database: () => Database<unknown, Key>, what: string, read: Reader<Value>) {
+    this.#open = database
     this.#what = what
     this.#read = read
+  }
+
+  get #database(): Database<unknown, Key> {
+    return this.#open()
   }
 
   /** @throws Failure `internal` for a row that is not what was written */
@@ -118,7 +123,7 @@ export class Rows<Value, Key extends number | string | (number | string)[]> {
     try {
       stored = this.#database.get(key)
     } catch (cause) {
-      throw this.#unreadable(key, cause)
+      throw isFailure(cause) ? cause : this.#unreadable(key, cause)
     }
     if (stored === undefined) return undefined
     const value = this.#read(stored)
@@ -184,6 +189,13 @@ export interface JobRows {
   readonly trash: Rows<number, Serial>
   readonly schedules: Rows<JobSchedule, string>
   readonly counts: Rows<number, string>
+  /**
+   * One transaction, on the disk when the promise resolves. Others may share it: what is thrown must be
+   * thrown before the first write.
+   */
+  transact<T>(change: () => T): Promise<T>
+  /** Refuses what comes later, waits for what is being written, and closes. */
+  close(): Promise<void>
 }
 
 /**
@@ -202,11 +214,15 @@ export async function openJobRows(folder: string): Promise<JobRows> {
     maxDbs: DATABASES_MAX,
     encoding: 'msgpack',
   } as const)
+  const gate = new Gate(root)
   const table = <Value, Key extends number | string | (number | string)[]>(
     name: string,
     what: string,
     read: Reader<Value>,
-  ): Rows<Value, Key> => new Rows(root.openDB<unknown, Key>({ name }), what, read)
+  ): Rows<Value, Key> => {
+    const database = root.openDB<unknown, Key>({ name })
+    return new Rows(() => gate.passed(database), what, read)
+  }
   const rows: JobRows = {
     root,
     serials: table('serials', 'id', readNumber),
@@ -220,22 +236,67 @@ export async function openJobRows(folder: string): Promise<JobRows> {
     trash: table('trash', 'removal', readNumber),
     schedules: table('schedules', 'schedule', readSchedule),
     counts: table('counts', 'count', readNumber),
+    transact: (change) => gate.transact(change),
+    close: () => gate.close(),
   }
   await requireFormat(rows)
   return rows
 }
 
-async function requireFormat({ root, counts }: JobRows): Promise<void> {
+async function requireFormat({ transact, close, counts }: JobRows): Promise<void> {
   const format = counts.get('format')
   if (format === FORMAT) return
   if (format !== undefined) {
-    await root.close()
+    await close()
     throw new Failure(
       'format-newer',
       `the job table has format ${format}; this version knows ${FORMAT}`,
     )
   }
-  await root.transaction(() => counts.put('format', FORMAT))
+  await transact(() => counts.put('format', FORMAT))
+}
+
+/** Keeps everybody out of an environment that is closed: to lmdb that would be the end of the process. */
+class Gate {
+  readonly #root: RootDatabase<unknown, string>
+  readonly #writing = new Set<Promise<unknown>>()
+  #isOpen = true
+  #isClosing = false
+
+  constructor(root: RootDatabase<unknown, string>) {
+    this.#root = root
+  }
+
+  /** @throws Failure `job-engine-unavailable` when it is closed */
+  passed<T>(what: T): T {
+    if (this.#isOpen) return what
+    throw closed()
+  }
+
+  async transact<T>(change: () => T): Promise<T> {
+    const root = this.passed(this.#root)
+    if (this.#isClosing) throw closed()
+    const writing = root.transaction(change)
+    this.#writing.add(writing)
+    try {
+      return await writing
+    } finally {
+      this.#writing.delete(writing)
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosing) return
+    this.#isClosing = true
+    // What is being written reads as well.
+    await Promise.allSettled(this.#writing)
+    this.#isOpen = false
+    await this.#root.close()
+  }
+}
+
+function closed(): Failure {
+  return new Failure('job-engine-unavailable', 'the engine of jobs is closed')
 }
 
 function isRow(value: unknown): value is Readonly<Record<string, unknown>> {
