@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import type { Backend, BackendBody } from '@forebay/backend-port/backend'
 import { failpoint } from '@forebay/base/failpoint'
 import { isFailure } from '@forebay/base/failure'
-import { createDigester, type Digester } from '@forebay/base/hash/digester'
+import { createDigester } from '@forebay/base/hash/digester'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
 import type { ObjectRecord, WorkFile } from '../store/contract.ts'
@@ -20,6 +20,7 @@ import { type FillParts, recordOf } from './fill-parts.ts'
 import { isUnreachable } from './is-unreachable.ts'
 import type { RangeFetch } from './range-fetch.ts'
 import { type Reader, Readers } from './readers.ts'
+import { RowDigest } from './row-digest.ts'
 import { Waiters, type WantedBytes } from './waiters.ts'
 
 /** The end of an object that no reader gets before the whole was verified, bytes. */
@@ -55,7 +56,7 @@ export class Fill implements FetchingHost {
   #reservedBytes = 0
   #newBlocks = new Map<number, number>()
   #storing: Promise<void> | undefined
-  #digester: Digester | undefined
+  readonly #row = new RowDigest()
   #verified = false
   #completing: Promise<void> | undefined
   #failure: unknown
@@ -120,8 +121,9 @@ export class Fill implements FetchingHost {
     this.#keepsBlocks = false
     this.#wantsWhole = this.#context.whenAbandoned === 'finish'
     const algorithms = algorithmsInRow(this.attributes, this.sums !== undefined)
-    this.#digester = createDigester(algorithms, { expectedBytes: sizeBytes })
-    this.#fetching.consume(body, this.#digester)
+    const digester = createDigester(algorithms, { expectedBytes: sizeBytes })
+    this.#row.start(digester)
+    this.#fetching.consume(body, digester)
   }
 
   /** Takes part, as a reader of `[offset, end)`, until `leave`; the descriptor stays open for as long. */
@@ -234,14 +236,17 @@ export class Fill implements FetchingHost {
     this.#waiters.wakeIn(fetch.start, fetch.takenTo)
   }
 
+  onRowEnd(): void {
+    this.#row.prove(expectedDigest(this.attributes), () => this.#waiters.wakeAll())
+  }
+
   onWritten(fetch: RangeFetch): void {
     if (this.map.complete) this.#finish()
     this.#waiters.wakeIn(fetch.start, fetch.position)
   }
 
   onStreamCut(): void {
-    this.#digester?.abandon()
-    this.#digester = undefined
+    this.#row.abandon()
   }
 
   onTrouble(): void {
@@ -296,14 +301,15 @@ export class Fill implements FetchingHost {
    * verified. Such a reader may be past blocks in memory that are not in the file yet.
    */
   #releasedEnd(whole: boolean): number {
-    const checking = whole || this.#digester !== undefined || this.#isFinishing
+    const checking = whole || this.#row.isRunning || this.#isFinishing
     return checking ? this.#heldEnd() : this.attributes.sizeBytes
   }
 
   /** The same for bytes in memory. */
   #heldEnd(): number {
     const { sizeBytes } = this.attributes
-    if (this.#verified || expectedDigest(this.attributes) === undefined) return sizeBytes
+    if (this.#verified || this.#row.isProven) return sizeBytes
+    if (expectedDigest(this.attributes) === undefined) return sizeBytes
     return Math.max(0, sizeBytes - WITHHELD_BYTES)
   }
 
@@ -395,7 +401,7 @@ export class Fill implements FetchingHost {
     const stated = expectedDigest(this.attributes)
     const bySums = stated === undefined ? undefined : this.sums?.whole()
     if (stated !== undefined && bySums !== undefined) checkDigest(this.key, stated, bySums)
-    if (bySums !== undefined && this.#digester === undefined) this.#release()
+    if (bySums !== undefined && !this.#row.isRunning) this.#release()
     const digests = await this.#wholeDigests(bySums !== undefined)
     if (stated !== undefined && bySums === undefined)
       checkDigest(this.key, stated, digests.get(stated.algorithm))
@@ -412,9 +418,8 @@ export class Fill implements FetchingHost {
   }
 
   async #wholeDigests(verified: boolean): Promise<ReadonlyMap<string, string>> {
-    const digester = this.#digester
-    this.#digester = undefined
-    if (digester !== undefined) return digester.digest()
+    const inRow = this.#row.end()
+    if (inRow !== undefined) return inRow
     // The crc32c of the whole serves the record as well: nothing is read again.
     if (verified && this.sums?.algorithm === 'crc32c') return new Map()
     return digestFile(this.fd, this.sizeBytes, algorithmsInRow(this.attributes, verified))

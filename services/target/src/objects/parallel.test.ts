@@ -129,8 +129,9 @@ describe('a large object whose connection is slow', () => {
       count(1)
       return pumping(result, (pump) => (write) => pump(write).finally(() => count(-1)))
     })
-    await readAll({ ...counted, connectionsPerObjectMax: 3 })
-    expect(most).toBe(3)
+    // How many it would take by itself is a matter of how fast this machine is just now.
+    await readAll({ ...counted, connectionsPerObjectMax: 2 })
+    expect(most).toBe(2)
     rig.remote.put('remote', 'b', bytes)
     await rig.target.evict({ bucket: rig.bucket, key: 'a', conditions: {}, signal: never })
     most = 0

@@ -24,6 +24,8 @@ export interface FetchHost {
   onArrived(lengthBytes: number): void
   /** More bytes can be copied from the fetch. */
   onTaken(fetch: RangeFetch): void
+  /** The last byte of the whole object came, all by one connection. */
+  onRowEnd(): void
   /** Bytes up to the fetch's `position` are in the file. */
   onWritten(fetch: RangeFetch): void
   onBlock(index: number, crc: number): void
@@ -146,6 +148,7 @@ export class RangeFetch {
     const digesting = this.#digester?.update(wanted)
     // Should the write throw now, nobody looks at this promise any more.
     digesting?.catch(() => undefined)
+    if (this.#digester !== undefined && this.#takenTo === this.#end) this.#host.onRowEnd()
     const writing = this.#sink.write(wanted)
     if (chunk.length > room) return this.#finishCut(digesting, writing)
     if (this.#sink.holds) return this.#announce(digesting, writing)
