@@ -46,7 +46,8 @@ async function bundle(outDir: string): Promise<readonly string[]> {
     envDir: false,
     publicDir: false,
     logLevel: 'warn',
-    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    // Never for development, whatever NODE_ENV says: what tests build is what users get.
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact', development: false } },
     build: {
       outDir,
       emptyOutDir: true,
