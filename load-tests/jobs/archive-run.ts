@@ -14,7 +14,7 @@ const DESTINATION = 'shards'
 const LOOK_MS = 25
 
 /** A kill comes so long after the place of the job for which it waited, at most, ms: in the middle of anything. */
-const KILL_AFTER_MS_MAX = 400
+const KILL_AFTER_MS_MAX = 200
 
 export type ArchiveOptions = {
   readonly seed: number
@@ -28,6 +28,7 @@ export type ArchiveOptions = {
 }
 
 export type ArchiveReport = {
+  readonly format: ArchiveFormat
   readonly state: string
   readonly error: string | null
   readonly kills: number
@@ -36,65 +37,72 @@ export type ArchiveReport = {
   readonly shards: number
   /** What was wrong with any archive, at any time. */
   readonly violations: readonly string[]
+  /** LISTs and reads at the origin so far: of a format after another one, from the cache. */
   readonly listCount: number
   readonly readCount: number
   readonly milliseconds: number
 }
 
-/** Objects of an origin are archived by a node that is killed again and again. */
-export async function archiveRun(options: ArchiveOptions): Promise<ArchiveReport> {
-  const { seed, objects, shardMembers, format, say } = options
-  const random = new Random(seed, 'archive', format)
+/** A node that is started anew after each kill. */
+type World = { readonly node: FaultNode; readonly folder: string; running: Running }
+
+/** Objects of an origin are archived, in one format after the other, by a node that is killed again and again. */
+export async function archiveRuns(
+  options: Omit<ArchiveOptions, 'format'> & { readonly formats: readonly ArchiveFormat[] },
+): Promise<readonly ArchiveReport[]> {
   const folder = await temporaryFolder('archive')
   const origin = await CountingOrigin.start(options)
   const node = new FaultNode({ dataDir: join(folder.path, 'node'), originUrl: origin.url })
-  const shards = Math.ceil(objects / shardMembers)
-  const checker = new ShardChecker(options, folder.path)
   try {
-    let running = await node.start()
+    const world = { node, folder: folder.path, running: await node.start() }
     // Otherwise the first look at it would bind it to a bucket of the origin.
-    await running.client.ask({ method: 'PUT', target: `/${DESTINATION}` })
-    const startedAt = performance.now()
-    const { id } = await new JobApi(running.server.url).start({
-      kind: 'archive',
-      bucket: `aws://${BUCKET}`,
-      args: { to: `ais://${DESTINATION}`, name: `s-%06d.${format}`, shardMembers },
-    })
-    let kills = 0
-    for (const place of placesOf(random, options.kills, shards)) {
-      const isLeft = await waitForShards(running, { id, place, checker })
-      if (!isLeft) break
-      await new Promise((resolve) => setTimeout(resolve, random.below(KILL_AFTER_MS_MAX)))
-      await node.kill()
-      kills += 1
-      running = await node.start()
-      const seen = await checker.checkAll(running)
-      say?.(`killed after ${place} of ${shards} archives; ${seen} are there`)
+    await world.running.client.ask({ method: 'PUT', target: `/${DESTINATION}` })
+    const reports: ArchiveReport[] = []
+    for (const format of options.formats) {
+      const report = await archiveRun(world, { ...options, format })
+      const { listCount, readCount } = origin
+      reports.push({ ...report, listCount, readCount })
     }
-    const last = await new JobApi(running.server.url).until(id, isOver)
-    const milliseconds = performance.now() - startedAt
-    const seenAfterKills = checker.seen
-    await checker.checkAll(running)
-    checker.checkComplete(shards)
-    const { state, error } = last
-    const { listCount, readCount } = origin
-    const { violations } = checker
-    return {
-      state,
-      error,
-      kills,
-      seenAfterKills,
-      shards,
-      violations,
-      listCount,
-      readCount,
-      milliseconds,
-    }
+    return reports
   } finally {
     await node.kill()
     await origin.close()
     await folder.remove()
   }
+}
+
+async function archiveRun(
+  world: World,
+  options: ArchiveOptions,
+): Promise<Omit<ArchiveReport, 'listCount' | 'readCount'>> {
+  const { seed, objects, shardMembers, format, say } = options
+  const random = new Random(seed, 'archive', format)
+  const shards = Math.ceil(objects / shardMembers)
+  const checker = new ShardChecker(options, world.folder)
+  const startedAt = performance.now()
+  const { id } = await new JobApi(world.running.server.url).start({
+    kind: 'archive',
+    bucket: `aws://${BUCKET}`,
+    args: { to: `ais://${DESTINATION}`, name: `s-%06d.${format}`, shardMembers },
+  })
+  let kills = 0
+  for (const place of placesOf(random, options.kills, shards)) {
+    const isLeft = await waitForShards(world.running, { id, place, checker })
+    if (!isLeft) break
+    await new Promise((resolve) => setTimeout(resolve, random.below(KILL_AFTER_MS_MAX)))
+    await world.node.kill()
+    kills += 1
+    world.running = await world.node.start()
+    const seen = await checker.checkAll(world.running)
+    say?.(`killed after ${place} of ${shards} archives; ${seen} are there`)
+  }
+  const { state, error } = await new JobApi(world.running.server.url).until(id, isOver)
+  const milliseconds = performance.now() - startedAt
+  const seenAfterKills = checker.seen
+  await checker.checkAll(world.running)
+  checker.checkComplete(shards)
+  const { violations } = checker
+  return { format, state, error, kills, seenAfterKills, shards, violations, milliseconds }
 }
 
 /** Waits until so many archives are there. @returns false when the job is over before */
@@ -139,13 +147,14 @@ class ShardChecker {
     return this.#checked.size
   }
 
-  /** The keys of the archives. */
+  /** The keys of the archives of the format. */
   async list({ client }: Running): Promise<readonly string[]> {
     const listing = await client.ask({ method: 'GET', target: `/${DESTINATION}?list-type=2` })
     if (listing?.status !== 200)
       throw new Error(`the archives cannot be listed: ${listing?.status}`)
     const text = listing.body.toString()
-    return [...text.matchAll(/<Key>([^<]+)<\/Key>/g)].map(([, key = '']) => key)
+    const keys = [...text.matchAll(/<Key>([^<]+)<\/Key>/g)].map(([, key = '']) => key)
+    return keys.filter((key) => key.endsWith(`.${this.#options.format}`))
   }
 
   /** @returns how many there are */

@@ -4,7 +4,7 @@
  * `node load-tests/jobs/archive.ts --objects 50000 --kills 10 --format tar --seed 1`
  */
 import { parseArgs } from 'node:util'
-import { archiveRun } from './archive-run.ts'
+import { archiveRuns } from './archive-run.ts'
 
 const FORMATS = ['tar', 'tgz', 'tar.lz4', 'zip'] as const
 
@@ -18,22 +18,27 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
   },
 })
-const format = FORMATS.find((name) => name === values.format)
-if (format === undefined) throw new Error(`--format is one of ${FORMATS.join(', ')}`)
+const formats = values.format.split(',').map((word) => {
+  const format = FORMATS.find((name) => name === word)
+  if (format === undefined) throw new Error(`--format is one or more of ${FORMATS.join(',')}`)
+  return format
+})
 const objects = Number(values.objects)
-const { violations, ...report } = await archiveRun({
+const reports = await archiveRuns({
   seed: Number(values.seed),
   objects,
   objectBytes: Number(values.bytes),
   shardMembers: Number(values.members),
-  format,
+  formats,
   kills: Number(values.kills),
   say: (line) => console.info(line),
 })
-for (const violation of violations) console.info(violation)
-const seconds = report.milliseconds / 1000
-console.info(JSON.stringify(report))
-console.info(
-  `${report.state}: ${objects} objects in ${report.shards} archives of ${format} in ${seconds.toFixed(1)} s, ${report.kills} kills, ${violations.length} violations`,
-)
-process.exitCode = report.state === 'finished' && violations.length === 0 ? 0 : 1
+for (const { violations, ...report } of reports) {
+  for (const violation of violations) console.info(violation)
+  const { state, shards, format, milliseconds, kills, listCount, readCount } = report
+  const seconds = (milliseconds / 1000).toFixed(1)
+  console.info(
+    `${state}: ${objects} objects in ${shards} archives of ${format} in ${seconds} s, ${kills} kills, ${violations.length} violations; so far ${listCount} LISTs and ${readCount} reads at the origin`,
+  )
+  if (state !== 'finished' || violations.length > 0) process.exitCode = 1
+}
