@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { FaultNode } from '../faults/fault-node.ts'
 import { Random } from '../faults/random.ts'
+import { type RedisServer, startRedis } from '../testkit/redis-servers.ts'
 import { temporaryFolder } from '../testkit/servers.ts'
 import { BUCKET, CountingOrigin, keyAt } from './counting-origin.ts'
 
@@ -20,8 +21,8 @@ export type PrefetchOptions = {
   readonly failing: number
   /** How long the origin takes for one object, ms. */
   readonly serviceMs?: number
-  /** Settings of the node besides: which engine, for instance. */
-  readonly config?: Readonly<Record<string, unknown>>
+  /** Jobs are kept in a Valkey, which is killed and started again with the node every other time. */
+  readonly inRedis?: boolean
   readonly say?: (line: string) => void
 }
 
@@ -65,9 +66,10 @@ export async function prefetchRun(options: PrefetchOptions): Promise<PrefetchRep
   const random = new Random(seed, 'prefetch')
   const folder = await temporaryFolder('prefetch')
   const origin = await CountingOrigin.start(options)
+  let redis = options.inRedis === true ? await keepJobs(folder.path) : undefined
   const node = new FaultNode({
     ...{ dataDir: join(folder.path, 'node'), originUrl: origin.url },
-    ...(options.config === undefined ? {} : { config: options.config }),
+    ...(redis === undefined ? {} : { config: { redisUrl: redis.redisUrl } }),
   })
   try {
     while (origin.refused.size < options.failing) origin.refused.add(keyAt(random.below(objects)))
@@ -81,6 +83,10 @@ export async function prefetchRun(options: PrefetchOptions): Promise<PrefetchRep
       if (isOver(view)) break
       await node.kill()
       kills += 1
+      if (redis !== undefined && kills % 2 === 0) {
+        await redis.kill9()
+        redis = await keepJobs(folder.path, redis.port)
+      }
       say?.(`killed at ${settled(view)} of ${objects}`)
       api = new JobApi((await node.start()).server.url)
     }
@@ -109,8 +115,14 @@ export async function prefetchRun(options: PrefetchOptions): Promise<PrefetchRep
   } finally {
     await node.kill()
     await origin.close()
+    await redis?.kill9()
     await folder.remove()
   }
+}
+
+/** A Valkey that has on disk what it acknowledged. */
+function keepJobs(folder: string, port?: number): Promise<RedisServer> {
+  return startRedis({ folder: join(folder, 'valkey'), ...(port === undefined ? {} : { port }) })
 }
 
 /** Where in the job the node is killed: settled items, ascending. */
@@ -180,6 +192,15 @@ export class JobApi {
       if (now !== before) changedAt = performance.now()
       before = now
       if (performance.now() - changedAt > STUCK_MS) throw new Error(`the job is stuck: ${now}`)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+  }
+
+  /** Waits until the job can be asked for again. */
+  async returns(id: string): Promise<void> {
+    const deadline = performance.now() + STUCK_MS
+    while ((await this.get(id).catch(() => undefined)) === undefined) {
+      if (performance.now() > deadline) throw new Error('the engine of jobs does not come back')
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     }
   }

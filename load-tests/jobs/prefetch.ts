@@ -2,6 +2,8 @@
  * A prefetch of many objects whose node is killed again and again:
  *
  * `node load-tests/jobs/prefetch.ts --objects 100000 --kills 5 --failing 500 --seed 1`
+ *
+ * With `--redis` the jobs are in a Valkey that is killed as well.
  */
 import { parseArgs } from 'node:util'
 import { prefetchRun } from './prefetch-run.ts'
@@ -13,6 +15,7 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '5' },
     failing: { type: 'string', default: '500' },
     seed: { type: 'string', default: '1' },
+    redis: { type: 'boolean', default: false },
   },
 })
 const objects = Number(values.objects)
@@ -22,6 +25,7 @@ const report = await prefetchRun({
   objectBytes: Number(values.bytes),
   kills: Number(values.kills),
   failing: Number(values.failing),
+  inRedis: values.redis,
   say: (line) => console.info(line),
 })
 const { first, retried, toldFailures, refused, listCount, readTwice, neverRead, kills } = report
