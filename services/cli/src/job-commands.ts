@@ -21,6 +21,7 @@ import {
   syncBuckets,
 } from './commands/job-kinds.ts'
 import { type StartOptions, showKinds, startJob } from './commands/job-start.ts'
+import { type PromoteOptions, promoteFiles } from './commands/promote.ts'
 import {
   listSchedules,
   putSchedule,
@@ -37,6 +38,7 @@ export function addJobCommands(program: Command, run: () => Run, setExitCode: Se
   addCopyCommands(program, run, setExitCode)
   addDownloadCommand(program, run, setExitCode)
   addArchiveCommand(program, run, setExitCode)
+  addPromoteCommand(program, run, setExitCode)
   const job = program
     .command('job')
     .description('start, show, wait for, stop and retry jobs: long work that the node does')
@@ -180,6 +182,26 @@ function addArchiveCommand(program: Command, run: () => Run, setExitCode: SetExi
     )
     .action(async (urls: string[], options: ArchiveOptions) =>
       setExitCode(await archiveObjects(run(), urls, options)),
+    )
+}
+
+function addPromoteCommand(program: Command, run: () => Run, setExitCode: SetExitCode): void {
+  orderOptions(
+    program
+      .command('promote')
+      .description('make objects of files that the node can see: a job of the node')
+      .argument('<path...>', 'files or directories of the node; last, the URL of where to')
+      .option('-r, --recursive', 'what is below the directories of a directory, too')
+      .option('--overwrite', 'overwrite objects that are there')
+      .option('--delete-source', 'delete each file once its object is stored')
+      .option('--wait', 'wait for the end, and show how far it is'),
+  )
+    .addHelpText(
+      'after',
+      `\nThe node reads only below the folders of its setting jobs.promote.folders.\n\n${WAIT_HELP}\n\nExample:\n  forebay promote -r /mnt/nfs/images ais://images --wait`,
+    )
+    .action(async (paths: string[], options: PromoteOptions) =>
+      setExitCode(await promoteFiles(run(), paths, options)),
     )
 }
 

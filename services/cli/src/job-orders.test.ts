@@ -113,6 +113,15 @@ test('archive packs what is below one URL into archives of the name that stands 
   })
 })
 
+test('promote orders a job for each path of the node', async () => {
+  await node.forebay('promote', '-r', '--delete-source', '/mnt/a', '/mnt/b.txt', 'ais://b/p/')
+  const args = { recursive: true, prepend: 'p/', deleteSource: true }
+  expect(node.seen.map(({ body }) => body)).toEqual([
+    { kind: 'promote', bucket: 'ais://b', args: { source: '/mnt/a', ...args } },
+    { kind: 'promote', bucket: 'ais://b', args: { source: '/mnt/b.txt', ...args } },
+  ])
+})
+
 test('limits and priority are part of the order', async () => {
   await node.forebay(
     ...['prefetch', 's3://train', '--priority', 'low', '--rate', '10MiB', '--concurrency', '4'],
@@ -150,6 +159,8 @@ test('a command line that is wrong orders nothing, and says what is allowed', as
     [['archive', 's3://a', 'ais://b'], 'names no archive'],
     [['archive', 's3://a/x/', 's3://a/y/', 'ais://b/n.tar'], 'one bucket or prefix'],
     [['archive', 's3://a', 'ais://b/n.tar', '--shard-size', 'big'], '512MiB'],
+    [['promote', 'images', 'ais://b'], 'no absolute path'],
+    [['promote', '/mnt/a', 'ais://b/k'], 'ends in "/"'],
     [['prefetch'], 'missing required argument'],
     [['job', 'start', 'melt', 's3://b'], 'There are prefetch, archive'],
     [['job', 'start', 'prefetch'], 'works on a bucket'],

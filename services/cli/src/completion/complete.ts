@@ -55,6 +55,7 @@ const ARGUMENTS: Readonly<Record<string, readonly ArgumentKind[]>> = {
   pin: ['object'],
   pins: ['bucket'],
   prefetch: ['object'],
+  promote: ['file', 'object'],
   put: ['file', 'object'],
   rm: ['object'],
   scrub: ['object'],
