@@ -100,6 +100,8 @@ export interface JobFilter {
   readonly bucket?: string | undefined
   /** Newest first; 1..1,000, 100 by default. */
   readonly max?: number | undefined
+  /** Records come with empty arguments: those of one job may be megabytes. */
+  readonly withoutArgs?: boolean | undefined
 }
 
 /** Something about a job changed; what, is asked with `get`. */
