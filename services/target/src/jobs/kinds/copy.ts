@@ -40,7 +40,8 @@ async function listStep(
   const args = checkSchema(COPY_OBJECTS.args, job.args, 'args')
   const source = context.bucketOf(job)
   const destination = await destinationOf(context, args, source)
-  if (source.id === destination?.id && (args.prepend ?? '') === '') {
+  const isSame = source.id === destination?.id && (args.prepend ?? '') === ''
+  if (isSame && args.dryRun !== true) {
     throw new Failure('argument-invalid', 'a bucket is not copied onto itself', {
       hint: 'name another bucket, or a prefix to prepend',
     })
