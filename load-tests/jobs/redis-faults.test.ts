@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemClock } from '@forebay/base/clock'
 import { BullmqEngine } from '@forebay/jobs/bullmq/bullmq-engine'
@@ -13,6 +13,7 @@ import {
   startRedis,
   startSentinelSet,
 } from '../testkit/redis-servers.ts'
+import { runCommand } from '../testkit/run-command.ts'
 import { freePort, temporaryFolder } from '../testkit/servers.ts'
 import { isLeftOut } from '../testkit/tools.ts'
 import { redisHarness } from './redis-harness.ts'
@@ -209,4 +210,30 @@ test.skipIf(isLeftOut('valkey'))('a failover of Sentinels under load loses nothi
   const job = await ended(opened, engine, id)
   expect(await set.masterPort()).not.toBe(before)
   expectWhole(world, job)
+})
+
+test.skipIf(isLeftOut('redis'))('TLS: a job is done where the authority is known', async () => {
+  const [key, cert] = [join(folder.path, 'key.pem'), join(folder.path, 'cert.pem')]
+  await runCommand('openssl', [
+    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=redis'],
+    ...['-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
+  ])
+  const server = await redis({ tool: 'redis', password: 'word', tls: { cert, key } })
+  const address = parseRedisUrl(server.redisUrl)
+  const common = { nodeId: 'n', clock: systemClock, callTimeoutMs: 1500 }
+  const stranger = await BullmqEngine.open({
+    ...{ ...common, address, ledgerPath: join(folder.path, 'other') },
+  })
+  closers.push(() => stranger.close())
+  await expect(stranger.list({})).rejects.toThrow(/self-signed|certificate/)
+  const ca = await readFile(cert, 'utf8')
+  const engine = await BullmqEngine.open({
+    ...{ ...common, address: { ...address, tls: { ca } }, ledgerPath: join(folder.path, 'own') },
+  })
+  closers.push(() => engine.close())
+  const world = new World(systemClock)
+  await engine.work(world.worker('n').worker)
+  const { id } = await engine.submit(ORDER)
+  const opened = await store(server.redisUrl)
+  expect((await ended(opened, engine, id)).state).toBe('finished')
 })

@@ -96,6 +96,7 @@ function isExecutable(path: string): boolean {
 function configOf(folder: string, { port, password }: Access): string {
   return [
     ...[`port ${port}`, `bind ${HOST}`, `requirepass ${password}`, `dir "${folder}"`],
+    `pidfile "${join(folder, 'redis.pid')}"`,
     ...['appendonly yes', 'appendfsync everysec', 'save ""', 'maxmemory-policy noeviction'],
     '',
   ].join('\n')
