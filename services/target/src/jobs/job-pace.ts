@@ -20,8 +20,8 @@ const TICKS_MAX = 10
 const SLOWER_MAX = 1.4
 const SLOWER_MS = 2
 
-/** Share of its time that the loop may be busy while users are there, 0..1. */
-const LOOP_BUSY_MAX = 0.9
+/** Share of its time that the loop may be busy while users are there, 0..1: beyond it they queue for it. */
+const LOOP_BUSY_MAX = 0.7
 
 /** After so many ticks without work the next begins as the first did: not between two pages. */
 const IDLE_TICKS = 10
