@@ -233,8 +233,9 @@ export class EmbeddedEngine implements JobEngine {
 
   #tell(id: string): void {
     if (this.#listeners.size === 0) return
+    const isGathering = this.#changed.size > 0
     this.#changed.add(id)
-    if (this.#changed.size > 1) return
+    if (isGathering) return
     this.#inBackground(async () => {
       await this.#clock.sleep(TELL_AFTER_MS, this.#closing.signal)
       const ids = [...this.#changed]

@@ -12,6 +12,9 @@ import type {
 import { addCounters, isEnd, isWanted, jobNotFound, listMax } from '../record-change.ts'
 import type { FailureKey, Head, JobRows, PageKey, ProgressRow, Serial } from './rows.ts'
 
+/** Jobs whose arguments stay in memory. */
+const ARGS_KEPT_MAX = 16
+
 /** One delivery, as the table knows it. */
 export interface PageName {
   readonly id: string
@@ -33,6 +36,8 @@ export interface Found {
 /** What the tables tell; it writes nothing. */
 export class JobReader {
   readonly #rows: JobRows
+  /** Of the jobs that were read last. */
+  readonly #args = new Map<Serial, JsonObject>()
 
   constructor(rows: JobRows) {
     this.#rows = rows
@@ -147,12 +152,26 @@ export class JobReader {
     const { nextPage: _nextPage, steps: _steps, repaging: _repaging, ...record } = head
     let args: JsonObject
     try {
-      args = withoutArgs === true ? {} : (this.#rows.args.get(serial) ?? {})
+      args = withoutArgs === true ? {} : this.#argsOf(serial)
     } catch (error) {
       if (isFailure(error)) return { ...unreadable(head.id), args: {} }
       throw error
     }
     return { ...record, args, counters: this.counters({ serial, head }) }
+  }
+
+  /** Arguments never change; those of 100,000 keys take milliseconds to read, for every page. */
+  #argsOf(serial: Serial): JsonObject {
+    const args = this.#args.get(serial) ?? this.#rows.args.get(serial) ?? {}
+    this.#args.delete(serial)
+    this.#args.set(serial, args)
+    if (this.#args.size > ARGS_KEPT_MAX) {
+      for (const oldest of this.#args.keys()) {
+        this.#args.delete(oldest)
+        break
+      }
+    }
+    return args
   }
 
   /** With what is settled of pages that are not done. */

@@ -205,15 +205,19 @@ export interface JobRows {
  */
 export async function openJobRows(folder: string): Promise<JobRows> {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const root = open<unknown, string>({
+  const options = {
     path: folder,
     overlappingSync: false,
+    // Else lmdb takes the newest snapshot while the machine has not booted since, though the file
+    // system may have lost its pages: a disk that was away and came back. lmdb's types lack it.
+    safeRestore: true,
     // Batches of lmdb's own making have promises that nobody gets: one that fails ends the process.
     eventTurnBatching: false,
     mapSize: MAP_BYTES,
     maxDbs: DATABASES_MAX,
     encoding: 'msgpack',
-  } as const)
+  } as const
+  const root = open<unknown, string>(options)
   const gate = new Gate(root)
   const table = <Value, Key extends number | string | (number | string)[]>(
     name: string,
