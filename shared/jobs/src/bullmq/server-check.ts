@@ -11,7 +11,7 @@ const VERSION_MIN = [6, 2] as const
  */
 export function checkServer(info: string, where: string): void {
   const version = fieldOf(info, 'redis_version') ?? ''
-  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0)
   if (major < VERSION_MIN[0] || (major === VERSION_MIN[0] && minor < VERSION_MIN[1])) {
     throw new Failure('setting-invalid', `Redis at ${where} is ${version}, older than 6.2`, {
       hint: 'Use Redis 6.2 or newer, or Valkey.',
