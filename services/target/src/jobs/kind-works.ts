@@ -8,6 +8,7 @@ import { EVICT_WORK } from './kinds/evict.ts'
 import { PREFETCH_WORK } from './kinds/prefetch.ts'
 import { PROMOTE_WORK } from './kinds/promote.ts'
 import { RENAME_BUCKET_WORK } from './kinds/rename-bucket.ts'
+import { SUMMARY_WORK } from './kinds/summary.ts'
 
 /** How each kind of job is done: one for every name of the catalogue of `@forebay/jobs`. */
 export const KIND_WORKS: readonly KindWork[] = [
@@ -20,4 +21,5 @@ export const KIND_WORKS: readonly KindWork[] = [
   RENAME_BUCKET_WORK,
   PROMOTE_WORK,
   ARCHIVE_WORK,
+  SUMMARY_WORK,
 ]

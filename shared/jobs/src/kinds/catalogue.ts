@@ -8,6 +8,7 @@ import { EVICT } from './evict.ts'
 import { PREFETCH } from './prefetch.ts'
 import { PROMOTE } from './promote.ts'
 import { RENAME_BUCKET } from './rename-bucket.ts'
+import { SUMMARY } from './summary.ts'
 
 /** Every kind of job, in the order in which they are shown. */
 export const JOB_KINDS: readonly JobKind[] = [
@@ -20,6 +21,7 @@ export const JOB_KINDS: readonly JobKind[] = [
   RENAME_BUCKET,
   PROMOTE,
   ARCHIVE,
+  SUMMARY,
 ]
 
 const BY_NAME: ReadonlyMap<string, JobKind> = new Map(JOB_KINDS.map((kind) => [kind.name, kind]))
