@@ -158,7 +158,12 @@ export class BullmqEngine implements JobEngine {
       const found: JobRecord[] = []
       for (let first = 0; found.length < max; first += SCAN_ROWS) {
         const rows = await this.#jobs.scan(first, first + SCAN_ROWS - 1)
-        found.push(...rows.filter((record) => isWanted(record, filter)))
+        const wanted = rows.filter((record) => isWanted(record, filter))
+        found.push(
+          ...(filter.withoutArgs === true
+            ? wanted.map((record) => ({ ...record, args: {} }))
+            : wanted),
+        )
         if (rows.length === 0) break
       }
       return found.slice(0, max)
@@ -297,8 +302,10 @@ export class BullmqEngine implements JobEngine {
   }
 
   /** Looks at a Redis that was not looked at; one look for all who wait. */
-  #attach(): Promise<void> {
-    if (this.#isAttached) return Promise.resolve()
+  async #attach(): Promise<void> {
+    // One that began long ago may fail of a Redis that is there by now.
+    await this.#attaching?.catch(() => undefined)
+    if (this.#isAttached) return
     this.#attaching ??= this.#attachNow().finally(() => {
       this.#attaching = undefined
     })
