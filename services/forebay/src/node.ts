@@ -196,6 +196,7 @@ async function openWork(
     target: new Target(objects),
     users,
     table,
+    own: { objects, store, scrub: scrubber },
     metrics,
     logger,
   })

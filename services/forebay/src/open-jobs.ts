@@ -14,7 +14,7 @@ import type { TargetPort } from '@forebay/peer/target-port'
 import { JobLimiter } from '@forebay/target/jobs/job-limits'
 import { JobPace } from '@forebay/target/jobs/job-pace'
 import { NodeJobWorker } from '@forebay/target/jobs/job-worker'
-import type { HubAccess, JobContext } from '@forebay/target/jobs/kind-work'
+import type { HubAccess, JobContext, OwnStore } from '@forebay/target/jobs/kind-work'
 import { KIND_WORKS } from '@forebay/target/jobs/kind-works'
 import type { UserLoad } from '@forebay/target/jobs/user-load'
 import { watchLoop } from '@forebay/target/objects/fetch-pace'
@@ -31,6 +31,7 @@ export interface JobParts {
   readonly target: TargetPort
   readonly users: UserLoad
   readonly table: BucketTable
+  readonly own: OwnStore
   readonly metrics: Metrics
   readonly logger: Logger
 }
@@ -103,7 +104,7 @@ function createWorker(settings: Settings, parts: JobParts, context: JobContext):
 
 function contextOf(
   settings: Settings,
-  { nodeId, target, table, clock }: JobParts,
+  { nodeId, target, table, clock, own }: JobParts,
   web: JobContext['web'],
 ): JobContext {
   return {
@@ -112,6 +113,7 @@ function contextOf(
     buckets: table,
     clock,
     web,
+    own,
     hub: hubOf(settings),
     promoteFolders: settings.jobs.promote.folders,
     bucketOf: (job) => bucketOf(table, job),

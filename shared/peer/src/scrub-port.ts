@@ -89,6 +89,8 @@ export interface ScrubOrder {
   readonly scope?: { readonly bucketId: number; readonly prefix: string } | undefined
   /** Bytes a second instead of the setting; 0 = as fast as the disks and users allow. */
   readonly bytesPerSecond?: number | undefined
+  /** Goes on with a pass over the same that was held or cut off by the end of the process. */
+  readonly goOn?: boolean | undefined
 }
 
 /** What a door may ask of the scrub of a node. */
@@ -101,5 +103,7 @@ export interface ScrubPort {
   start(order: ScrubOrder): ScrubStatus
   /** Ends the pass under way; resolves when nothing of it is. */
   stop(): Promise<ScrubStatus>
+  /** Ends the pass under way for now: an order to go on finds its place, also after a restart. */
+  hold(): Promise<void>
   status(): ScrubStatus
 }

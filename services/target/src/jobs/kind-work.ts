@@ -4,7 +4,10 @@ import type { BucketTable } from '@forebay/control/bucket-table'
 import type { Lease, ListedStep } from '@forebay/jobs/engine'
 import type { JobItem, JobRecord, JsonObject } from '@forebay/jobs/job'
 import type { BucketRecord } from '@forebay/model/bucket'
+import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { TargetPort } from '@forebay/peer/target-port'
+import type { ObjectContext } from '../objects/context.ts'
+import type { LocalObjectStore } from '../store/local-store.ts'
 
 /** HuggingFace's hub, as the node is set to reach it. */
 export interface HubAccess {
@@ -12,6 +15,13 @@ export interface HubAccess {
   readonly endpoint: string
   /** The token in an environment variable of the node; jobs store its name alone. */
   tokenOf(variable: string): string | undefined
+}
+
+/** What is behind the objects of this node, for kinds that concern the node itself. */
+export interface OwnStore {
+  readonly objects: ObjectContext
+  readonly store: LocalObjectStore
+  readonly scrub: ScrubPort
 }
 
 /** What kinds work with. */
@@ -25,6 +35,7 @@ export interface JobContext {
   readonly hub: HubAccess
   /** Folders of this node whose files jobs may make objects of; absent: none. */
   readonly promoteFolders?: readonly string[] | undefined
+  readonly own: OwnStore
   /** The bucket of a job, as it is now. @throws Failure `bucket-not-found` */
   bucketOf(job: JobRecord): BucketRecord
   /** Node id of the owner of a key. */

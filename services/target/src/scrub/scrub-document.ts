@@ -25,6 +25,8 @@ export interface ScrubDocument {
         readonly pass: ScrubPass
         readonly scope?: { readonly bucketId: number; readonly prefix: string } | undefined
         readonly cursor?: ScrubCursor | undefined
+        /** Somebody held it: it does not go on by itself. */
+        readonly held?: boolean | undefined
       }
     | undefined
   /** The last pass, and the last one over everything that came to its end. */

@@ -67,6 +67,8 @@ interface Running {
   readonly scope: ScrubOrder['scope']
   cursor: ScrubCursor | undefined
   readonly stop: AbortController
+  /** It ends for now, and keeps its place. */
+  held: boolean
   /** Since this process works on it: what its speed is told by. */
   readonly sinceMs: number
   readonly bytesBefore: number
@@ -118,10 +120,7 @@ export class Scrubber implements ScrubPort {
     if (this.#closing.signal.aborted) throw new Failure('unavailable', 'the node is stopping')
     const running = this.#running
     if (running !== undefined) {
-      const same =
-        running.scope?.bucketId === order.scope?.bucketId &&
-        running.scope?.prefix === order.scope?.prefix
-      if (!same) {
+      if (!isSameScope(running.scope, order.scope)) {
         throw new Failure('object-busy', 'a scrub of something else is under way', {
           hint: 'wait for it, or end it with "forebay scrub stop"',
         })
@@ -130,6 +129,11 @@ export class Scrubber implements ScrubPort {
       return this.status()
     }
     this.#setRate(order.bytesPerSecond)
+    const left = this.#document.running
+    if (order.goOn === true && left !== undefined && isSameScope(left.scope, order.scope)) {
+      this.#begin({ pass: left.pass, scope: left.scope, cursor: left.cursor })
+      return this.status()
+    }
     const bucket = order.scope && this.#options.store.bucketOf(order.scope.bucketId)
     const scope = order.scope && bucket && `${formatBucket(bucket.ref)}/${order.scope.prefix}`
     this.#findings = []
@@ -153,6 +157,14 @@ export class Scrubber implements ScrubPort {
     return this.status()
   }
 
+  async hold(): Promise<void> {
+    const running = this.#running
+    if (running === undefined) return
+    running.held = true
+    running.stop.abort(new Failure('unavailable', 'the scrub is held'))
+    await running.ended
+  }
+
   status(): ScrubStatus {
     const running = this.#running
     const { last, lastWhole } = this.#document
@@ -164,7 +176,7 @@ export class Scrubber implements ScrubPort {
     }
     if (running === undefined) {
       const left = this.#document.running
-      if (left === undefined) return { state: 'idle', pass: last, ...base }
+      if (left === undefined || left.held === true) return { state: 'idle', pass: last, ...base }
       const waitsFor = 'the node has just started'
       return { state: 'running', waitsFor, pass: left.pass, ...base }
     }
@@ -202,7 +214,7 @@ export class Scrubber implements ScrubPort {
     if (this.#document.running !== undefined) await clock.sleep(RESUME_MS, signal)
     const left = this.#document.running
     // Somebody may have begun another one meanwhile.
-    if (left !== undefined && this.#running === undefined) {
+    if (left !== undefined && left.held !== true && this.#running === undefined) {
       this.#begin({ ...left, scope: left.scope, cursor: left.cursor })
     }
     for (;;) {
@@ -223,6 +235,7 @@ export class Scrubber implements ScrubPort {
     const running: Running = {
       ...from,
       stop: new AbortController(),
+      held: false,
       sinceMs: this.#options.objects.clock.monotonic(),
       bytesBefore: from.pass.bytes,
       objectsBefore: from.pass.objects,
@@ -258,8 +271,10 @@ export class Scrubber implements ScrubPort {
       state = 'stopped'
       if (!signal.aborted) this.#warn('a scrub broke off', error)
     }
-    if (this.#closing.signal.aborted && state === 'stopped') await this.#write()
-    else await this.#end(running, state)
+    const isLeft = this.#closing.signal.aborted || running.held
+    if (!isLeft || state === 'finished') return this.#end(running, state)
+    await this.#write()
+    if (running.held) this.#running = undefined
   }
 
   async #end(running: Running, state: ScrubPass['state']): Promise<void> {
@@ -319,9 +334,7 @@ export class Scrubber implements ScrubPort {
     this.#document = {
       ...this.#document,
       findings: this.#findings.slice(),
-      ...(running === undefined
-        ? {}
-        : { running: { pass: running.pass, scope: running.scope, cursor: running.cursor } }),
+      ...(running === undefined ? {} : { running: placeOf(running) }),
     }
     const document = this.#document
     this.#writing = this.#writing
@@ -359,6 +372,14 @@ export class Scrubber implements ScrubPort {
   #warn(event: string, error: unknown): void {
     this.#options.objects.observer.warn(event, { error })
   }
+}
+
+function placeOf({ pass, scope, cursor, held }: Running): ScrubDocument['running'] {
+  return { pass, scope, cursor, ...(held ? { held } : {}) }
+}
+
+function isSameScope(one: ScrubOrder['scope'], other: ScrubOrder['scope']): boolean {
+  return one?.bucketId === other?.bucketId && one?.prefix === other?.prefix
 }
 
 function addCounts(to: ScrubCounts, more: Partial<ScrubCounts>): ScrubCounts {

@@ -20,11 +20,21 @@ const FUTILE_MS = 1000
 /** What a round frees room on: a mountpath, or in a bucket's quota. */
 interface Scope {
   readonly name: string
+  /** Aborted: the round ends. */
+  readonly signal?: AbortSignal | undefined
   readonly selection: Selection
   readonly facts: Readonly<Record<string, string | number>>
   /** Bytes that are too many now. */
   excessBytes(): number
 }
+
+/** What a round came to; bytes as they were on disk. */
+export interface Freed {
+  readonly bytes: number
+  readonly objects: number
+}
+
+const NOTHING_FREED: Freed = { bytes: 0, objects: 0 }
 
 /** What a way round the index came to. */
 interface Sweep {
@@ -86,6 +96,37 @@ export class Evictor {
     return freed
   }
 
+  /**
+   * Frees so many bytes by order, whatever the watermarks say, after the round that is under way on the
+   * same. Ends early when its signal aborts; pinned and native objects stay.
+   *
+   * @returns what was freed; less than asked for when nothing else may go
+   */
+  async free(
+    selection: Selection & { readonly mountpath: number },
+    wanted: { readonly bytes: number; readonly signal: AbortSignal },
+  ): Promise<Freed> {
+    const { mountpath, bucketId } = selection
+    // The same name as rounds without an order have: one at a time, and who waits for room joins.
+    const name = `mountpath ${mountpath}${bucketId === undefined ? '' : ` bucket ${bucketId}`}`
+    while (this.#rounds.has(name)) await this.#rounds.get(name)
+    if (this.#closed || wanted.signal.aborted) return NOTHING_FREED
+    const facts = {
+      mountpath: this.#context.driveByNumber.get(mountpath)?.mountpath.root ?? '',
+      ...(bucketId === undefined ? {} : { bucketId }),
+    }
+    const scope = { name, selection, facts, excessBytes: () => wanted.bytes, signal: wanted.signal }
+    const round = this.#run(scope).finally(() => this.#rounds.delete(name))
+    this.#rounds.set(
+      name,
+      round.then(
+        ({ bytes }) => bytes > 0,
+        () => false,
+      ),
+    )
+    return round
+  }
+
   /** Ends the rounds under way. */
   async close(): Promise<void> {
     this.#closed = true
@@ -97,6 +138,7 @@ export class Evictor {
     if (running !== undefined) return running
     if (this.#closed) return Promise.resolve(false)
     const round = this.#run(scope)
+      .then(({ bytes }) => bytes > 0)
       .catch(() => {
         this.#context.observer.event('eviction-short', scope.facts)
         return false
@@ -106,13 +148,13 @@ export class Evictor {
     return round
   }
 
-  async #run(scope: Scope): Promise<boolean> {
+  async #run(scope: Scope): Promise<Freed> {
     // At least one victim even under the low mark: somebody waits for room.
     const wanted = Math.max(1, scope.excessBytes())
     let freed = 0
     let objects = 0
     let adopting = false
-    while (freed < wanted && !this.#closed) {
+    while (freed < wanted && !this.#ends(scope)) {
       await this.#choose(scope, wanted - freed)
       const sweep = await this.#sweep(scope, wanted - freed)
       freed += sweep.freedBytes
@@ -132,13 +174,17 @@ export class Evictor {
     if (objects > 0) {
       this.#context.observer.event('evicted', { ...scope.facts, objects, bytes: freed })
     }
-    return freed > 0
+    return { bytes: freed, objects }
+  }
+
+  #ends({ signal }: Scope): boolean {
+    return this.#closed || signal?.aborted === true
   }
 
   /** Lets the policies choose, a part between two turns. */
-  async #choose({ selection }: Scope, bytes: number): Promise<void> {
-    for (let chosen = 0; chosen < bytes && !this.#closed; ) {
-      const more = this.#context.policies.choose(selection, bytes - chosen)
+  async #choose(scope: Scope, bytes: number): Promise<void> {
+    for (let chosen = 0; chosen < bytes && !this.#ends(scope); ) {
+      const more = this.#context.policies.choose(scope.selection, bytes - chosen)
       if (more === 0) return
       chosen += more
       await turn()
@@ -156,7 +202,7 @@ export class Evictor {
     let wrapped = false
     let whole = false
     let total: Sweep = { freedBytes: 0, objects: 0, adopted: 0, whole }
-    while (!this.#closed) {
+    while (!this.#ends(scope)) {
       const page = this.#page(scope, hand)
       total = await this.#take(page.entries, scope, { ...total, wantedBytes: bytes })
       if (total.freedBytes >= bytes) break
@@ -203,13 +249,14 @@ export class Evictor {
 
   async #take(
     entries: readonly SweptEntry[],
-    { selection }: Scope,
+    scope: Scope,
     sofar: Sweep & { readonly wantedBytes: number },
   ): Promise<Sweep> {
+    const { selection } = scope
     const { policies, driveByNumber } = this.#context
     let { freedBytes, objects, adopted } = sofar
     for (const entry of entries) {
-      if (freedBytes >= sofar.wantedBytes || this.#closed) break
+      if (freedBytes >= sofar.wantedBytes || this.#ends(scope)) break
       const { bucketId, key, header } = entry
       const { mountpath, allocatedBytes } = header
       if (mountpath !== (selection.mountpath ?? mountpath) || allocatedBytes === 0) continue

@@ -91,6 +91,12 @@ export class DriveSpace {
     return taken <= capacity * high ? 0 : Math.ceil(taken - capacity * low)
   }
 
+  /** Bytes above a share of the capacity, 0..1; of the low watermark by default. */
+  bytesAbove(share = this.#options.watermarks.low): number {
+    const taken = this.usedBytes + this.#reservedBytes
+    return Math.max(0, Math.ceil(taken - this.capacityBytes * share))
+  }
+
   /** True when so many bytes can come in without anything being evicted. */
   hasRoom(bytes: number): boolean {
     this.#look()

@@ -6,6 +6,7 @@ import type { MountpathHealth } from '../mountpaths/health.ts'
 import type { Mountpaths } from '../mountpaths/mountpaths.ts'
 import { admitsObject, keepsSize } from '../space/admission.ts'
 import { expiryOf, rulesOf } from '../space/bucket-rules.ts'
+import type { Evictor } from '../space/evictor.ts'
 import { amendRecord } from './amend.ts'
 import { recordWrittenBlocks } from './blocks.ts'
 import { commitWork, placeOf } from './commit.ts'
@@ -36,17 +37,23 @@ export class LocalObjectStore implements ObjectStore {
   readonly mountpaths: Mountpaths
   /** Absent where nobody watches the disks. */
   readonly health: MountpathHealth | undefined
+  readonly evictor: Evictor
   readonly #onClose: () => Promise<void>
   #closing: Promise<void> | undefined
 
   constructor(
     context: StoreContext,
-    parts: { readonly mountpaths: Mountpaths; readonly health: MountpathHealth | undefined },
+    parts: {
+      readonly mountpaths: Mountpaths
+      readonly health: MountpathHealth | undefined
+      readonly evictor: Evictor
+    },
     onClose: () => Promise<void>,
   ) {
     this.context = context
     this.mountpaths = parts.mountpaths
     this.health = parts.health
+    this.evictor = parts.evictor
     this.#onClose = onClose
   }
 

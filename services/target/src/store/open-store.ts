@@ -249,7 +249,7 @@ function start(
     keepRecency(context, recencyPath, stop.signal),
     keepTtl(context, stop.signal),
   ]
-  return new LocalObjectStore(context, { mountpaths, health }, async () => {
+  return new LocalObjectStore(context, { mountpaths, health, evictor }, async () => {
     stop.abort(new Failure('unavailable', 'the store is closing'))
     await health?.close()
     await mountpaths.close()

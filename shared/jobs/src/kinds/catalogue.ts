@@ -5,10 +5,13 @@ import { COPY_OBJECTS } from './copy-objects.ts'
 import { DELETE } from './delete.ts'
 import { DOWNLOAD } from './download.ts'
 import { EVICT } from './evict.ts'
+import { LRU } from './lru.ts'
 import { PREFETCH } from './prefetch.ts'
 import { PROMOTE } from './promote.ts'
 import { RENAME_BUCKET } from './rename-bucket.ts'
+import { SCRUB } from './scrub.ts'
 import { SUMMARY } from './summary.ts'
+import { WARM_UP_METADATA } from './warm-up-metadata.ts'
 
 /** Every kind of job, in the order in which they are shown. */
 export const JOB_KINDS: readonly JobKind[] = [
@@ -22,6 +25,9 @@ export const JOB_KINDS: readonly JobKind[] = [
   PROMOTE,
   ARCHIVE,
   SUMMARY,
+  WARM_UP_METADATA,
+  LRU,
+  SCRUB,
 ]
 
 const BY_NAME: ReadonlyMap<string, JobKind> = new Map(JOB_KINDS.map((kind) => [kind.name, kind]))

@@ -21,6 +21,9 @@ class ToldScrub implements ScrubPort {
   async stop(): Promise<ScrubStatus> {
     return { ...this.status(), state: 'idle' }
   }
+  hold(): Promise<void> {
+    return Promise.resolve()
+  }
   status(): ScrubStatus {
     return { state: 'running', totalBytes: 9, nextMs: 1000, findings: [FINDING] }
   }

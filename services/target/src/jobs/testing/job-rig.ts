@@ -15,7 +15,9 @@ import { createObjectContext } from '../../objects/create-target.ts'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '../../objects/system-bucket.ts'
 import { Target } from '../../objects/target.ts'
 import { bodyOf, ShiftedClock } from '../../objects/testing/rig.ts'
+import { Scrubber } from '../../scrub/scrubber.ts'
 import { openStore } from '../../store/open-store.ts'
+import type { StoreContext } from '../../store/store-context.ts'
 import type { ItemResult, JobContext, KindWork } from '../kind-work.ts'
 
 /** A test that asks it shows up. */
@@ -49,6 +51,7 @@ interface RigStores {
   readonly capabilities?: Partial<Capabilities>
   /** Of buckets that are at another store. */
   readonly backendOf?: (bucket: BucketRecord) => Backend | undefined
+  readonly capacityBytes?: number
 }
 
 /** A node's store, buckets and stores behind them, for the works of jobs; its clock stands still. */
@@ -58,6 +61,7 @@ export class JobRig {
   readonly remote: MemoryStore
   readonly #directory: string
   readonly #promoteFolders: readonly string[] | undefined
+  readonly #capacityBytes: number | undefined
   readonly #backendOf: (bucket: BucketRecord) => Backend
   #objects: ObjectContext | undefined
   #context: JobContext | undefined
@@ -67,7 +71,8 @@ export class JobRig {
     this.#directory = directory
     this.clock.now = () => this.nowMs
     this.remote = new MemoryStore({ clock: this.clock, partBytesMin: 1 })
-    const { capabilities, backendOf, promoteFolders } = stores
+    const { capabilities, backendOf, promoteFolders, capacityBytes } = stores
+    this.#capacityBytes = capacityBytes
     this.#promoteFolders = promoteFolders
     this.#backendOf = (bucket) =>
       backendOf?.(bucket) ??
@@ -106,6 +111,7 @@ export class JobRig {
       observer: { event: () => undefined },
       bucketOf: (id) => (id === SYSTEM_BUCKET_ID ? SYSTEM_BUCKET : buckets.byId(id)),
       lockKey: (bucketId, key) => locks.acquire(`${bucketId}/${key}`),
+      capacityBytes: this.#capacityBytes,
     })
     const objects = createObjectContext({
       store,
@@ -127,6 +133,7 @@ export class JobRig {
       },
     })
     this.#objects = objects
+    const scrub = scrubberOf(objects, store.context, join(this.#directory, 'scrub.json'))
     const target = new Target(objects)
     this.#context = {
       nodeId: 'testnode',
@@ -136,6 +143,7 @@ export class JobRig {
       web: NO_WEB,
       hub: { endpoint: '', tokenOf: () => undefined },
       promoteFolders: this.#promoteFolders,
+      own: { objects, store, scrub },
       bucketOf: ({ bucket }) => {
         const found = bucket && buckets.find(bucket)
         if (found === undefined) throw new Error('no such bucket')
@@ -144,6 +152,7 @@ export class JobRig {
       ownerOf: () => 'testnode',
     }
     this.#close = async () => {
+      await scrub.close()
       await target.shutdown()
       await store.close()
     }
@@ -197,11 +206,11 @@ export class JobRig {
   }
 
   /** A job that begins now. */
-  job(kind: string, bucket: BucketRecord, args: JsonObject): JobRecord {
+  job(kind: string, bucket: BucketRecord | undefined, args: JsonObject): JobRecord {
     return {
       id: 'job',
       kind,
-      bucket: bucket.ref,
+      bucket: bucket?.ref,
       args,
       priority: 'normal',
       limits: {},
@@ -239,4 +248,12 @@ export class JobRig {
     }
     return results
   }
+}
+
+function scrubberOf(objects: ObjectContext, store: StoreContext, documentPath: string): Scrubber {
+  return new Scrubber({
+    ...{ objects, store, documentPath, intervalMs: 0, bytesPerSecond: 0, filesPerSecond: 0 },
+    fetchAgain: false,
+    observer: { looked: () => undefined, found: () => undefined, ended: () => undefined },
+  })
 }
