@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '@forebay/base/failure'
+import { isSaneLmdbFile } from '@forebay/base/lmdb-file'
 import { encodeName, type IndexDatabases, openIndexDatabases } from './index-db.ts'
-import { isSaneIndexFile } from './index-file.ts'
 import { listSegments, POSITION_UNIT } from './journal-read.ts'
 import { type Mountpath, OWN } from './mountpath.ts'
 import { appliedPosition, INDEX_FORMAT } from './record-index.ts'
@@ -59,7 +59,7 @@ export async function signIndex(databases: IndexDatabases, clusterId: string): P
 
 function tryOpen(directory: string): IndexDatabases | undefined {
   try {
-    if (!isSaneIndexFile(directory)) return undefined
+    if (!isSaneLmdbFile(directory)) return undefined
     // Readers of processes that are gone; the directory is ours alone.
     rmSync(join(directory, 'lock.mdb'), { force: true })
     return openIndexDatabases(directory)

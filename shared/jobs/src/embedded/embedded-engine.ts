@@ -54,7 +54,7 @@ export class EmbeddedEngine implements JobEngine {
     this.#onError = onError ?? (() => undefined)
   }
 
-  /** @throws Failure `format-newer`; what lmdb throws for a file that is none */
+  /** @throws Failure `format-newer`; `disk-error` for a table that is damaged */
   static async open(options: EmbeddedOptions): Promise<EmbeddedEngine> {
     return new EmbeddedEngine(await JobTable.open(options.folder), options)
   }

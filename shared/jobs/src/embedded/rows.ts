@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { Failure, isFailure } from '@forebay/base/failure'
+import { isSaneLmdbFile } from '@forebay/base/lmdb-file'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { Type } from 'typebox'
 import type { ItemFailure, JobItem, JobRecord, JobSchedule, JsonObject } from '../job.ts'
@@ -201,10 +202,16 @@ export interface JobRows {
 /**
  * Opens or makes the tables. Every transaction is on the disk when its promise resolves.
  *
- * @throws Failure `format-newer`; what lmdb throws for a file that is none
+ * @throws Failure `format-newer`; `disk-error` for a file that is damaged or none of lmdb's, which is
+ * left as it is
  */
 export async function openJobRows(folder: string): Promise<JobRows> {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
+  if (!isSaneLmdbFile(folder)) {
+    throw new Failure('disk-error', `the jobs in ${folder} are damaged`, {
+      hint: 'move the folder away; the node begins a new one',
+    })
+  }
   const options = {
     path: folder,
     overlappingSync: false,
@@ -218,6 +225,8 @@ export async function openJobRows(folder: string): Promise<JobRows> {
     encoding: 'msgpack',
   } as const
   const root = open<unknown, string>(options)
+  // Those of processes that were killed keep pages from being used again.
+  root.readerCheck()
   const gate = new Gate(root)
   const table = <Value, Key extends number | string | (number | string)[]>(
     name: string,

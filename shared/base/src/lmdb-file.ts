@@ -7,11 +7,11 @@ const META = { magic: 24, pageBytes: 48, lastPage: 144, transaction: 152, bytes:
 const MAGIC = 0xbeef_c0de
 
 /**
- * True when lmdb can map the data file without harm: both meta pages are lmdb's and the file reaches
+ * True when lmdb can map the data file of a folder without harm, or there is none: both meta pages are lmdb's and the file reaches
  * as far as the newer one says. lmdb itself does not check; it ends the process (SIGSEGV, SIGBUS).
  */
-export function isSaneIndexFile(directory: string): boolean {
-  const path = join(directory, 'data.mdb')
+export function isSaneLmdbFile(folder: string): boolean {
+  const path = join(folder, 'data.mdb')
   if (!existsSync(path)) return true
   const fd = openSync(path, 'r')
   try {
