@@ -83,3 +83,26 @@ test('where it cannot be kept, the next reader has it from the backend', async (
   expect(await rig.get('a')).toEqual(BYTES)
   expect(rig.reads).toEqual(['miss', 'miss'])
 })
+
+test('a connection that breaks behind the last byte proves nothing about what another brings', async () => {
+  armFailpoints('')
+  // The first brings all bytes, none of them in the file yet; the second is wrong at the end.
+  rig.remote.addFault({
+    action: { kind: 'cut-body', afterBytes: BYTES.length },
+    on: ['read'],
+  })
+  const at = BYTES.length - 1
+  rig.remote.addFault({ action: { kind: 'corrupt-answer', at }, on: ['read'], skip: 1, times: 9 })
+  const request = { bucket: rig.bucket, key: 'a', conditions: {}, signal }
+  const answer = await readObject(rig.context, request)
+  if (answer.kind !== 'found') throw new Error(answer.kind)
+  await expect.poll(() => rig.remote.requestCount('read')).toBe(2)
+  let bytes = 0
+  const pumping = answer.body.pump((chunk) => {
+    bytes += chunk.length
+  }, signal)
+  await expect(pumping).rejects.toMatchObject({ code: 'backend-corrupt' })
+  expect(bytes).toBeLessThan(BYTES.length)
+  await rig.idle()
+  expect(rig.context.store.get(2, 'a')).toBeUndefined()
+})

@@ -44,7 +44,7 @@ test('where the backend states nothing, nothing is proven', async () => {
   expect(digest.isProven).toBe(false)
 })
 
-test('a broken row has no digests; breaking after its end changes nothing', async () => {
+test('a broken row has no digests; behind its end, only who has them already', async () => {
   const broken = row('hel')
   broken.abandon()
   expect(broken.isRunning).toBe(false)
@@ -53,4 +53,23 @@ test('a broken row has no digests; breaking after its end changes nothing', asyn
   const digests = whole.end()
   whole.abandon()
   expect((await digests)?.get('md5')).toBe(HELLO.hex)
+  expect(whole.end()).toBeUndefined()
+  expect(whole.isRunning).toBe(false)
+})
+
+test('what breaks behind its end is proven no more, were it only known a moment later', async () => {
+  const known = row('hello')
+  expect(await told(known, HELLO)).toBe(true)
+  known.abandon()
+  expect(known.isProven).toBe(false)
+  const late = row('hello')
+  let heard = false
+  late.prove(HELLO, () => {
+    heard = true
+  })
+  const digests = late.end()
+  late.abandon()
+  await digests
+  await Promise.resolve()
+  expect([late.isProven, heard]).toEqual([false, false])
 })

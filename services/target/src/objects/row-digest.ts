@@ -24,18 +24,24 @@ export class RowDigest {
     this.#digester = digester
   }
 
-  /** The row is broken: does nothing after its end. */
+  /**
+   * The row is broken. Behind its end, too: what is not in the file by then comes by another connection,
+   * of which these digests tell nothing. Who asked for them before has them still.
+   */
   abandon(): void {
-    if (this.#digests !== undefined) return
-    this.#digester?.abandon()
+    if (this.#digests === undefined) this.#digester?.abandon()
     this.#digester = undefined
+    this.#digests = undefined
+    this.#proven = false
   }
 
   /** The row is at its end: readers need not wait for the disk. Of wrong bytes the end of the fill tells. */
   prove(stated: Checksum | undefined, onProven: () => void): void {
     if (stated === undefined) return
-    this.end()?.then(
+    const ending = this.end()
+    ending?.then(
       (digests) => {
+        if (this.#digests !== ending) return
         this.#proven = digests.get(stated.algorithm) === stated.hex
         if (this.#proven) onProven()
       },
