@@ -1,13 +1,16 @@
 import type { Clock } from '@forebay/base/clock'
 import type { JobEngine } from '@forebay/jobs/engine'
-import type { JobRecord } from '@forebay/jobs/job'
 import type { JobRates } from './job-rates.ts'
+import { type ShortJob, shortenJob } from './job-view.ts'
 
 /** Time over which changes of one job are taken together, ms. */
 const GATHER_MS = 250
 
+/** The same while nobody listens, ms: only the rates want to know, and each look reads a whole job. */
+const GATHER_ALONE_MS = 2000
+
 /** Told of a job that changed; `undefined` when it was removed. */
-export type JobListener = (id: string, job: JobRecord | undefined) => void
+export type JobListener = (id: string, job: ShortJob | undefined) => void
 
 export interface JobFeedOptions {
   readonly engine: JobEngine
@@ -58,7 +61,8 @@ export class JobFeed {
     const { clock } = this.#options
     const { signal } = this.#closing
     while (this.#changed.size > 0 && !signal.aborted) {
-      await clock.sleep(GATHER_MS, signal).catch(() => undefined)
+      const gatherMs = this.#listeners.size > 0 ? GATHER_MS : GATHER_ALONE_MS
+      await clock.sleep(gatherMs, signal).catch(() => undefined)
       const ids = [...this.#changed]
       this.#changed.clear()
       for (const id of ids) {
@@ -75,7 +79,8 @@ export class JobFeed {
     try {
       const job = await engine.get(id)
       if (job !== undefined) rates.note(job)
-      for (const listener of this.#listeners) listener(id, job)
+      const short = job === undefined ? undefined : shortenJob(job)
+      for (const listener of this.#listeners) listener(id, short)
     } catch (error) {
       report(error)
     }

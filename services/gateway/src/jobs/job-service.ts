@@ -2,13 +2,14 @@ import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { KeyedLock } from '@forebay/base/keyed-lock'
 import type { JobEngine, JobFilter } from '@forebay/jobs/engine'
-import type {
-  ItemFailure,
-  JobOrder,
-  JobRecord,
-  JobSchedule,
-  JobState,
-  JsonObject,
+import {
+  type ItemFailure,
+  JOB_ENDS,
+  type JobOrder,
+  type JobRecord,
+  type JobSchedule,
+  type JobState,
+  type JsonObject,
 } from '@forebay/jobs/job'
 import type { JobKind } from '@forebay/jobs/kind'
 import { JOB_KINDS } from '@forebay/jobs/kinds/catalogue'
@@ -16,7 +17,7 @@ import { checkOrder, findKind, requireRight } from './check-order.ts'
 import type { JobCaller } from './job-caller.ts'
 import { JobFeed, type JobListener } from './job-feed.ts'
 import { JobRates } from './job-rates.ts'
-import { type JobView, viewJob } from './job-view.ts'
+import { type JobView, type ShortJob, shortenJob, viewJob } from './job-view.ts'
 
 /** Jobs of one user that have not ended; more are refused until some have. */
 export const JOBS_OPEN_PER_USER_MAX = 200
@@ -87,7 +88,7 @@ export class JobService {
     return this.#closing.signal
   }
 
-  view(job: JobRecord): JobView {
+  view(job: ShortJob): JobView {
     this.#rates.note(job)
     return viewJob(job, this.#rates.of(job))
   }
@@ -111,15 +112,21 @@ export class JobService {
     }
   }
 
-  /** Newest first. @param filter `max`: 1..`JOBS_PAGE_MAX` */
+  /** Newest first, arguments shortened. @param filter `max`: 1..`JOBS_PAGE_MAX` */
   async list(
     filter: JobFilter & { readonly max: number },
     caller: JobCaller,
-  ): Promise<readonly JobRecord[]> {
+  ): Promise<readonly ShortJob[]> {
     // Who sees everything needs no more than asked for; for others what they do not see falls out.
     const max = caller.may('admin') ? filter.max : JOBS_PAGE_MAX
-    const jobs = await this.#engine.list({ ...filter, max })
-    return jobs.filter((job) => isVisible(job, caller)).slice(0, filter.max)
+    const found = await this.#engine.list({ ...filter, max, withoutArgs: true })
+    const jobs: ShortJob[] = []
+    for (const job of found.filter((one) => isVisible(one, caller)).slice(0, filter.max)) {
+      // One after another: the arguments of a few hundred jobs would not fit into memory together.
+      const whole = await this.#engine.get(job.id)
+      if (whole !== undefined) jobs.push(shortenJob(whole))
+    }
+    return jobs
   }
 
   /** @throws Failure `job-not-found` */
@@ -193,6 +200,32 @@ export class JobService {
     }
   }
 
+  /**
+   * The job once it has ended.
+   *
+   * @throws the signal's reason; Failure `job-not-found`, also when it is removed meanwhile
+   */
+  async untilEnded(id: string, caller: JobCaller, signal: AbortSignal): Promise<JobRecord> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    // The signal may come before anybody waits for it.
+    promise.catch(() => undefined)
+    const stop = this.#feed.listen((changed, job) => {
+      if (changed === id && (job === undefined || JOB_ENDS.has(job.state))) resolve()
+    })
+    const leave = (): void => reject(signal.reason)
+    signal.addEventListener('abort', leave, { once: true })
+    try {
+      const job = await this.get(id, caller)
+      if (JOB_ENDS.has(job.state)) return job
+      signal.throwIfAborted()
+      await promise
+      return await this.get(id, caller)
+    } finally {
+      signal.removeEventListener('abort', leave)
+      stop()
+    }
+  }
+
   async schedules(caller: JobCaller): Promise<readonly JobSchedule[]> {
     const schedules = await this.#engine.listSchedules()
     return schedules.filter(({ order }) => isVisible(order, caller))
@@ -248,7 +281,11 @@ export class JobService {
   }
 
   async #requireRoom(caller: JobCaller): Promise<void> {
-    const open = await this.#engine.list({ states: OPEN_STATES, max: JOBS_OPEN_MAX })
+    const open = await this.#engine.list({
+      states: OPEN_STATES,
+      max: JOBS_OPEN_MAX,
+      withoutArgs: true,
+    })
     if (open.length >= JOBS_OPEN_MAX) throw tooMany(`${JOBS_OPEN_MAX} jobs that have not ended`)
     const own = open.filter(({ user }) => user === caller.user)
     if (own.length >= JOBS_OPEN_PER_USER_MAX) {

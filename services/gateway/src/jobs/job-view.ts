@@ -16,6 +16,9 @@ import { formatBucket } from '@forebay/model/bucket'
 /** Entries of a list among the arguments that a view in a row of views shows. */
 export const ARGS_SHOWN_MAX = 20
 
+/** Characters of one text there, or of one entry. */
+const TEXT_SHOWN_MAX = 1024
+
 /** How fast a job is, over the last seconds. */
 export interface JobRate {
   readonly itemsPerSecond: number
@@ -48,6 +51,8 @@ export interface JobView {
   readonly result: JsonObject | null
   /** Id of the schedule that asked for it. */
   readonly schedule: string | null
+  /** Long lists and texts in `args` are cut. */
+  readonly argsShortened?: true
 }
 
 export interface ScheduleView {
@@ -68,7 +73,7 @@ export interface ScheduleView {
   readonly lastJob: string | null
 }
 
-export function viewJob(job: JobRecord, rate: JobRate | undefined): JobView {
+export function viewJob(job: ShortJob, rate: JobRate | undefined): JobView {
   const { id, kind, args, priority, limits, state, attempt, listing, counters } = job
   const moves = state === 'running' ? rate : undefined
   return {
@@ -92,13 +97,17 @@ export function viewJob(job: JobRecord, rate: JobRate | undefined): JobView {
     error: job.error ?? null,
     result: job.result ?? null,
     schedule: job.scheduleId ?? null,
+    ...(job.argsShortened === true ? { argsShortened: true } : {}),
   }
 }
 
-/** A view among many: of long lists in the arguments only the beginning, and `argsShortened`. */
-export function shortenView(view: JobView): JobView & { readonly argsShortened?: true } {
-  const args = shortenArgs(view.args)
-  return args === view.args ? view : { ...view, args, argsShortened: true }
+/** A job whose arguments may be cut, because they are large and it stands among others. */
+export type ShortJob = JobRecord & { readonly argsShortened?: true }
+
+/** Of long lists and texts in the arguments only the beginning. */
+export function shortenJob(job: JobRecord): ShortJob {
+  const args = shortenArgs(job.args)
+  return args === job.args ? job : { ...job, args, argsShortened: true }
 }
 
 export function viewSchedule(schedule: JobSchedule): ScheduleView {
@@ -140,21 +149,30 @@ function shownArgs(kind: string, args: JsonObject): JsonObject {
 }
 
 function shortenArgs(args: JsonObject): JsonObject {
-  const isLong = (value: Json): boolean => sizeOf(value) > ARGS_SHOWN_MAX
-  if (!Object.values(args).some(isLong)) return args
-  return Object.fromEntries(
-    Object.entries(args).map(([name, value]) => [name, isLong(value) ? beginning(value) : value]),
-  )
+  const short = Object.entries(args).map(([name, value]) => [name, shorten(value)] as const)
+  return short.every(([name, value]) => value === args[name]) ? args : Object.fromEntries(short)
 }
 
-function sizeOf(value: Json): number {
-  return typeof value === 'object' && value !== null ? Object.keys(value).length : 0
-}
-
-function beginning(value: Json): Json {
+/** The value itself where nothing is cut. */
+function shorten(value: Json): Json {
+  if (typeof value === 'string') return shortenText(value)
   if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.slice(0, ARGS_SHOWN_MAX)
-  return Object.fromEntries(Object.entries(value).slice(0, ARGS_SHOWN_MAX))
+  if (Array.isArray(value)) {
+    const shown = value.slice(0, ARGS_SHOWN_MAX).map(shorten)
+    return isSame(shown, value) ? value : shown
+  }
+  const shown = Object.entries(value)
+    .slice(0, ARGS_SHOWN_MAX)
+    .map(([name, inner]) => [shortenText(name), shorten(inner)] as const)
+  return isSame(shown.flat(), Object.entries(value).flat()) ? value : Object.fromEntries(shown)
+}
+
+function shortenText(text: string): string {
+  return text.length > TEXT_SHOWN_MAX ? `${text.slice(0, TEXT_SHOWN_MAX)}…` : text
+}
+
+function isSame(first: readonly Json[], second: readonly Json[]): boolean {
+  return first.length === second.length && first.every((value, at) => value === second[at])
 }
 
 function timeOf(ms: number): string {

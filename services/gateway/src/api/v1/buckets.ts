@@ -11,6 +11,7 @@ import { decodeBucketChange } from '@forebay/wire/bucket-change'
 import { encodeBucketProperties } from '@forebay/wire/bucket-properties'
 import { openBucket, openKnownBucket, refOf, wantedBucket } from './address.ts'
 import type { Exchange } from './exchange.ts'
+import { evictObjects } from './job-actions.ts'
 
 /** `GET /v1/buckets`: the buckets of the table that the caller may read. */
 export function listBuckets(exchange: Exchange, message: ActionMessage | undefined): void {
@@ -120,7 +121,7 @@ export async function evictBucket(exchange: Exchange, rawName: string): Promise<
     throw new Failure('bucket-not-remote', `bucket "${record.ref.name}" has no backend`)
   }
   if (parseQueryFlag(exchange.query.get('keep_bck_md'))) {
-    throw new Failure('not-implemented', 'evicting all objects but the bucket is not built yet')
+    return evictObjects(exchange, record)
   }
   await forget(exchange, exchange.context.buckets, record)
 }

@@ -1,6 +1,6 @@
 import { Failure } from '@forebay/base/failure'
 import type { JsonObject } from '@forebay/jobs/job'
-import { type BucketRef, formatBucket } from '@forebay/model/bucket'
+import { type BucketRecord, type BucketRef, formatBucket } from '@forebay/model/bucket'
 import { type ActionMessage, valueFields } from '@forebay/wire/action'
 import { parseUname } from '@forebay/wire/bucket'
 import type { Fields } from '@forebay/wire/fields'
@@ -59,6 +59,32 @@ export async function answerJobAction(
   )
   sendId(exchange, job)
   return true
+}
+
+/** How long the eviction of a whole bucket is waited for, ms: AIStore's clients wait 20 s for an answer. */
+const EVICT_WAIT_MS = 15_000
+
+/**
+ * `evict-remote-bck` that keeps the bucket: a job over all of it. It is answered when the job has ended;
+ * one that takes longer goes on behind the answer.
+ *
+ * @throws Failure `not-implemented` on a node without jobs; `unavailable` when objects stayed
+ */
+export async function evictObjects(exchange: Exchange, { ref }: BucketRecord): Promise<void> {
+  const service = serviceOf(exchange)
+  const { name } = requireKind(service, 'evict-listrange')
+  const caller = jobCallerOf(exchange)
+  const { id } = await service.order({ kind: name, bucket: formatBucket(ref) }, caller)
+  const timeout = AbortSignal.timeout(EVICT_WAIT_MS)
+  const signal = AbortSignal.any([timeout, service.closing, exchange.signal])
+  const job = await service.untilEnded(id, caller, signal).catch((error: unknown) => {
+    if (timeout.aborted) return undefined
+    throw error
+  })
+  if (job !== undefined && job.state !== 'finished') {
+    throw new Failure('unavailable', `objects stayed in the cache: job ${id} tells which and why`)
+  }
+  exchange.sendEmpty(200)
 }
 
 const NEEDS_BACKEND: ReadonlySet<string> = new Set(['prefetch-listrange', 'evict-listrange'])

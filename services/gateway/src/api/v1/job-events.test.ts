@@ -157,9 +157,9 @@ test('when the node stops, streams end and no new one begins', async () => {
 
 test('a reader that takes nothing for a while is then told the newest state alone', async () => {
   // More bytes than any socket buffers: most of the first states wait to be written.
-  const keys = Array.from({ length: 20 }, (_, at) => `k${at}${'x'.repeat(20_000)}`)
+  const keys = Array.from({ length: 20 }, (_, at) => `k${at}${'漢'.repeat(1000)}`)
   const ids: string[] = []
-  for (let at = 0; at < 30; at++) ids.push(await order(keys))
+  for (let at = 0; at < 100; at++) ids.push(await order(keys))
   const socket = connect(door.port, '127.0.0.1')
   await new Promise((resolve) => socket.once('connect', resolve))
   socket.pause()

@@ -1,8 +1,7 @@
-import { once } from 'node:events'
-import { JOB_ENDS, type JobRecord } from '@forebay/jobs/job'
+import { JOB_ENDS } from '@forebay/jobs/job'
 import type { JobCaller } from '../../jobs/job-caller.ts'
 import { type JobService, OPEN_STATES } from '../../jobs/job-service.ts'
-import { shortenView } from '../../jobs/job-view.ts'
+import { type ShortJob, shortenJob } from '../../jobs/job-view.ts'
 import type { Exchange } from './exchange.ts'
 
 /** How often a stream says that it lives, ms; proxies end silent connections after 30 to 60 s. */
@@ -53,7 +52,7 @@ export function streamJob(
       if (changed === id) sender.put(id, job)
     })
     try {
-      sender.putFirst(id, await service.get(id, caller))
+      sender.putFirst(id, shortenJob(await service.get(id, caller)))
       sender.endWith(id)
       sender.begin()
       await sender.ended
@@ -85,9 +84,11 @@ class EventSender {
   readonly ended: Promise<void>
   readonly #exchange: Exchange
   readonly #service: JobService
-  readonly #pending = new Map<string, JobRecord | undefined>()
+  readonly #pending = new Map<string, ShortJob | undefined>()
   readonly #stop = new AbortController()
   #end: () => void = () => undefined
+  /** Ends the wait for what is being written. */
+  #sent: () => void = () => undefined
   #begun = false
   #isWriting = false
   #lastId: string | undefined
@@ -108,11 +109,11 @@ class EventSender {
   }
 
   /** A state to be written unless a newer one waits already. */
-  putFirst(id: string, job: JobRecord): void {
+  putFirst(id: string, job: ShortJob): void {
     if (!this.#pending.has(id)) this.put(id, job)
   }
 
-  put(id: string, job: JobRecord | undefined): void {
+  put(id: string, job: ShortJob | undefined): void {
     this.#pending.set(id, job)
     void this.#write()
   }
@@ -143,27 +144,27 @@ class EventSender {
     if (this.#stop.signal.aborted) return
     this.#stop.abort()
     if (this.#begun) this.#exchange.response.end()
+    this.#sent()
     this.#end()
   }
 
+  /** Not while something is being written: that says the same, or the reader takes nothing anyway. */
   #keepAlive(): void {
-    const { response } = this.#exchange
-    if (!response.writableNeedDrain) response.write(': keep-alive\n\n')
+    if (!this.#isWriting) this.#exchange.response.write(': keep-alive\n\n')
   }
 
   async #write(): Promise<void> {
     if (!this.#begun || this.#isWriting) return
     this.#isWriting = true
-    const { response } = this.#exchange
-    while (!this.#stop.signal.aborted && (await this.#isDrained())) {
+    for (;;) {
       const first = this.#pending.entries().next().value
-      if (first === undefined) break
+      if (first === undefined || this.#stop.signal.aborted) break
       const [id, job] = first
       this.#pending.delete(id)
-      response.write(this.#render(id, job))
+      await this.#send(this.#render(id, job))
       const isOver = job === undefined || JOB_ENDS.has(job.state)
       if (id === this.#lastId && isOver) {
-        response.write(this.#renderEnd(id, job))
+        await this.#send(this.#renderEnd(id, job))
         this.close()
       }
     }
@@ -171,30 +172,33 @@ class EventSender {
     this.#isWriting = false
   }
 
-  /** False when the reader took nothing for so long that it has left. */
-  async #isDrained(): Promise<boolean> {
+  /**
+   * Resolves when the operating system took the text, or the stream ended. Not by `drain`: Node 26 forgets
+   * it for a chunked answer whose socket is full while less than its own buffer waits.
+   */
+  async #send(text: string): Promise<void> {
+    if (this.#stop.signal.aborted) return
     const { response } = this.#exchange
-    if (!response.writableNeedDrain) return true
-    try {
-      const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(STALL_MS)])
-      await once(response, 'drain', { signal })
-      return true
-    } catch {
-      // Whether the reader left or stands still, nothing of the answer can reach it any more.
+    const { promise, resolve } = Promise.withResolvers<void>()
+    // Whether the reader left or stands still, nothing of the answer can reach it any more.
+    const timer = setTimeout(() => {
       response.destroy()
       this.close()
-      return false
-    }
+    }, STALL_MS)
+    this.#sent = resolve
+    response.write(text, () => resolve())
+    await promise
+    clearTimeout(timer)
   }
 
-  #render(id: string, job: JobRecord | undefined): string {
+  #render(id: string, job: ShortJob | undefined): string {
     if (job === undefined) return `event: removed\ndata: ${JSON.stringify({ id })}\n\n`
-    const view = shortenView(this.#service.view(job))
+    const view = this.#service.view(job)
     return `event: job\ndata: ${JSON.stringify(view)}\n\n`
   }
 
-  #renderEnd(id: string, job: JobRecord | undefined): string {
-    const last = job === undefined ? { id } : shortenView(this.#service.view(job))
+  #renderEnd(id: string, job: ShortJob | undefined): string {
+    const last = job === undefined ? { id } : this.#service.view(job)
     return `event: end\ndata: ${JSON.stringify(last)}\n\n`
   }
 }

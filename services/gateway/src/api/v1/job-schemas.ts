@@ -20,7 +20,7 @@ export const JOB_VIEW = Type.Object(
     args: anyObject(),
     argsShortened: Type.Optional(
       Type.Literal(true, {
-        description: 'Long lists in `args` are cut here; the job alone has all of them.',
+        description: 'Long lists and texts in `args` are cut here; the job alone has all of them.',
       }),
     ),
     description: orNull(Type.String()),

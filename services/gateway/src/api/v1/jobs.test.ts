@@ -137,6 +137,16 @@ test('in a list the keys of an order are cut; the job alone has all of them', as
   expect(await (await ask('GET', `jobs/${id}`)).json()).toMatchObject({ args: { keys } })
 })
 
+test('in a list a long text is cut, and what is short stands as it was ordered', async () => {
+  const long = 'x'.repeat(2000)
+  await order([long])
+  await order(['short'])
+  const [second, first] = checkSchema(JOB_LIST, await (await ask('GET', 'jobs')).json()).jobs
+  expect(first).toMatchObject({ argsShortened: true, args: { keys: [`${'x'.repeat(1024)}…`] } })
+  expect(second).toMatchObject({ args: { keys: ['short'] } })
+  expect(second).not.toHaveProperty('argsShortened')
+})
+
 test('failures come in pages, with code and reason', async () => {
   const { id } = checkSchema(JOB_VIEW, await (await order(['bad1', 'ok', 'bad2'])).json())
   await rig.ended(id)

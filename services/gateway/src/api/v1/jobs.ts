@@ -7,7 +7,7 @@ import { formatBucket } from '@forebay/model/bucket'
 import { parseBucketUrl } from '@forebay/wire/bucket'
 import { Type } from 'typebox'
 import type { JobChangeAction, JobService } from '../../jobs/job-service.ts'
-import { shortenView, viewSchedule } from '../../jobs/job-view.ts'
+import { viewSchedule } from '../../jobs/job-view.ts'
 import { type ApiRoute, readQuery } from './api-route.ts'
 import type { Exchange } from './exchange.ts'
 import { jobCallerOf } from './job-caller.ts'
@@ -198,7 +198,7 @@ async function listJobs(exchange: Exchange): Promise<void> {
   const states = state?.split(',').filter(isJobState)
   const filter = { kind, states, bucket: readBucketFilter(exchange, bucket), max }
   const jobs = await service.list(filter, jobCallerOf(exchange))
-  exchange.sendJson({ jobs: jobs.map((job) => shortenView(service.view(job))) })
+  exchange.sendJson({ jobs: jobs.map((job) => service.view(job)) })
 }
 
 /** A bucket of the table by any of its names, else as it was written. */

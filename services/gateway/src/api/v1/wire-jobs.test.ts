@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import type { JobRecord } from '@forebay/jobs/job'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type JobRig, openJobRig } from '../../jobs/testing/job-rig.ts'
 import { openTestDoor, type TestDoor } from './testing/test-door.ts'
 
@@ -298,4 +298,15 @@ test('a download is started, told of, aborted and removed as in AIStore', async 
     statuses.push((await send('POST', 'download', { ...base, ...body })).status)
   expect(statuses).toEqual([501, 400, 400, 400])
   expect((await send('GET', 'download', { regex: '(a+)+$' })).status).toBe(501)
+})
+
+test('a bucket is evicted and kept by a job, which the answer waits for', async () => {
+  rig.hold()
+  const answer = act('DELETE b?keep_bck_md=true', 'evict-remote-bck', null)
+  const job = await vi.waitUntil(async () => (await rig.engine.list({}))[0])
+  expect(job).toMatchObject({ kind: 'evict', bucket: { name: 'b' } })
+  rig.release()
+  expect(await answer).toMatchObject({ status: 200, text: '' })
+  expect(await rig.engine.get(job.id)).toMatchObject({ state: 'finished' })
+  expect(door.buckets.get('b', 'aws')).toHaveLength(1)
 })
