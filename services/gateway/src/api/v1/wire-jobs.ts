@@ -53,7 +53,9 @@ export function wireKindOf(name: string): string | undefined {
 /** Our kind for a word of AIStore's, or for our own name of it. */
 export function kindForWire(service: JobService, name: string): JobKind | undefined {
   const wireName = wireKindOf(name)
-  return service.kinds.find((kind) => kind.wireName === wireName || kind.name === name)
+  return service.kinds.find(
+    (kind) => kind.name === name || (wireName !== undefined && kind.wireName === wireName),
+  )
 }
 
 /** @throws Failure `not-implemented` where the catalogue has no such kind */
