@@ -1,5 +1,6 @@
 import type { KindWork } from './kind-work.ts'
 import { ARCHIVE_WORK } from './kinds/archive.ts'
+import { CLEANUP_WORK } from './kinds/cleanup.ts'
 import { COPY_BUCKET_WORK } from './kinds/copy-bucket.ts'
 import { COPY_OBJECTS_WORK } from './kinds/copy-objects.ts'
 import { DELETE_WORK } from './kinds/delete.ts'
@@ -27,5 +28,6 @@ export const KIND_WORKS: readonly KindWork[] = [
   SUMMARY_WORK,
   WARM_UP_METADATA_WORK,
   LRU_WORK,
+  CLEANUP_WORK,
   SCRUB_WORK,
 ]

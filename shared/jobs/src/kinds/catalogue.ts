@@ -1,5 +1,6 @@
 import type { JobKind } from '../kind.ts'
 import { ARCHIVE } from './archive.ts'
+import { CLEANUP } from './cleanup.ts'
 import { COPY_BUCKET } from './copy-bucket.ts'
 import { COPY_OBJECTS } from './copy-objects.ts'
 import { DELETE } from './delete.ts'
@@ -27,6 +28,7 @@ export const JOB_KINDS: readonly JobKind[] = [
   SUMMARY,
   WARM_UP_METADATA,
   LRU,
+  CLEANUP,
   SCRUB,
 ]
 
