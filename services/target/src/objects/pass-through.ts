@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { BackendBody, ReadResult } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
@@ -174,7 +173,7 @@ async function send(response: ServerResponse, body: BackendBody, part: Part): Pr
   response.once('close', onGone)
   try {
     await pumpPart(body, part, async (chunk) => {
-      if (!response.write(chunk)) await drained(response, part.stallTimeoutMs)
+      await writeOut(response, chunk, part.stallTimeoutMs)
     })
     response.removeListener('close', onGone)
     response.end()
@@ -187,18 +186,36 @@ async function send(response: ServerResponse, body: BackendBody, part: Part): Pr
   }
 }
 
-async function drained(response: ServerResponse, stallTimeoutMs: number): Promise<void> {
-  if (response.destroyed) throw new Failure('client-gone', 'the client left before the end')
-  const signal = AbortSignal.timeout(stallTimeoutMs)
-  const left = new AbortController()
-  try {
-    await Promise.race([
-      once(response, 'drain', { signal: AbortSignal.any([signal, left.signal]) }),
-      once(response, 'close', { signal: AbortSignal.any([signal, left.signal]) }).then(() => {
-        throw new Failure('client-gone', 'the client left before the end')
-      }),
-    ])
-  } finally {
-    left.abort()
+/** Waits where the socket is full, for the bytes themselves: a chunked answer may lose its `drain`. */
+async function writeOut(
+  response: ServerResponse,
+  chunk: Uint8Array,
+  stallTimeoutMs: number,
+): Promise<void> {
+  if (response.destroyed) throw clientGone()
+  const written = Promise.withResolvers<void>()
+  const isThrough = response.write(chunk, (error) =>
+    error == null ? written.resolve() : written.reject(clientGone()),
+  )
+  if (isThrough) {
+    // What comes of it shows at the next write.
+    written.promise.catch(() => undefined)
+    return
   }
+  const onClose = (): void => written.reject(clientGone())
+  response.once('close', onClose)
+  const timer = setTimeout(
+    () => written.reject(new Failure('client-gone', 'the client reads nothing any more')),
+    stallTimeoutMs,
+  )
+  try {
+    await written.promise
+  } finally {
+    clearTimeout(timer)
+    response.removeListener('close', onClose)
+  }
+}
+
+function clientGone(): Failure {
+  return new Failure('client-gone', 'the client left before the end')
 }
