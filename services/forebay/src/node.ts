@@ -21,6 +21,7 @@ import { Metrics } from '@forebay/observe/metrics'
 import type { RecentLines } from '@forebay/observe/recent-lines'
 import { connectSpending } from '@forebay/observe/spending-metrics'
 import { openTracing } from '@forebay/observe/tracing'
+import { Inventories } from '@forebay/target/inventory/inventories'
 import { MeasuredTarget } from '@forebay/target/jobs/measured-target'
 import { UserLoad } from '@forebay/target/jobs/user-load'
 import { MOUNTPATH_TABLE_NAME } from '@forebay/target/mountpaths/mountpath-table'
@@ -176,6 +177,12 @@ async function openWork(
 ) {
   const { store, locks, pool, table, observer, metrics, identity } = parts
   const clock = systemClock
+  const inventories = await Inventories.open({
+    directory: join(settings.dataDir, 'inventory'),
+    clock,
+    hasBucket: (id) => table.byId(id) !== undefined,
+  })
+  closers.push(() => inventories.close())
   const objects = createObjectContext({
     ...targetSettings(settings),
     store,
@@ -184,6 +191,7 @@ async function openWork(
     clock,
     observer,
     nodeId: identity.nodeId,
+    inventories,
   })
   const users = new UserLoad(clock)
   const target = new MeasuredTarget(objects, users)
@@ -195,6 +203,7 @@ async function openWork(
     clock,
     target: new Target(objects),
     users,
+    inventories,
     table,
     own: { objects, store, scrub: scrubber },
     metrics,

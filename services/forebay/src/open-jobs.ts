@@ -11,6 +11,7 @@ import { JobMetrics } from '@forebay/observe/job-metrics'
 import type { Logger } from '@forebay/observe/logger'
 import type { Metrics } from '@forebay/observe/metrics'
 import type { TargetPort } from '@forebay/peer/target-port'
+import type { Inventories } from '@forebay/target/inventory/inventories'
 import { JobLimiter } from '@forebay/target/jobs/job-limits'
 import { JobPace } from '@forebay/target/jobs/job-pace'
 import { NodeJobWorker } from '@forebay/target/jobs/job-worker'
@@ -30,6 +31,7 @@ export interface JobParts {
   /** Whose reads are not taken for users'. */
   readonly target: TargetPort
   readonly users: UserLoad
+  readonly inventories: Inventories
   readonly table: BucketTable
   readonly own: OwnStore
   readonly metrics: Metrics
@@ -104,12 +106,13 @@ function createWorker(settings: Settings, parts: JobParts, context: JobContext):
 
 function contextOf(
   settings: Settings,
-  { nodeId, target, table, clock, own }: JobParts,
+  { nodeId, target, inventories, table, clock, own }: JobParts,
   web: JobContext['web'],
 ): JobContext {
   return {
     nodeId,
     target,
+    inventories,
     buckets: table,
     clock,
     web,

@@ -164,6 +164,8 @@ export interface ListRequest {
   readonly pageMax: number
   /** Only what is in the cache, without asking the backend. */
   readonly cachedOnly?: boolean | undefined
+  /** From the bucket's inventory where there is one that is not too old. */
+  readonly inventory?: boolean | undefined
   readonly signal: AbortSignal
 }
 
@@ -326,6 +328,11 @@ export interface WarmRequest extends ObjectAddress {
   readonly latest?: boolean | undefined
   /** Read the bytes of an entry and compare them with its checksum; fetch again what is wrong. */
   readonly verify?: boolean | undefined
+  /**
+   * Fetch over several connections whatever the size, over so many at most, >= 1; the node's bound holds
+   * in any case.
+   */
+  readonly connectionsMax?: number | undefined
   /** Called right before the first request to the backend; what it throws ends the matter. */
   readonly check?: (() => void) | undefined
   readonly signal: AbortSignal

@@ -6,6 +6,7 @@ import type { JobItem, JobRecord, JsonObject } from '@forebay/jobs/job'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { TargetPort } from '@forebay/peer/target-port'
+import type { Inventories } from '../inventory/inventories.ts'
 import type { ObjectContext } from '../objects/context.ts'
 import type { LocalObjectStore } from '../store/local-store.ts'
 
@@ -33,6 +34,8 @@ export interface JobContext {
   /** Web servers that users name. */
   readonly web: Web
   readonly hub: HubAccess
+  /** Snapshots of what buckets list, on this node; absent: it keeps none. */
+  readonly inventories?: Inventories | undefined
   /** Folders of this node whose files jobs may make objects of; absent: none. */
   readonly promoteFolders?: readonly string[] | undefined
   readonly own: OwnStore

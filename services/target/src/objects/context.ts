@@ -5,6 +5,7 @@ import type { KeyedLock } from '@forebay/base/keyed-lock'
 import { type BucketRecord, formatBucket } from '@forebay/model/bucket'
 import type { BucketProperties } from '@forebay/model/bucket-properties'
 import type { CacheStatus } from '@forebay/peer/target-port'
+import type { Inventories } from '../inventory/inventories.ts'
 import type { ObjectStore } from '../store/contract.ts'
 import type { Questions } from './ask-backend.ts'
 import type { FillTable } from './fill-table.ts'
@@ -63,6 +64,8 @@ export interface ObjectContext {
   readonly writeStallTimeoutMs: number
   /** Goes into ids that must find their way back to this node. */
   readonly nodeId: string
+  /** Snapshots of what buckets list; absent: none. */
+  readonly inventories?: Inventories | undefined
 }
 
 /** Name of a key in locks, generations and fills. Bucket ids are never reused, so neither is it. */

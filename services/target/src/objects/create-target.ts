@@ -3,6 +3,7 @@ import type { Clock } from '@forebay/base/clock'
 import type { KeyedLock } from '@forebay/base/keyed-lock'
 import type { BucketRecord } from '@forebay/model/bucket'
 import { type BucketProperties, resolveProperties } from '@forebay/model/bucket-properties'
+import type { Inventories } from '../inventory/inventories.ts'
 import type { ObjectStore } from '../store/contract.ts'
 import { Questions } from './ask-backend.ts'
 import type { ObjectContext, ObjectObserver } from './context.ts'
@@ -35,6 +36,7 @@ export interface TargetOptions {
   /** Default: measured. */
   readonly loopBusyShare?: (() => number) | undefined
   readonly writeStallTimeoutMs: number
+  readonly inventories?: Inventories | undefined
   /** The node's defaults for buckets with a backend. */
   readonly cacheDefaults?: Pick<BucketProperties, 'revalidate' | 'staleIfErrorMs'> | undefined
 }

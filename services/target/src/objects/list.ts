@@ -3,6 +3,7 @@ import { Failure } from '@forebay/base/failure'
 import { KEY_BYTES_MAX, LIST_PAGE_MAX } from '@forebay/base/limits'
 import { compareKeys } from '@forebay/model/key'
 import type { ListAnswer, ListRequest } from '@forebay/peer/target-port'
+import { listInventory, readInventoryToken, storeStart } from '../inventory/list-inventory.ts'
 import { compareListing } from './compare-listing.ts'
 import type { ObjectContext } from './context.ts'
 
@@ -27,10 +28,24 @@ export async function listObjects(
   if (request.bucket.backend === undefined || request.cachedOnly === true) {
     return listIndex(context, { ...request, pageMax })
   }
-  const { bucket, prefix, delimiter, after, signal } = request
+  if (pageMax === 0) return { objects: [], commonPrefixes: [], nextToken: undefined }
+  const from = request.token === undefined ? undefined : readInventoryToken(request.token)
+  // A listing that was begun at the store goes on there.
+  if (from !== undefined || (request.inventory === true && request.token === undefined)) {
+    const listed = await listInventory(context, { ...request, pageMax }, from)
+    if (listed !== undefined) return listed
+  }
+  return listBackend(context, {
+    ...request,
+    ...(from === undefined ? {} : { token: undefined, after: storeStart(from) }),
+    pageMax,
+  })
+}
+
+async function listBackend(context: ObjectContext, request: ListRequest): Promise<ListAnswer> {
+  const { bucket, prefix, delimiter, after, pageMax, signal } = request
   const position = request.token === undefined ? undefined : readPosition(request.token)
   const continuationToken = position?.token
-  if (pageMax === 0) return { objects: [], commonPrefixes: [], nextToken: undefined }
   const backend = context.backendOf(bucket)
   const askedMs = context.clock.now()
   const page = await backend.list({

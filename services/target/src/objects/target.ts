@@ -20,6 +20,7 @@ import type {
   ListVersionsAnswer,
   ListVersionsRequest,
   Noticed,
+  ObjectAddress,
   PartAnswer,
   ReadAnswer,
   ReadRequest,
@@ -32,6 +33,8 @@ import type {
   WritePartRequest,
   WriteRequest,
 } from '@forebay/peer/target-port'
+import type { NowState } from '../inventory/changes.ts'
+import { listedOf } from '../inventory/list-inventory.ts'
 import { checkWritable, keyIdOf, mutationsOf, type ObjectContext } from './context.ts'
 import { copiesInside, copyObject, openSource } from './copy.ts'
 import { deleteObject, evictObject } from './delete.ts'
@@ -80,15 +83,15 @@ export class Target implements TargetPort {
   }
 
   write(request: WriteRequest): Promise<WriteAnswer> {
-    return writeObject(this.#context, request)
+    return this.#changing(request, () => writeObject(this.#context, request), written)
   }
 
   delete(request: DeleteRequest): Promise<{ readonly existed: boolean | undefined }> {
-    return deleteObject(this.#context, request)
+    return this.#changing(request, () => deleteObject(this.#context, request), gone)
   }
 
   copy(request: CopyRequest): Promise<WriteAnswer> {
-    return copyObject(this.#context, request)
+    return this.#changing(request, () => copyObject(this.#context, request), written)
   }
 
   getTags(request: TagsRequest): ReturnType<TargetPort['getTags']> {
@@ -150,6 +153,10 @@ export class Target implements TargetPort {
   }
 
   completeUpload(request: CompleteRequest): Promise<WriteAnswer> {
+    return this.#changing(request, () => this.#complete(request), written)
+  }
+
+  #complete(request: CompleteRequest): Promise<WriteAnswer> {
     if (!this.#keepsParts(request.bucket)) return completeBackendUpload(this.#context, request)
     return request.bucket.backend === undefined
       ? completeNativeUpload(this.#context, request)
@@ -200,7 +207,11 @@ export class Target implements TargetPort {
   }
 
   noticeChange(notice: ChangeNotice): Promise<Noticed> {
-    return noticeChange(this.#context, notice)
+    const { inventories } = this.#context
+    const { bucket, key } = notice
+    if (key === undefined) inventories?.of(bucket.id)?.changes.lose()
+    if (key === undefined || this.#isNoted(notice)) return noticeChange(this.#context, notice)
+    return this.#changing({ bucket, key }, () => noticeChange(this.#context, notice), unknown)
   }
 
   async sealIfEmpty(bucket: BucketRecord): Promise<boolean> {
@@ -219,6 +230,7 @@ export class Target implements TargetPort {
 
   async dropBucket(bucket: BucketRecord): Promise<void> {
     await this.#context.store.dropBucket(bucket)
+    await this.#context.inventories?.drop(bucket.id)
   }
 
   /** Ends fills; then nothing of objects is under way but what doors still send. */
@@ -228,11 +240,50 @@ export class Target implements TargetPort {
     )
   }
 
+  /** The inventory of the bucket is told of a change before it is made and when it is known. */
+  async #changing<T>(
+    address: ObjectAddress,
+    act: () => Promise<T>,
+    nowOf: (key: string, answer: T) => NowState,
+  ): Promise<T> {
+    const { bucket, key } = address
+    const ended = this.#context.inventories?.begin(bucket.id, key)
+    if (ended === undefined) return act()
+    let now: NowState = 'unknown'
+    try {
+      const answer = await act()
+      now = nowOf(key, answer)
+      return answer
+    } finally {
+      ended(now)
+    }
+  }
+
+  /** The event of a write of our own: the inventory has it. */
+  #isNoted({ bucket, key, now }: ChangeNotice): boolean {
+    if (key === undefined) return false
+    const noted = this.#context.inventories?.of(bucket.id)?.changes.get(key)
+    if (now.kind !== 'version') return now.kind === 'gone' && noted === 'gone'
+    return typeof noted === 'object' && noted.etag === now.validators.etag
+  }
+
   /** True where the parts of uploads wait here: native buckets, and backends without such uploads. */
   #keepsParts(bucket: BucketRecord): boolean {
     if (bucket.backend === undefined) return true
     return this.#context.backendOf(bucket).capabilities.multipart === 'none'
   }
+}
+
+function written(key: string, { attributes }: WriteAnswer): NowState {
+  return listedOf(key, attributes)
+}
+
+function gone(): NowState {
+  return 'gone'
+}
+
+function unknown(): NowState {
+  return 'unknown'
 }
 
 /** A backend's words for checksums, as far as they are ours. */

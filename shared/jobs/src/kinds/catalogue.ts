@@ -1,11 +1,13 @@
 import type { JobKind } from '../kind.ts'
 import { ARCHIVE } from './archive.ts'
+import { BLOB_DOWNLOAD } from './blob-download.ts'
 import { CLEANUP } from './cleanup.ts'
 import { COPY_BUCKET } from './copy-bucket.ts'
 import { COPY_OBJECTS } from './copy-objects.ts'
 import { DELETE } from './delete.ts'
 import { DOWNLOAD } from './download.ts'
 import { EVICT } from './evict.ts'
+import { INVENTORY } from './inventory.ts'
 import { LRU } from './lru.ts'
 import { PREFETCH } from './prefetch.ts'
 import { PROMOTE } from './promote.ts'
@@ -26,6 +28,8 @@ export const JOB_KINDS: readonly JobKind[] = [
   PROMOTE,
   ARCHIVE,
   SUMMARY,
+  INVENTORY,
+  BLOB_DOWNLOAD,
   WARM_UP_METADATA,
   LRU,
   CLEANUP,

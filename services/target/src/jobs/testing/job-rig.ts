@@ -10,6 +10,7 @@ import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
 import type { Lease } from '@forebay/jobs/engine'
 import type { JobItem, JobRecord, JsonObject } from '@forebay/jobs/job'
 import type { BackendProvider, BucketRecord } from '@forebay/model/bucket'
+import { Inventories } from '../../inventory/inventories.ts'
 import type { ObjectContext } from '../../objects/context.ts'
 import { createObjectContext } from '../../objects/create-target.ts'
 import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '../../objects/system-bucket.ts'
@@ -113,8 +114,14 @@ export class JobRig {
       lockKey: (bucketId, key) => locks.acquire(`${bucketId}/${key}`),
       capacityBytes: this.#capacityBytes,
     })
+    const inventories = await Inventories.open({
+      directory: this.inventoryDirectory,
+      clock,
+      hasBucket: (id) => buckets.byId(id) !== undefined,
+    })
     const objects = createObjectContext({
       store,
+      inventories,
       locks,
       backendOf: this.#backendOf,
       clock,
@@ -142,6 +149,7 @@ export class JobRig {
       clock,
       web: NO_WEB,
       hub: { endpoint: '', tokenOf: () => undefined },
+      inventories,
       promoteFolders: this.#promoteFolders,
       own: { objects, store, scrub },
       bucketOf: ({ bucket }) => {
@@ -154,8 +162,19 @@ export class JobRig {
     this.#close = async () => {
       await scrub.close()
       await target.shutdown()
+      await inventories.close()
       await store.close()
     }
+  }
+
+  get inventoryDirectory(): string {
+    return join(this.#directory, 'inventory')
+  }
+
+  /** The node ends in order and comes back; the store behind it stays. */
+  async restart(): Promise<void> {
+    await this.#close?.()
+    await this.#start()
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,260 @@
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Failure } from '@forebay/base/failure'
+import { compareKeys } from '@forebay/model/key'
+import type { ListedObject } from '@forebay/model/object'
+import { bootId } from '../os/libc.ts'
+import { replaceFile } from '../store/replace-file.ts'
+import { Changes } from './changes.ts'
+import {
+  type ChunkPlace,
+  indexNames,
+  type NamesIndex,
+  readChunk,
+  writeChunk,
+} from './names-file.ts'
+
+const MANIFEST = 'manifest.json'
+
+/** The changes before there is a snapshot. */
+const FIRST_CHANGES = 'first.changes'
+
+/** Chunks in memory: a page of a list touches two. */
+const CHUNKS_HELD = 8
+
+/** What is told of an inventory. */
+export interface InventoryFacts {
+  readonly objects: number
+  readonly bytes: number
+  /** Wall clock when its list was begun, ms. */
+  readonly asOfMs: number
+  /** Of its files on disk. */
+  readonly fileBytes: number
+  /** Keys that changed since. */
+  readonly changedKeys: number
+}
+
+interface Manifest {
+  readonly build: string
+  readonly asOfMs: number
+  /** Older, it is used no longer; ms. */
+  readonly maxAgeMs: number
+  readonly objects: number
+  readonly objectBytes: number
+  readonly fileBytes: number
+}
+
+/** A snapshot in use. Its files never change. */
+export interface Snapshot extends Manifest {
+  readonly chunks: readonly ChunkPlace[]
+  chunk(at: number): Promise<readonly ListedObject[]>
+}
+
+/** What a build is to become. */
+export interface BuildEnd {
+  readonly build: string
+  readonly bytes: number
+  readonly asOfMs: number
+  readonly maxAgeMs: number
+  readonly signal: AbortSignal
+  /** Called right before it takes effect. */
+  check(): void
+}
+
+/** The inventory of one bucket on this node: a snapshot, what changed since, and maybe the next one. */
+export class BucketInventory {
+  readonly #directory: string
+  readonly #changes: Changes
+  #snapshot: Snapshot | undefined
+  /** The machine went down without a word: what it noted last may be lost. */
+  #isDoubtful: boolean
+
+  private constructor(directory: string, manifest: Manifest | undefined) {
+    this.#directory = directory
+    const index =
+      manifest &&
+      readJson<{ boot?: string; chunks: ChunkPlace[] }>(this.#file(manifest.build, 'index'))
+    this.#snapshot =
+      manifest && index && snapshotOf(manifest, index.chunks, this.#file(manifest.build, 'names'))
+    const name = manifest === undefined ? FIRST_CHANGES : `${manifest.build}.changes`
+    this.#changes = Changes.open(join(directory, name))
+    const boot = readJson<{ boot: string }>(join(directory, 'boot.json'))
+    this.#isDoubtful = boot !== undefined && boot.boot !== 'stopped' && boot.boot !== bootId()
+  }
+
+  static async open(directory: string): Promise<BucketInventory> {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const inventory = new BucketInventory(directory, readJson<Manifest>(join(directory, MANIFEST)))
+    if (inventory.#isDoubtful) inventory.#changes.lose()
+    await inventory.#noteBoot(bootId() ?? 'unknown')
+    return inventory
+  }
+
+  get changes(): Changes {
+    return this.#changes
+  }
+
+  /** The snapshot that may be listed from at this time, wall clock in ms. */
+  usable(nowMs: number): Snapshot | undefined {
+    const snapshot = this.#snapshot
+    if (snapshot === undefined || this.#changes.isLost) return undefined
+    return nowMs - snapshot.asOfMs <= snapshot.maxAgeMs ? snapshot : undefined
+  }
+
+  get facts(): InventoryFacts | undefined {
+    const snapshot = this.#snapshot
+    if (snapshot === undefined) return undefined
+    const { objects, objectBytes: bytes, asOfMs, fileBytes } = snapshot
+    return { objects, bytes, asOfMs, fileBytes, changedKeys: this.#changes.size }
+  }
+
+  /** The build that was published last. */
+  get published(): string | undefined {
+    return this.#snapshot?.build
+  }
+
+  /** A file that cannot be read: it is used no longer. */
+  giveUp(): void {
+    this.#snapshot = undefined
+  }
+
+  /** Begins the next snapshot, and removes what another one left that never came to its end. */
+  async beginBuild(build: string): Promise<void> {
+    this.#changes.beginBuild(build)
+    await this.#sweep(build)
+  }
+
+  /**
+   * Adds the names of a page.
+   *
+   * @returns bytes of the file then
+   * @throws Failure `job-state-invalid` where another build was begun since
+   */
+  async addPage(build: string, bytes: number, objects: readonly ListedObject[]): Promise<number> {
+    this.#checkBuild(build)
+    return bytes + (await writeChunk(this.#file(build, 'names'), bytes, objects))
+  }
+
+  /** Takes the build for the snapshot, whole or not at all. Does nothing the second time. */
+  async publish(end: BuildEnd): Promise<void> {
+    const { build, bytes, asOfMs, maxAgeMs, signal } = end
+    if (this.published === build) return
+    this.#checkBuild(build)
+    const names = this.#file(build, 'names')
+    const index: NamesIndex = bytes === 0 ? NOTHING : await indexNames(names, bytes, signal)
+    await replaceFile(this.#file(build, 'index'), JSON.stringify({ chunks: index.chunks }))
+    const { since } = this.#checkBuild(build)
+    end.check()
+    const { objects, objectBytes, fileBytes } = index
+    const manifest = { build, asOfMs, maxAgeMs, objects, objectBytes, fileBytes }
+    // Nothing may be noted between these steps: they are synchronous, and a few files of a few names.
+    const changes = this.#file(build, 'changes')
+    this.#changes.prepare(changes, since)
+    replaceNow(this.#directory, MANIFEST, JSON.stringify(manifest))
+    this.#changes.adopt(changes, since)
+    this.#snapshot = snapshotOf(manifest, index.chunks, names)
+    await this.#sweep(build)
+  }
+
+  async close(): Promise<void> {
+    this.#changes.close()
+    await this.#noteBoot('stopped')
+  }
+
+  #checkBuild(build: string): { readonly since: number } {
+    const { building } = this.#changes
+    if (building?.build === build) return building
+    throw new Failure('job-state-invalid', 'another inventory of the bucket was begun meanwhile')
+  }
+
+  #file(build: string, kind: 'names' | 'index' | 'changes'): string {
+    return join(this.#directory, `${build}.${kind}`)
+  }
+
+  #noteBoot(boot: string): Promise<void> {
+    return replaceFile(join(this.#directory, 'boot.json'), JSON.stringify({ boot }))
+  }
+
+  async #sweep(build: string): Promise<void> {
+    const kept = [build, this.published].map((id) => `${id}.`)
+    const own = [MANIFEST, 'boot.json']
+    if (this.published === undefined) own.push(FIRST_CHANGES)
+    for (const name of await readdir(this.#directory)) {
+      if (own.includes(name) || kept.some((start) => name.startsWith(start))) continue
+      await rm(join(this.#directory, name), { force: true })
+    }
+  }
+}
+
+const NOTHING: NamesIndex = { objects: 0, objectBytes: 0, fileBytes: 0, chunks: [] }
+
+/** Position of the chunk that has the key or the names around it. */
+export function chunkOf(chunks: readonly ChunkPlace[], key: string): number {
+  let low = 0
+  let high = chunks.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (compareKeys(chunks[middle]?.first ?? '', key) <= 0) low = middle + 1
+    else high = middle
+  }
+  return Math.max(0, low - 1)
+}
+
+function snapshotOf(manifest: Manifest, chunks: readonly ChunkPlace[], path: string): Snapshot {
+  const held = new Map<number, Promise<readonly ListedObject[]>>()
+  return {
+    ...manifest,
+    chunks,
+    chunk: (at) => {
+      const known = held.get(at)
+      if (known !== undefined) return known
+      const place = chunks[at]
+      const read = place === undefined ? Promise.resolve([]) : readChunk(path, place)
+      held.set(at, read)
+      read.catch(() => held.delete(at))
+      for (const oldest of held.keys()) {
+        if (held.size <= CHUNKS_HELD) break
+        held.delete(oldest)
+      }
+      return read
+    },
+  }
+}
+
+function replaceNow(directory: string, name: string, text: string): void {
+  const path = join(directory, name)
+  const fd = openSync(`${path}.new`, 'w', 0o600)
+  try {
+    writeSync(fd, text)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  renameSync(`${path}.new`, path)
+  const folder = openSync(directory, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}
+
+function readJson<T>(path: string): T | undefined {
+  try {
+    const document: T = JSON.parse(readFileSync(path, 'utf8'))
+    return document
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}

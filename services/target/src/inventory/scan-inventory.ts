@@ -1,0 +1,164 @@
+import { compareKeys } from '@forebay/model/key'
+import type { ListedObject } from '@forebay/model/object'
+import { chunkOf, type Snapshot } from './bucket-inventory.ts'
+import type { Changes, NowState } from './changes.ts'
+
+/** Behind every name that a key can have after a prefix. */
+const LAST_CHARACTER = '\u{10ffff}'
+
+/** Keys of one page that the store is asked about one by one; more: it is asked for the page. */
+export const ASKED_MAX = 16
+
+/** Where a listing goes on: behind a name, or behind all that begins with it. */
+export interface Position {
+  readonly name: string
+  readonly kind: 'key' | 'prefix'
+}
+
+export interface InventoryScan {
+  readonly prefix: string
+  readonly delimiter: string | undefined
+  readonly from: Position | undefined
+  /** 1 at least. */
+  readonly pageMax: number
+}
+
+export interface InventoryPage {
+  readonly objects: readonly ListedObject[]
+  readonly commonPrefixes: readonly string[]
+  readonly next: Position | undefined
+  /** Keys of the page that the store has to be asked about: the page may not be used. */
+  readonly unknown: readonly string[]
+}
+
+/** One page of a snapshot with what changed since, in the order of UTF-8 bytes. */
+export async function scanInventory(
+  snapshot: Snapshot,
+  changes: Changes,
+  scan: InventoryScan,
+): Promise<InventoryPage> {
+  const { prefix, from, pageMax } = scan
+  const merged = new MergedNames(snapshot, changes, prefix)
+  const objects: ListedObject[] = []
+  const commonPrefixes: string[] = []
+  const unknown: string[] = []
+  let position = from
+  if (from !== undefined && compareKeys(from.name, prefix) >= 0) await merged.skip(from)
+  for (;;) {
+    const name = await merged.next()
+    if (name === undefined || !name.key.startsWith(prefix)) break
+    if (name.now === 'gone') continue
+    if (objects.length + commonPrefixes.length >= pageMax) {
+      return { objects, commonPrefixes, next: position, unknown }
+    }
+    if (name.now === 'unknown') {
+      unknown.push(name.key)
+      if (unknown.length > ASKED_MAX) break
+      continue
+    }
+    const common = commonPrefixOf(name.key, scan)
+    if (common === undefined) {
+      objects.push(name.now)
+      position = { name: name.key, kind: 'key' }
+    } else {
+      commonPrefixes.push(common)
+      position = { name: common, kind: 'prefix' }
+      await merged.skip(position)
+    }
+  }
+  return { objects, commonPrefixes, next: undefined, unknown }
+}
+
+export function commonPrefixOf(
+  key: string,
+  { prefix, delimiter }: Pick<InventoryScan, 'prefix' | 'delimiter'>,
+): string | undefined {
+  if (delimiter === undefined || delimiter === '' || !key.startsWith(prefix)) return undefined
+  const at = key.indexOf(delimiter, prefix.length)
+  return at < 0 ? undefined : key.slice(0, at + delimiter.length)
+}
+
+/** Names of a snapshot and of what changed, each once; what changed wins. */
+class MergedNames {
+  readonly #snapshot: Snapshot
+  readonly #changes: Changes
+  readonly #changed: readonly string[]
+  #changedAt = 0
+  #chunkAt: number
+  #chunk: readonly ListedObject[] | undefined
+  #at = 0
+  /** The first name is still to be looked for. */
+  #seek: string | undefined
+
+  constructor(snapshot: Snapshot, changes: Changes, from: string) {
+    this.#snapshot = snapshot
+    this.#changes = changes
+    this.#changed = changes.keysFrom(from)
+    this.#chunkAt = chunkOf(snapshot.chunks, from)
+    this.#seek = from
+  }
+
+  async next(): Promise<{ readonly key: string; readonly now: NowState } | undefined> {
+    const listed = await this.#peek()
+    const changed = this.#changed[this.#changedAt]
+    if (changed === undefined || (listed !== undefined && compareKeys(listed.key, changed) < 0)) {
+      this.#at += 1
+      return listed && { key: listed.key, now: listed }
+    }
+    this.#changedAt += 1
+    if (listed?.key === changed) this.#at += 1
+    return { key: changed, now: this.#changes.get(changed) ?? 'unknown' }
+  }
+
+  /** Goes on behind a position. */
+  async skip({ name, kind }: Position): Promise<void> {
+    const behind = kind === 'key' ? name : name + LAST_CHARACTER
+    const isBefore = (key: string): boolean =>
+      compareKeys(key, behind) <= 0 || (kind === 'prefix' && key.startsWith(name))
+    while (isBefore(this.#changed[this.#changedAt] ?? LAST_CHARACTER.repeat(2))) {
+      if (this.#changedAt >= this.#changed.length) break
+      this.#changedAt += 1
+    }
+    const chunkAt = chunkOf(this.#snapshot.chunks, behind)
+    if (chunkAt > this.#chunkAt || this.#chunk === undefined) {
+      this.#chunkAt = chunkAt
+      this.#chunk = undefined
+    }
+    this.#seek = behind
+    for (;;) {
+      const listed = await this.#peek()
+      if (listed === undefined || !isBefore(listed.key)) return
+      this.#at += 1
+    }
+  }
+
+  async #peek(): Promise<ListedObject | undefined> {
+    for (;;) {
+      if (this.#chunk === undefined) {
+        if (this.#chunkAt >= this.#snapshot.chunks.length) return undefined
+        this.#chunk = await this.#snapshot.chunk(this.#chunkAt)
+        this.#at = 0
+      }
+      if (this.#seek !== undefined) {
+        this.#at = Math.max(this.#at, firstAt(this.#chunk, this.#seek))
+        this.#seek = undefined
+      }
+      const listed = this.#chunk[this.#at]
+      if (listed !== undefined) return listed
+      this.#chunkAt += 1
+      this.#chunk = undefined
+    }
+  }
+}
+
+/** Of the first name that is not before the key. */
+function firstAt(names: readonly ListedObject[], key: string): number {
+  let low = 0
+  let high = names.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (compareKeys(names[middle]?.key ?? '', key) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
+}
