@@ -8,6 +8,9 @@ export type Opened = { readonly kind: 'fill'; readonly fill: Fill } | { readonly
 /** Objects that are made whole in the background at a time, by one connection each. */
 const BACKGROUND_FILLS_MAX = 4
 
+/** How long who comes next waits for the cache before he joins the fill, ms; it takes one or two. */
+const PUBLICATION_WAIT_MS_MAX = 500
+
 /**
  * The fills under way, at most one that can be joined per key, and the openings that precede them:
  * readers of one absent object wait for the same first answer of the backend.
@@ -28,15 +31,30 @@ export class FillTable {
   }
 
   /**
-   * Where the readers of a key have all of it, and the cache has not yet: waits for that to be decided.
+   * Where the readers of a key have all of it, and the cache has not yet: waits for that to be decided,
+   * though not for a disk that hangs.
    *
-   * @returns false when there was nothing to wait for
+   * @returns false when there was nothing to wait for, or it took too long
    */
   async publication(keyId: string, signal?: AbortSignal): Promise<boolean> {
     const publishing = this.#fills.get(keyId)?.publishing
     if (publishing === undefined) return false
-    await (signal === undefined ? publishing : abortable(publishing, signal))
-    return true
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, PUBLICATION_WAIT_MS_MAX, false)
+    })
+    const decided = Promise.race([publishing.then(() => true), late])
+    try {
+      return await (signal === undefined ? decided : abortable(decided, signal))
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Where all of a key is in a file: waits until the cache has it, or never will, however long it takes. */
+  async completion(keyId: string, signal: AbortSignal): Promise<void> {
+    const completing = this.#fills.get(keyId)?.completing
+    if (completing !== undefined) await abortable(completing, signal)
   }
 
   /** An opening under way that later readers may share. */

@@ -58,7 +58,8 @@ export class Fill implements FetchingHost {
   #storing: Promise<void> | undefined
   readonly #row = new RowDigest()
   #verified = false
-  #completing: Promise<void> | undefined
+  /** From the last byte in the file on: resolves when the cache has it, or never will. */
+  completing: Promise<void> | undefined
   #failure: unknown
   #ended = false
   #closed = false
@@ -96,12 +97,12 @@ export class Fill implements FetchingHost {
   }
 
   get #isFinishing(): boolean {
-    return this.#completing !== undefined
+    return this.completing !== undefined
   }
 
   /** While readers have all of it and the cache does not yet: resolves when it does, or never will. */
   get publishing(): Promise<void> | undefined {
-    return this.#verified && !this.#ended ? this.#completing : undefined
+    return this.#verified && !this.#ended ? this.completing : undefined
   }
 
   /** True while later readers may join. */
@@ -111,17 +112,16 @@ export class Fill implements FetchingHost {
 
   /** The body of a whole read that opened this fill. */
   consume(body: BackendBody): void {
-    const { sizeBytes } = this.attributes
     if (this.map.complete) {
       body.discard()
       return
     }
     // Room for all of it was made when its file was.
-    this.#reservedBytes = sizeBytes
+    this.#reservedBytes = this.sizeBytes
     this.#keepsBlocks = false
     this.#wantsWhole = this.#context.whenAbandoned === 'finish'
     const algorithms = algorithmsInRow(this.attributes, this.sums !== undefined)
-    const digester = createDigester(algorithms, { expectedBytes: sizeBytes })
+    const digester = createDigester(algorithms, { expectedBytes: this.sizeBytes })
     this.#row.start(digester)
     this.#fetching.consume(body, digester)
   }
@@ -383,8 +383,8 @@ export class Fill implements FetchingHost {
   }
 
   #finish(): void {
-    if (this.#completing !== undefined) return
-    this.#completing = this.#complete().then(
+    if (this.completing !== undefined) return
+    this.completing = this.#complete().then(
       () => this.#end(),
       (error: unknown) => {
         this.#fail(error)

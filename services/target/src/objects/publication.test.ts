@@ -106,3 +106,17 @@ test('a connection that breaks behind the last byte proves nothing about what an
   await rig.idle()
   expect(rig.context.store.get(2, 'a')).toBeUndefined()
 })
+
+test('who comes while the disk hangs has it from who was there before, without a request', async () => {
+  armFailpoints('fill:verified=delay:2000')
+  await readUnpublished()
+  const requests = rig.remote.requestCount()
+  const request = { bucket: rig.bucket, key: 'a', conditions: {}, signal }
+  const answer = await readObject(rig.context, request)
+  if (answer.kind !== 'found') throw new Error(answer.kind)
+  const chunks: Buffer[] = []
+  await answer.body.pump((chunk) => void chunks.push(chunk), signal)
+  expect(Buffer.concat(chunks)).toEqual(BYTES)
+  expect(rig.context.store.get(2, 'a')).toBeUndefined()
+  expect(rig.remote.requestCount()).toBe(requests)
+})

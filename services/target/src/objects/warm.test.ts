@@ -165,3 +165,26 @@ test('who stops waiting leaves the fetch to those who read', async () => {
   expect(await reading).toEqual(bytes)
   await rig.idle()
 })
+
+test('a list without tags tells of no version', async () => {
+  rig = await Rig.open()
+  const bytes = { sizeBytes: 100, seed: 1, etag: '' }
+  rig.remote.putPattern('remote', 'a', bytes)
+  await rig.get('a')
+  rig.clock.shiftMs += 10 * 60_000
+  rig.remote.putPattern('remote', 'a', { ...bytes, seed: 2 })
+  expect(await warm('a', { listed: { etag: '', sizeBytes: 100 } })).toEqual({
+    kind: 'fetched',
+    bytes: 100,
+  })
+  expect(await rig.get('a')).toEqual(rig.remote.bytes('remote', 'a'))
+})
+
+test('a large object whose store tells no digest is fetched in one go', async () => {
+  rig = await Rig.open()
+  const sizeBytes = 40_000_000
+  rig.remote.putPattern('remote', 'a', { sizeBytes, seed: 1 })
+  expect(await warm('a')).toEqual({ kind: 'fetched', bytes: sizeBytes })
+  rig.remote.resetCounts()
+  expect(await warm('a')).toEqual({ kind: 'cached' })
+})

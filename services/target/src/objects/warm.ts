@@ -47,7 +47,8 @@ async function readIn(
   presentBytes: number,
 ): Promise<WarmAnswer> {
   const { signal } = request
-  const quiet = request.verify === true ? verifying(context) : unheard(context)
+  const silent = request.verify === true ? verifying(context) : unheard(context)
+  const quiet = overConnections(silent, request.connectionsMax)
   for (let attempt = 1; ; attempt++) {
     try {
       const answer = await readCached(quiet, { ...request, conditions: {} })
@@ -89,7 +90,7 @@ async function arrived(
     return { kind: 'not-kept' }
   }
   await body.arrive(signal)
-  await context.fills.publication(keyIdOf(bucket, key), signal)
+  await context.fills.completion(keyIdOf(bucket, key), signal)
   const record = context.store.get(bucket.id, key)
   if (record === undefined || record.blocks !== undefined) return undefined
   return { kind: 'fetched', bytes: Math.max(0, attributes.sizeBytes - presentBytes) }
@@ -102,8 +103,10 @@ function isCurrent(
 ): boolean {
   if (record === undefined || record.blocks !== undefined) return false
   if (verify === true || context.unsettled.isUnsettled(bucket.id, key)) return false
-  // The store was asked already: the list is its answer.
-  if (listed !== undefined && record.attributes.etag === listed.etag) return true
+  // The store was asked already: the list is its answer. One without tags is none.
+  if (listed !== undefined && listed.etag !== '' && record.attributes.etag === listed.etag) {
+    return true
+  }
   if (latest === true) return false
   return freshForMs(record, context.propertiesOf(bucket), context.momentOf(bucket)) > 0
 }
@@ -119,6 +122,19 @@ function presentBytes(record: ObjectRecord | undefined): number {
     if (crc < 0) return sum
     return sum + Math.min(blocks.blockBytes, attributes.sizeBytes - index * blocks.blockBytes)
   }, 0)
+}
+
+/** The same, with several connections for objects of any size where that is asked for. */
+function overConnections(context: ObjectContext, most: number | undefined): ObjectContext {
+  if (most === undefined) return context
+  return {
+    ...context,
+    connectionsPerObjectMax: Math.min(context.connectionsPerObjectMax, most),
+    propertiesOf: (bucket: Parameters<ObjectContext['propertiesOf']>[0]) => ({
+      ...context.propertiesOf(bucket),
+      parallelThresholdBytes: 0,
+    }),
+  }
 }
 
 const unheardContexts = new WeakMap<ObjectContext, ObjectContext>()

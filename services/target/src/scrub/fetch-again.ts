@@ -19,7 +19,7 @@ export async function fetchAgain(
     const answer = await readObject(context, { bucket, key, conditions: {}, signal })
     if (answer.kind !== 'found') return false
     await answer.body.pump((chunk) => beforeRead({ bytes: chunk.length, files: 0 }), signal)
-    await context.fills.publication(keyIdOf(bucket, key), signal)
+    await context.fills.completion(keyIdOf(bucket, key), signal)
     return context.store.get(bucket.id, key) !== undefined
   } catch {
     // Told to whoever reads it next; that the copy is gone is all that matters here.
