@@ -93,6 +93,19 @@ describe('a link', () => {
     expect(await rig.contents(bucket)).toEqual({ a: 'theirs' })
   })
 
+  test('does not replace it in a store either, whose times are whole seconds', async () => {
+    script = serveFiles({ '/a': 'one' })
+    bucket = await rig.stored('stored')
+    await rig.put(bucket, 'old', 'before')
+    rig.nowMs += 5000
+    const links = { a: `${origin.url}/a`, old: `${origin.url}/a` }
+    const order = job({ links })
+    rig.nowMs += 1
+    await rig.put(bucket, 'a', 'theirs')
+    expect(await runOnce(context, order)).toEqual({ a: 'changed', old: 'done' })
+    expect(await rig.contents(bucket)).toEqual({ a: 'theirs', old: 'one' })
+  })
+
   test('does not replace what somebody writes while it is fetched', async () => {
     await rig.put(bucket, 'a', 'before')
     rig.nowMs += 1000

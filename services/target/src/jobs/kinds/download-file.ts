@@ -152,6 +152,8 @@ async function writeFile(
       current === undefined
         ? 'absent'
         : { etag: current.etag, lastModifiedMs: current.lastModifiedMs },
+    // What this job itself stored, from elsewhere, is as young as can be.
+    beforeMs: current?.metadata[META.job] === job.id ? undefined : startOf(job),
     check: () => lease.check(),
   }
   lease.check()
