@@ -14,6 +14,8 @@ export interface NamePart {
   readonly final: string
   /** Pages that are asked for at most. */
   readonly pagesMax: number
+  /** Names that are asked about; absent: all are, of so many pages. */
+  readonly only?: ReadonlySet<string> | undefined
   readonly lease: Lease
 }
 
@@ -26,7 +28,7 @@ export interface NamesBetween {
 
 /** The objects of a bucket with names in one part of the list, by its own list. */
 export async function namesBetween(context: JobContext, part: NamePart): Promise<NamesBetween> {
-  const { bucket, prefix, after, final, pagesMax, lease } = part
+  const { bucket, prefix, after, final, pagesMax, only, lease } = part
   const objects = new Map<string, ListedObject>()
   let known = after
   let token: string | undefined
@@ -39,7 +41,9 @@ export async function namesBetween(context: JobContext, part: NamePart): Promise
       pageMax: PAGE_ITEMS_MAX,
       signal: lease.signal,
     })
-    for (const object of page.objects) objects.set(object.key, object)
+    for (const object of page.objects) {
+      if (only?.has(object.key) !== false) objects.set(object.key, object)
+    }
     known = page.objects.at(-1)?.key ?? known
     token = page.nextToken
     if (token === undefined || compareKeys(known, final) >= 0) return { objects, known: final }

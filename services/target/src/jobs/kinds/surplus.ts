@@ -44,7 +44,9 @@ export async function listSurplus(context: JobContext, step: SurplusStep): Promi
     signal: lease.signal,
   })
   const final = page.objects.at(-1)?.key
-  const part = { bucket: source, prefix, after, pagesMax: Number.POSITIVE_INFINITY, lease }
+  // The source may have any number of names between these.
+  const only = new Set(page.objects.map(({ key }) => key))
+  const part = { bucket: source, prefix, after, pagesMax: Number.POSITIVE_INFINITY, only, lease }
   // One that this list leaves out costs a HEAD later.
   const names =
     final === undefined ? NONE : (await namesBetween(context, { ...part, final })).objects
