@@ -6,6 +6,7 @@ import type { BucketRecord } from '@forebay/model/bucket'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { HeldLease, JobRig } from '../testing/job-rig.ts'
 import { PROMOTE_WORK } from './promote.ts'
+import { versionOfPath } from './promoted-file.ts'
 
 let rig: JobRig
 let bucket: BucketRecord
@@ -58,6 +59,17 @@ test('a directory of more than a page is listed once, each file', async () => {
   for (const name of names) await writeFile(open(`many/${name}`), '')
   const items = await rig.list(PROMOTE_WORK, job({ source: open('many'), recursive: true }))
   expect(items.map(({ key }) => key)).toEqual(names.toSorted())
+})
+
+test('an item that names a file elsewhere gets nothing out', async () => {
+  const order = job({ source: open() })
+  const [item] = await rig.list(PROMOTE_WORK, order)
+  const found = await versionOfPath(join(folder, 'secret'))
+  const forged = { ...item, key: 'x', version: found, extra: { path: join(folder, 'secret') } }
+  await expect(rig.apply(PROMOTE_WORK, order, forged)).rejects.toMatchObject({
+    code: 'access-denied',
+  })
+  expect(await rig.contents(bucket)).toEqual({})
 })
 
 test('a second time stores nothing, and what is there stays unless it is to be overwritten', async () => {

@@ -48,6 +48,8 @@ async function promoteFile(context: JobContext, work: Work): Promise<ItemResult>
   const path = item.extra?.['path']
   if (typeof path !== 'string') return { kind: 'skipped', why: 'absent' }
   checkPath(context, source)
+  // Items come from the engine, which is another machine's.
+  checkPath(context, path)
   const file = await openFile(path)
   if (file === undefined) return { kind: 'skipped', why: 'absent' }
   try {
