@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { HeldLease, JobRig } from '../testing/job-rig.ts'
+import { BLOB_DOWNLOAD_WORK } from './blob-download.ts'
 import { LRU_WORK } from './lru.ts'
 import { PREFETCH_WORK } from './prefetch.ts'
 import { SCRUB_WORK } from './scrub.ts'
@@ -128,4 +129,32 @@ test('a scrub that somebody ends fails, and a prefix needs a bucket', async () =
   await expect(
     rig.list(SCRUB_WORK, rig.job('scrub', undefined, { prefix: 'a' })),
   ).rejects.toMatchObject({ code: 'argument-invalid' })
+})
+
+test('a blob download fetches one object whole, over several connections, once', async () => {
+  const bucket = await rig.stored('remote')
+  rig.remote.put('remote', 'big', 'x'.repeat(10 * UNIT))
+  const job = rig.job('blob-download', bucket, { key: 'big', connections: 4 })
+  const [item = { key: '' }] = await rig.list(BLOB_DOWNLOAD_WORK, job)
+  expect(item).toEqual({ key: 'big', sizeBytes: 10 * UNIT })
+  expect(await rig.apply(BLOB_DOWNLOAD_WORK, job, item)).toEqual({ kind: 'done', bytes: 10 * UNIT })
+  expect(await rig.apply(BLOB_DOWNLOAD_WORK, job, item)).toEqual({ kind: 'skipped', why: 'cached' })
+  rig.remote.put('remote', 'big', 'y')
+  const latest = rig.job('blob-download', bucket, { key: 'big', latest: true })
+  expect(await rig.apply(BLOB_DOWNLOAD_WORK, latest, item)).toEqual({ kind: 'done', bytes: 1 })
+})
+
+test('a blob download of what is not there fails, and of a native bucket too', async () => {
+  const [bucket, native] = [await rig.stored('remote'), await rig.native('own')]
+  const absent = rig.job('blob-download', bucket, { key: 'none' })
+  await expect(rig.list(BLOB_DOWNLOAD_WORK, absent)).rejects.toMatchObject({
+    code: 'object-not-found',
+  })
+  await expect(rig.apply(BLOB_DOWNLOAD_WORK, absent, { key: 'none' })).rejects.toMatchObject({
+    code: 'object-not-found',
+  })
+  const refused = rig.job('blob-download', native, { key: 'k' })
+  await expect(rig.list(BLOB_DOWNLOAD_WORK, refused)).rejects.toMatchObject({
+    code: 'bucket-not-remote',
+  })
 })

@@ -1,0 +1,33 @@
+import { Type } from 'typebox'
+import { defineKind } from '../kind.ts'
+
+/** More connections than a store answers one client on pay nowhere. */
+const CONNECTIONS_MAX = 128
+
+export const BLOB_DOWNLOAD = defineKind({
+  name: 'blob-download',
+  wireName: 'blob-download',
+  doc: 'Brings one large object into the cache over several connections.',
+  bucket: 'required',
+  need: 'read',
+  args: Type.Object(
+    {
+      key: Type.String({ minLength: 1, maxLength: 1024, description: 'The key of the object.' }),
+      latest: Type.Optional(
+        Type.Boolean({
+          description:
+            'Asks the store about an object that is cached, and fetches a newer version.',
+        }),
+      ),
+      connections: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: CONNECTIONS_MAX,
+          description:
+            'Connections at once at most; never more than the node allows for one object, which is the default.',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  ),
+})
