@@ -16,6 +16,10 @@ export type CacheMode = 'read-write' | 'read-only' | 'bypass'
 export const POLICY_KINDS = ['lru', 's3-fifo', 'sieve', 'epoch'] as const
 export type PolicyKind = (typeof POLICY_KINDS)[number]
 
+/** Whom a listing of a bucket with a backend asks. */
+export const LIST_SOURCES = ['store', 'inventory'] as const
+export type ListSource = (typeof LIST_SOURCES)[number]
+
 /** Whether an object is kept from its first read on, or from the second. */
 export const ADMIT_KINDS = ['always', 'second-hit'] as const
 export type AdmitKind = (typeof ADMIT_KINDS)[number]
@@ -51,6 +55,8 @@ export interface BucketProperties {
   readonly syncWrites: boolean
   /** Read and compare what is about to be sent from a file, before its first byte leaves. */
   readonly verifyWarm: boolean
+  /** `inventory`: clients' lists come from the bucket's inventory while there is one that is not too old. */
+  readonly listFrom: ListSource
   /** Unit of sparse reads, bytes, a power of two, 64 KiB..64 MiB. */
   readonly blockBytes: number
   /** Above this size a range of an absent object is read as blocks, not as the whole object; bytes. */
@@ -105,6 +111,7 @@ export function resolveProperties(
     cache: 'read-write',
     syncWrites: backend === undefined,
     verifyWarm: false,
+    listFrom: 'store',
     blockBytes: 4 * 1024 ** 2,
     sparseThresholdBytes: 8 * 1024 ** 2,
     parallelThresholdBytes: 32 * 1024 ** 2,

@@ -40,7 +40,7 @@ type SizeField =
 
 /** One of a few words; the property has the name of its field. */
 export function wordProperty<W extends string>(
-  name: 'cache' | 'policy' | 'admit',
+  name: 'cache' | 'policy' | 'admit' | 'listFrom',
   words: readonly W[],
   stated: { readonly default: W; readonly doc: string },
 ): Property<W> {

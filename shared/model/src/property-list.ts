@@ -5,6 +5,7 @@ import {
   type BucketProperties,
   EVENT_TTL_DEFAULT_MS,
   FILL_WHOLE_NEVER,
+  LIST_SOURCES,
   POLICY_KINDS,
   REVALIDATE_TTL_DEFAULT_MS,
   type Revalidate,
@@ -54,6 +55,10 @@ export const PROPERTY_LIST: {
     field: 'verifyWarm',
     default: 'false',
     doc: 'Compare what is sent from the cache with its checksum, before its first byte leaves: each file is then read twice.',
+  }),
+  listFrom: wordProperty('listFrom', LIST_SOURCES, {
+    default: 'store',
+    doc: '`inventory`: lists come from the snapshot that a job of kind inventory keeps, while it is not too old; the store is asked otherwise.',
   }),
   blockBytes: blockProperty(),
   sparseThresholdBytes: sizeProperty({

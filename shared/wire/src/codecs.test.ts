@@ -205,6 +205,7 @@ test('the properties of a new native bucket are AIStore’s tree with ours below
       sparseThreshold: '8MiB',
       parallelThreshold: '32MiB',
       fillWhole: 'never',
+      listFrom: 'store',
       policy: 'lru',
       evictable: false,
       quota: 'none',

@@ -61,7 +61,7 @@ export interface ListPage {
 /** @throws Failure `argument-invalid` | `key-too-long` | `key-invalid` | `not-implemented` */
 export function decodeListMessage(fields: Fields): ListMessage {
   const flags = fields.integer('flags', { min: 0, max: 2 ** 32 - 1 }) ?? 0
-  for (const name of ['archives', 'notCached', 'inventory'] as const) {
+  for (const name of ['archives', 'notCached'] as const) {
     if ((flags & LIST_FLAGS[name]) !== 0) {
       throw new Failure('not-implemented', `list flag ${LIST_FLAGS[name]} is not built yet`)
     }

@@ -26,6 +26,7 @@ export async function listObjectsV2(exchange: Exchange, bucket: BucketRecord): P
           after: startAfter,
           token,
           pageMax: parameters.pageMax,
+          inventory: bucket.properties.listFrom === 'inventory',
           signal: exchange.signal,
         })
   const { nextToken } = answer

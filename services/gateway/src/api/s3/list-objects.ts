@@ -21,6 +21,7 @@ export async function listObjects(exchange: Exchange, bucket: BucketRecord): Pro
           delimiter: parameters.delimiter,
           after: marker === '' ? undefined : marker,
           pageMax: parameters.pageMax,
+          inventory: bucket.properties.listFrom === 'inventory',
           signal: exchange.signal,
         })
   exchange.sendXml(

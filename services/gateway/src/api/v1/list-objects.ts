@@ -1,5 +1,6 @@
 import { newNodeId } from '@forebay/base/ids'
 import { LIST_PAGE_MAX } from '@forebay/base/limits'
+import type { BucketRecord } from '@forebay/model/bucket'
 import { compareKeys } from '@forebay/model/key'
 import type { ListAnswer } from '@forebay/peer/target-port'
 import { type ActionMessage, valueFields } from '@forebay/wire/action'
@@ -46,10 +47,22 @@ export async function listObjects(
     token: wanted.continuationToken,
     pageMax: wanted.pageSize === 0 ? LIST_PAGE_MAX : Math.min(wanted.pageSize, LIST_PAGE_MAX),
     cachedOnly: has(LIST_FLAGS.cached),
+    inventory: wantsInventory(exchange, record, wanted),
     signal: exchange.signal,
   })
   const cached = record.backend === undefined || has(LIST_FLAGS.cached)
   sendPage(exchange, pageOf(answer, wanted, cached), wanted)
+}
+
+/** By AIStore's header or flag, or as the bucket has it; without an inventory the store is asked. */
+function wantsInventory(
+  exchange: Exchange,
+  { properties }: BucketRecord,
+  { flags }: ListMessage,
+): boolean {
+  if ((flags & LIST_FLAGS.inventory) !== 0) return true
+  if (exchange.header('ais-bucket-inventory') === 'true') return true
+  return properties.listFrom === 'inventory'
 }
 
 function pageOf(answer: ListAnswer, wanted: ListMessage, cached: boolean): ListPage {
