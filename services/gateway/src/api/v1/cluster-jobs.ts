@@ -181,11 +181,12 @@ async function startJob(
   const fields = new Fields(isJsonObject(message.value) ? message.value : {}, 'value')
   const flags = fields.integer('flags', { min: 0, max: 2 ** 31 }) ?? 0
   const latest = Object.hasOwn(kind.args.properties, 'latest') && (flags & LATEST_FLAG) !== 0
+  const ofKey = Object.hasOwn(kind.args.properties, 'key') && message.name !== ''
   const job = await service.order(
     {
       kind: kind.name,
       ...(bucket === undefined ? {} : { bucket: formatBucket(bucket) }),
-      args: latest ? { latest: true } : {},
+      args: { ...(latest ? { latest: true } : {}), ...(ofKey ? { key: message.name } : {}) },
     },
     caller,
   )

@@ -7,6 +7,7 @@ import { decodeChecksum } from '@forebay/wire/checksum'
 import { decodeCustomMetadata } from '@forebay/wire/custom-metadata'
 import { encodeWriteHeaders } from '@forebay/wire/object-headers'
 import { objectKey, openBucket, type RawAddress } from './address.ts'
+import { orderBlobDownload } from './blob-download.ts'
 import type { Exchange } from './exchange.ts'
 import { V1IncomingBody } from './incoming-body.ts'
 import { signedPayloadHash } from './payload-hash.ts'
@@ -89,10 +90,17 @@ export async function deleteObject(exchange: Exchange, address: RawAddress): Pro
   exchange.sendEmpty(200)
 }
 
-/** `POST /v1/objects/{bucket}/{object}`: asks whether a read would have to wait; it never has to. */
+/**
+ * `POST /v1/objects/{bucket}/{object}`: asks whether a read would have to wait; it never has to. Without
+ * an object in the path it may order a blob download of the one in the message.
+ */
 export async function postObject(exchange: Exchange, address: RawAddress): Promise<void> {
   const message = await readAction(exchange.raw, exchange.signal)
   const action = message?.action ?? ''
+  const hasJobs = exchange.context.jobs !== undefined
+  if (message !== undefined && action === 'blob-download' && hasJobs) {
+    return orderBlobDownload(exchange, address, message)
+  }
   if (action !== 'check-lock') refuseAction(action, POST_ACTIONS)
   objectKey(exchange, address.key)
   await openBucket(exchange, address.bucket, 'read')
