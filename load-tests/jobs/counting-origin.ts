@@ -16,6 +16,8 @@ export type OriginOptions = {
   readonly objectBytes: number
   /** How long one read takes, ms; 0 = as fast as it goes. */
   readonly serviceMs?: number
+  /** How long one page of a list takes, ms. */
+  readonly listMs?: number
   /** Reads at once; the rest waits for its turn. */
   readonly places?: number
 }
@@ -32,6 +34,10 @@ export class CountingOrigin {
   readonly reads = new Map<string, number>()
   /** Keys that are answered with 403. */
   readonly refused = new Set<string>()
+  /** Keys that were deleted. */
+  readonly gone = new Set<string>()
+  /** Keys from 0 on that there are or were; a test may add some behind everybody's back. */
+  objects: number
   readonly #server: Server
   readonly #options: OriginOptions
   #free: number
@@ -40,6 +46,7 @@ export class CountingOrigin {
   private constructor(server: Server, port: number, options: OriginOptions) {
     this.#server = server
     this.#options = options
+    this.objects = options.objects
     this.#free = options.places ?? PLACES_DEFAULT
     this.url = `http://127.0.0.1:${port}`
   }
@@ -73,13 +80,20 @@ export class CountingOrigin {
     const url = new URL(request.url ?? '/', this.url)
     const key = decodeURIComponent(url.pathname.slice(BUCKET.length + 2))
     request.resume()
-    if (url.searchParams.has('list-type')) return this.#list(url.searchParams, response)
+    if (url.searchParams.has('list-type')) {
+      const { listMs = 0 } = this.#options
+      if (listMs > 0) await new Promise((resolve) => setTimeout(resolve, listMs))
+      return this.#list(url.searchParams, response)
+    }
     if (key === '') {
       response.end()
       return
     }
     const position = positionOf(key)
-    if (position === undefined || position >= this.#options.objects) {
+    if (request.method === 'PUT' || request.method === 'DELETE') {
+      return this.#change(request.method, key, response)
+    }
+    if (position === undefined || position >= this.objects || this.gone.has(key)) {
       return answer(response, 404, '<Error><Code>NoSuchKey</Code></Error>')
     }
     if (this.refused.has(key))
@@ -99,6 +113,23 @@ export class CountingOrigin {
     this.reads.set(key, (this.reads.get(key) ?? 0) + 1)
   }
 
+  /** Whatever is written has the bytes that its name has; it must be the next one of all, or one that was. */
+  #change(method: 'PUT' | 'DELETE', key: string, response: ServerResponse): void {
+    const position = positionOf(key)
+    if (position === undefined || position > this.objects) {
+      answer(response, 403, '')
+      return
+    }
+    if (method === 'DELETE') {
+      this.gone.add(key)
+      response.writeHead(204).end()
+      return
+    }
+    this.gone.delete(key)
+    this.objects = Math.max(this.objects, position + 1)
+    response.writeHead(200, { etag: `"${etagOf(key)}"` }).end()
+  }
+
   async #takeTime(): Promise<void> {
     const { serviceMs = 0 } = this.#options
     if (serviceMs === 0) return
@@ -112,7 +143,8 @@ export class CountingOrigin {
 
   #list(query: URLSearchParams, response: ServerResponse): void {
     this.listCount += 1
-    const { objects, objectBytes } = this.#options
+    const { objects } = this
+    const { objectBytes } = this.#options
     const token = query.get('continuation-token')
     const behind = positionOf(query.get('start-after') ?? '')
     const from = token === null ? (behind ?? -1) + 1 : Number(token)
@@ -121,6 +153,7 @@ export class CountingOrigin {
     const entries: string[] = []
     for (let at = from; at < end; at++) {
       const key = keyAt(at)
+      if (this.gone.has(key)) continue
       entries.push(
         `<Contents><Key>${key}</Key><LastModified>2026-08-01T10:00:00.000Z</LastModified><ETag>&quot;${etagOf(key)}&quot;</ETag><Size>${objectBytes}</Size></Contents>`,
       )

@@ -1,0 +1,154 @@
+import { join } from 'node:path'
+import { FaultNode } from '../faults/fault-node.ts'
+import { Random } from '../faults/random.ts'
+import { temporaryFolder } from '../testkit/servers.ts'
+import { BUCKET, bytesOf, CountingOrigin, keyAt } from './counting-origin.ts'
+import { JobApi } from './prefetch-run.ts'
+
+/** Bytes of an object that the origin tells of. */
+const OBJECT_BYTES = 64
+
+export type InventoryOptions = {
+  readonly seed: number
+  readonly keys: number
+  /** How long the origin takes for one page, ms. */
+  readonly listMs: number
+  /** SIGKILLs of the node while the list is read. */
+  readonly kills: number
+  /** Keys that are written, and as many that are deleted, through the node. */
+  readonly changes: number
+  readonly say?: (line: string) => void
+}
+
+export type InventoryReport = {
+  /** LISTs of the pass, those that a kill broke off among them. */
+  readonly buildLists: number
+  readonly buildMs: number
+  /** Of all pages at the origin, directly, and from the inventory through the node. */
+  readonly originMs: number
+  readonly inventoryMs: number
+  /** LISTs at the origin while the inventory was listed. */
+  readonly listsMeanwhile: number
+  /** What was listed is what the origin has: as built, after changes, and after the refresh. */
+  readonly isComplete: boolean
+  readonly isCurrent: boolean
+  readonly isRefreshed: boolean
+  readonly kills: number
+}
+
+/** An inventory of a bucket whose node is killed midway, what changes then, and the next inventory. */
+export async function inventoryRun(options: InventoryOptions): Promise<InventoryReport> {
+  const { keys, listMs, changes, say } = options
+  const random = new Random(options.seed, 'inventory')
+  const folder = await temporaryFolder('inventory')
+  const origin = await CountingOrigin.start({ objects: keys, objectBytes: OBJECT_BYTES, listMs })
+  const node = new FaultNode({ dataDir: join(folder.path, 'node'), originUrl: origin.url })
+  try {
+    let url = (await node.start()).server.url
+    const begunAt = performance.now()
+    const order = { kind: 'inventory', bucket: `aws://${BUCKET}`, args: {} }
+    const { id } = await new JobApi(url).start(order)
+    const pages = Math.ceil(keys / 1000)
+    for (let kills = 0; kills < options.kills; kills++) {
+      const place = Math.floor((pages * (kills + random.next())) / options.kills)
+      await reaches(() => origin.listCount >= Math.min(place, pages - 1))
+      await node.kill()
+      say?.(`killed at page ${origin.listCount} of ${pages}`)
+      url = (await node.start()).server.url
+    }
+    await finish(url, id)
+    const buildMs = performance.now() - begunAt
+    const buildLists = origin.listCount
+
+    const originList = await listAll(origin.url, 'list-type=2')
+    const before = origin.listCount
+    await setListFrom(url)
+    const built = await listAll(url, 'list-type=2')
+    const listsMeanwhile = origin.listCount - before
+    say?.(`origin ${originList.ms.toFixed(0)} ms, inventory ${built.ms.toFixed(0)} ms`)
+
+    for (let at = 0; at < changes; at++) {
+      await change(url, 'PUT', keyAt(keys + at))
+      await change(url, 'DELETE', keyAt(random.below(keys)))
+    }
+    const changed = await listAll(url, 'list-type=2')
+    const isCurrent = same(changed.names, origin)
+    origin.objects += 10
+    const next = await new JobApi(url).start(order)
+    await finish(url, next.id)
+    const refreshed = await listAll(url, 'list-type=2')
+    return {
+      ...{ buildLists, buildMs, listsMeanwhile, isCurrent, kills: options.kills },
+      originMs: originList.ms,
+      inventoryMs: built.ms,
+      isComplete: built.names.length === keys && same(originList.names, undefined, built.names),
+      isRefreshed: same(refreshed.names, origin),
+    }
+  } finally {
+    await node.kill()
+    await origin.close()
+    await folder.remove()
+  }
+}
+
+async function reaches(isThere: () => boolean): Promise<void> {
+  while (!isThere()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+async function finish(url: string, id: string): Promise<void> {
+  const job = await new JobApi(url).until(id, ({ state }) =>
+    ['finished', 'failed', 'aborted', 'lost'].includes(state),
+  )
+  if (job.state !== 'finished') throw new Error(`the job is ${job.state}: ${job.error}`)
+}
+
+/** Names of a bucket by S3's list, page after page, and how long that took. */
+async function listAll(
+  url: string,
+  query: string,
+): Promise<{ readonly names: readonly string[]; readonly ms: number }> {
+  const names: string[] = []
+  const startedAt = performance.now()
+  let token = ''
+  for (;;) {
+    const response = await fetch(`${url}/${BUCKET}?${query}${token}`)
+    const text = await response.text()
+    if (response.status !== 200)
+      throw new Error(`a list is answered with ${response.status}: ${text}`)
+    for (const [, name] of text.matchAll(/<Key>([^<]*)<\/Key>/g)) names.push(name ?? '')
+    const next = /<NextContinuationToken>([^<]*)</.exec(text)?.[1]
+    if (next === undefined) return { names, ms: performance.now() - startedAt }
+    token = `&continuation-token=${encodeURIComponent(next)}`
+  }
+}
+
+async function setListFrom(url: string): Promise<void> {
+  const response = await fetch(`${url}/v1/buckets/${BUCKET}?provider=aws`, {
+    method: 'PATCH',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      action: 'set-bprops',
+      value: { forebay: { listFrom: 'inventory' } },
+    }),
+  })
+  if (!response.ok) throw new Error(`the property is refused: ${await response.text()}`)
+}
+
+async function change(url: string, method: 'PUT' | 'DELETE', key: string): Promise<void> {
+  const body = method === 'PUT' ? { body: bytesOf(key, OBJECT_BYTES) } : {}
+  const response = await fetch(`${url}/${BUCKET}/${key}`, { method, ...body })
+  if (!response.ok) throw new Error(`${method} ${key}: ${response.status}`)
+}
+
+function same(
+  names: readonly string[],
+  origin: CountingOrigin | undefined,
+  others: readonly string[] = namesOf(origin),
+): boolean {
+  return names.length === others.length && names.every((name, at) => name === others[at])
+}
+
+function namesOf(origin: CountingOrigin | undefined): readonly string[] {
+  const all = Array.from({ length: origin?.objects ?? 0 }, (_, at) => keyAt(at))
+  return all.filter((key) => origin?.gone.has(key) === false)
+}
