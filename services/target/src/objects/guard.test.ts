@@ -113,6 +113,17 @@ describe('a bucket with a backend', () => {
     expect(await textOf(rig.bucket)).toBe('same')
   })
 
+  test('nor are they where somebody else wrote them, in a second after the one that is known', async () => {
+    rig.remote.put('remote', 'k', 'same')
+    await rig.get('k')
+    nowMs += 5000
+    const beforeMs = nowMs
+    rig.remote.put('remote', 'k', 'same')
+    const version = await listed(rig.bucket)
+    await expect(remove(rig.bucket, { version, beforeMs })).rejects.toEqual(other)
+    expect(await textOf(rig.bucket)).toBe('same')
+  })
+
   test('a refused mutation leaves no key in doubt', async () => {
     rig.remote.put('remote', 'k', 'there')
     const version = { etag: 'other', lastModifiedMs: nowMs }

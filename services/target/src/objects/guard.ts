@@ -77,11 +77,15 @@ function checkVersion(
     throw new Failure('precondition-failed', `${key}: there is an object meanwhile`)
   }
   if (current === undefined) throw new Failure('object-not-found', `${key}: it is gone meanwhile`)
-  const moment = (ms: number): number => Math.floor(ms / toMs)
   const same =
     current.etag === version.etag &&
-    moment(current.lastModifiedMs) === moment(version.lastModifiedMs)
+    moment(current.lastModifiedMs, toMs) === moment(version.lastModifiedMs, toMs)
   if (!same) throw new Failure('precondition-failed', `${key}: it is another version meanwhile`)
+}
+
+/** A time in whole steps of `toMs`. */
+function moment(ms: number, toMs: number): number {
+  return Math.floor(ms / toMs)
 }
 
 /**
@@ -106,6 +110,8 @@ function wasBefore(
   return (
     attributes.etag === current.etag &&
     attributes.sizeBytes === current.sizeBytes &&
+    // The same bytes of a later second are somebody's later write.
+    moment(current.lastModifiedMs, 1000) <= moment(attributes.lastModifiedMs, 1000) &&
     validatedMs !== 0 &&
     validatedMs < beforeMs
   )
