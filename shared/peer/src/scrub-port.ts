@@ -89,8 +89,11 @@ export interface ScrubOrder {
   readonly scope?: { readonly bucketId: number; readonly prefix: string } | undefined
   /** Bytes a second instead of the setting; 0 = as fast as the disks and users allow. */
   readonly bytesPerSecond?: number | undefined
-  /** Goes on with a pass over the same that was held or cut off by the end of the process. */
-  readonly goOn?: boolean | undefined
+  /**
+   * Goes on with a pass over the same that was held, or cut off by the end of the process, if it began
+   * then or later: milliseconds since 1970.
+   */
+  readonly goOnSinceMs?: number | undefined
 }
 
 /** What a door may ask of the scrub of a node. */

@@ -130,7 +130,9 @@ export class Scrubber implements ScrubPort {
     }
     this.#setRate(order.bytesPerSecond)
     const left = this.#document.running
-    if (order.goOn === true && left !== undefined && isSameScope(left.scope, order.scope)) {
+    const { goOnSinceMs = Number.POSITIVE_INFINITY } = order
+    const isMeant = left !== undefined && left.pass.startedMs >= goOnSinceMs
+    if (isMeant && isSameScope(left.scope, order.scope)) {
       this.#begin({ pass: left.pass, scope: left.scope, cursor: left.cursor })
       return this.status()
     }

@@ -114,6 +114,24 @@ test('a scrub whose lease ends is held, and goes on where it was', async () => {
   expect(scrub.status().pass).toMatchObject({ objects: 4, state: 'finished' })
 })
 
+test('a scrub that was given up is not gone on with by a later job', async () => {
+  await cached('remote', 4)
+  await rig.context.own.store.context.index.settled()
+  const { scrub } = rig.context.own
+  const lease = new HeldLease()
+  const job = rig.job('scrub', undefined, { bytesPerSecond: UNIT })
+  const running = SCRUB_WORK.apply(rig.context, { job, item: { key: 'pass' }, lease })
+  while ((scrub.status().pass?.objects ?? 0) === 0) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  lease.lose(new Error('aborted'))
+  await expect(running).rejects.toThrow()
+  rig.nowMs += 1000
+  const later = rig.job('scrub', undefined, { bytesPerSecond: 0 })
+  expect(await rig.apply(SCRUB_WORK, later, { key: 'pass' })).toMatchObject({ kind: 'done' })
+  expect(scrub.status().pass).toMatchObject({ startedMs: rig.nowMs, objects: 4 })
+})
+
 test('a scrub that somebody ends fails, and a prefix needs a bucket', async () => {
   await cached('remote', 4)
   await rig.context.own.store.context.index.settled()

@@ -25,7 +25,8 @@ export const SCRUB_WORK: KindWork = {
   apply: async (context, { job, lease }) => {
     const { scrub } = context.own
     lease.check()
-    let { pass } = scrub.start({ ...orderOf(context, job), goOn: true })
+    const goOnSinceMs = job.startedMs ?? job.createdMs
+    let { pass } = scrub.start({ ...orderOf(context, job), goOnSinceMs })
     const startedMs = pass?.startedMs
     while (pass?.state === 'running' && pass.startedMs === startedMs) {
       try {

@@ -19,7 +19,7 @@ export const WARM_UP_METADATA_WORK: KindWork = {
     const listed = await listSelected(context, {
       ...{ bucket, selection, cursor: token, lease, cachedOnly: true },
     })
-    const isFull = (pages + 1) * PAGE_ITEMS_MAX >= RECORDS_MAX
+    const isFull = (pages + 2) * PAGE_ITEMS_MAX > RECORDS_MAX
     const isOver = isFull || listed.cursor === undefined
     return { pages: listed.pages, cursor: isOver ? undefined : `${pages + 1} ${listed.cursor}` }
   },
