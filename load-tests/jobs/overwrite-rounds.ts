@@ -6,8 +6,10 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openS3Account } from '@forebay/backend-s3/s3-backend'
 import { systemClock } from '@forebay/base/clock'
+import { BullmqEngine } from '@forebay/jobs/bullmq/bullmq-engine'
+import { parseRedisUrl } from '@forebay/jobs/bullmq/redis-address'
 import { EmbeddedEngine } from '@forebay/jobs/embedded/embedded-engine'
-import type { JobWorker } from '@forebay/jobs/engine'
+import type { JobEngine, JobWorker } from '@forebay/jobs/engine'
 import { JOB_ENDS, type JobRecord, type JsonObject } from '@forebay/jobs/job'
 import { type BucketRecord, formatBucket } from '@forebay/model/bucket'
 import { JobLimiter } from '@forebay/target/jobs/job-limits'
@@ -17,6 +19,7 @@ import { KIND_WORKS } from '@forebay/target/jobs/kind-works'
 import { JobRig } from '@forebay/target/jobs/testing/job-rig'
 import { UserLoad } from '@forebay/target/jobs/user-load'
 import { Random } from '../faults/random.ts'
+import { startRedis } from '../testkit/redis-servers.ts'
 import { startVersitygw, temporaryFolder } from '../testkit/servers.ts'
 import { HostileWorker, pause, StallingTarget } from './hostile-worker.ts'
 import { WatchedKey } from './overwrite-keys.ts'
@@ -55,7 +58,7 @@ export type OverwritesReport = {
 /** Everything that the rounds share. */
 type World = {
   readonly rig: JobRig
-  readonly engine: EmbeddedEngine
+  readonly engine: JobEngine
   readonly worker: HostileWorker
   readonly buckets: Readonly<Record<'native' | 's3', readonly [BucketRecord, BucketRecord]>>
 }
@@ -65,9 +68,11 @@ export async function overwriteRounds(options: {
   readonly rounds: number
   readonly seed: number
   readonly roundsAtOnce: number
+  /** Jobs are kept in a Valkey instead of the node's own table. */
+  readonly inRedis?: boolean
 }): Promise<OverwritesReport> {
-  const { seed, rounds, roundsAtOnce } = options
-  const world = await openWorld(seed)
+  const { seed, rounds, roundsAtOnce, inRedis = false } = options
+  const world = await openWorld(seed, inRedis)
   const total = { violations: [] as string[], done: 0, skipped: 0, failed: 0, userOperations: 0 }
   let next = 0
   const play = async (): Promise<void> => {
@@ -89,7 +94,10 @@ export async function overwriteRounds(options: {
   }
 }
 
-async function openWorld(seed: number): Promise<World & { close(): Promise<void> }> {
+async function openWorld(
+  seed: number,
+  inRedis: boolean,
+): Promise<World & { close(): Promise<void> }> {
   const folder = await temporaryFolder('overwrites')
   const dir = join(folder.path, 'origin')
   for (const name of ['one', 'two']) await mkdir(join(dir, name), { recursive: true })
@@ -106,10 +114,7 @@ async function openWorld(seed: number): Promise<World & { close(): Promise<void>
       backend === undefined ? undefined : account.bucket(backend.bucket),
   })
   rig.clock.now = () => systemClock.now()
-  const engine = await EmbeddedEngine.open({
-    folder: join(folder.path, 'jobs'),
-    clock: systemClock,
-  })
+  const { engine, release } = await openEngine(folder.path, { nodeId: rig.context.nodeId, inRedis })
   const random = new Random('hostile', seed)
   const stalling = { ...rig.context, target: new StallingTarget(rig.objects, random) }
   const worker = new HostileWorker(workerOf(rig.context), workerOf(stalling), random)
@@ -120,12 +125,34 @@ async function openWorld(seed: number): Promise<World & { close(): Promise<void>
   } as const
   const close = async (): Promise<void> => {
     await engine.close()
+    await release()
     await rig.close()
     await account.close()
     await origin.stop()
     await folder.remove()
   }
   return { rig, engine, worker, buckets, close }
+}
+
+type Opened = { readonly engine: JobEngine; readonly release: () => Promise<void> }
+
+/** Either engine, with nothing in it. `release` comes after `close`. */
+async function openEngine(
+  folder: string,
+  options: { readonly nodeId: string; readonly inRedis: boolean },
+): Promise<Opened> {
+  const clock = systemClock
+  if (!options.inRedis) {
+    const engine = await EmbeddedEngine.open({ folder: join(folder, 'jobs'), clock })
+    return { engine, release: async () => undefined }
+  }
+  const redis = await startRedis({ folder: join(folder, 'valkey') })
+  const engine = await BullmqEngine.open({
+    ...{ nodeId: options.nodeId, clock },
+    address: parseRedisUrl(redis.redisUrl),
+    ledgerPath: join(folder, 'ledger.json'),
+  })
+  return { engine, release: () => redis.kill9() }
 }
 
 function workerOf(context: JobRig['context']): JobWorker {
