@@ -26,6 +26,8 @@ const ACTIONS: Readonly<Record<string, Translate>> = {
   'POST copy-bck': translateCopyBucket,
   'POST move-bck': (exchange) => ({ args: { to: formatBucket(destinationOf(exchange)) } }),
   'POST copy-listrange': translateCopyObjects,
+  // Ours is of the whole bucket, and has every prefix.
+  'POST create-inventory': () => ({ args: {} }),
   'PUT archive': translateArchive,
   'DELETE delete-listrange': translateDelete,
   'DELETE evict-listrange': translateEvict,
@@ -87,7 +89,11 @@ export async function evictObjects(exchange: Exchange, { ref }: BucketRecord): P
   exchange.sendEmpty(200)
 }
 
-const NEEDS_BACKEND: ReadonlySet<string> = new Set(['prefetch-listrange', 'evict-listrange'])
+const NEEDS_BACKEND: ReadonlySet<string> = new Set([
+  'prefetch-listrange',
+  'evict-listrange',
+  'create-inventory',
+])
 
 function translatePrefetch(_exchange: Exchange, value: Fields): Translated {
   const selection = decodeSelection(value)
