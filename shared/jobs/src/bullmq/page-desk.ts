@@ -154,6 +154,7 @@ export class PageDesk {
       encodeSaved(outcome),
       failures.length === 0 ? '' : JSON.stringify(failures),
       tooManyFailed(failuresMax(job)),
+      when === 'finally' ? (outcome.endsJob ?? '') : '',
     ])
     await this.#outbox.send(answer?.send ?? [])
   }

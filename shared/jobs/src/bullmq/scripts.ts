@@ -138,8 +138,9 @@ return redis.call('ZCOUNT', J .. ':holders', server, '+inf')
 `
 
 /**
- * number, token, final (1 or 0), done, skipped, failed, bytes, what is saved, failures, and what the job
- * says that had too many failures. Only the difference to what was recorded before is counted.
+ * number, token, final (1 or 0), done, skipped, failed, bytes, what is saved, failures, what the job says
+ * that had too many failures, and why the page ends the job or empty. Only the difference to what was
+ * recorded before is counted.
  */
 const SETTLE = `
 local number, final = ARGV[4], ARGV[6] == '1'
@@ -168,7 +169,10 @@ else
   redis.call('HSET', J .. ':meta', number, cjson.encode(meta))
 end
 local state = field('state')
-if (going(state) or state == 'paused') and tonumber(field('failed')) > tonumber(field('failuresMax')) then
+local open = going(state) or state == 'paused'
+if open and ARGV[14] ~= '' then
+  finish('failed', ARGV[14], '')
+elseif open and tonumber(field('failed')) > tonumber(field('failuresMax')) then
   finish('failed', ARGV[13], '')
 else
   advance()

@@ -99,6 +99,25 @@ export const FAILURE_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    title:
+      'a page tells that no other would fare better: the job ends with its words, and can be retried',
+    async play(store) {
+      const world = new World(store.clock, { items: 300, step: 1, pagesAtOnce: 1 })
+      world.onItem = () => 'failed'
+      world.endsJob = 'there is no room'
+      const { engine } = await startNode(store, world)
+      const { id } = await engine.submit(ORDER)
+      const failed = await ended(store, engine, id)
+      assert.deepEqual([failed.state, failed.error], ['failed', 'there is no room'])
+      assert.ok(failed.counters.failed >= 1 && failed.counters.failed < 30)
+      world.onItem = () => 'done'
+      world.endsJob = undefined
+      await engine.retry(id)
+      const job = await ended(store, engine, id)
+      assert.deepEqual([job.state, job.counters.done, job.counters.failed], ['finished', 300, 0])
+    },
+  },
+  {
     title: 'as many failures as the limit allows do not end the job early',
     async play(store) {
       const world = new World(store.clock, { items: 40, step: 10 })

@@ -35,6 +35,8 @@ export class World {
   /** Called before each step of a list. */
   onList: (step: ListStep) => Promise<void> | void = () => undefined
   onEnd: (job: JobRecord) => Promise<void> | void = () => undefined
+  /** What each page that is done says of the job: that no other item would fare better. */
+  endsJob: string | undefined
   /** Steps of lists: job and first item. */
   readonly steps: { readonly job: string; readonly first: number }[] = []
   readonly deliveries: { readonly page: JobPage; readonly saved: PageOutcome | undefined }[] = []
@@ -152,7 +154,7 @@ export class World {
       if (fate === 'done') counts.bytes += item.sizeBytes ?? 0
       delivery.save(outcome())
     }
-    return outcome()
+    return { ...outcome(), endsJob: this.endsJob }
   }
 }
 
