@@ -45,7 +45,9 @@ export async function scanInventory(
   let position = from
   if (from !== undefined && compareKeys(from.name, prefix) >= 0) await merged.skip(from)
   for (;;) {
-    const name = await merged.next()
+    // Waited for once for each chunk: a page has a thousand names.
+    if (merged.mustLoad) await merged.load()
+    const name = merged.next()
     if (name === undefined || !name.key.startsWith(prefix)) break
     if (name.now === 'gone') continue
     if (objects.length + commonPrefixes.length >= pageMax) {
@@ -98,8 +100,15 @@ class MergedNames {
     this.#seek = from
   }
 
-  async next(): Promise<{ readonly key: string; readonly now: NowState } | undefined> {
-    const listed = await this.#peek()
+  /** The next name is not in memory yet. */
+  get mustLoad(): boolean {
+    if (this.#chunkAt >= this.#snapshot.chunks.length) return false
+    return this.#chunk === undefined || this.#seek !== undefined || this.#at >= this.#chunk.length
+  }
+
+  /** To be called after `load`, where that must be. */
+  next(): { readonly key: string; readonly now: NowState } | undefined {
+    const listed = this.#chunk?.[this.#at]
     const changed = this.#changed[this.#changedAt]
     if (changed === undefined || (listed !== undefined && compareKeys(listed.key, changed) < 0)) {
       this.#at += 1
@@ -126,16 +135,16 @@ class MergedNames {
     }
     this.#seek = behind
     for (;;) {
-      const listed = await this.#peek()
+      if (this.mustLoad) await this.load()
+      const listed = this.#chunk?.[this.#at]
       if (listed === undefined || !isBefore(listed.key)) return
       this.#at += 1
     }
   }
 
-  async #peek(): Promise<ListedObject | undefined> {
-    for (;;) {
+  async load(): Promise<void> {
+    while (this.mustLoad) {
       if (this.#chunk === undefined) {
-        if (this.#chunkAt >= this.#snapshot.chunks.length) return undefined
         this.#chunk = await this.#snapshot.chunk(this.#chunkAt)
         this.#at = 0
       }
@@ -143,8 +152,7 @@ class MergedNames {
         this.#at = Math.max(this.#at, firstAt(this.#chunk, this.#seek))
         this.#seek = undefined
       }
-      const listed = this.#chunk[this.#at]
-      if (listed !== undefined) return listed
+      if (this.#at < this.#chunk.length) return
       this.#chunkAt += 1
       this.#chunk = undefined
     }
