@@ -71,6 +71,21 @@ describe('names of files', () => {
     expect(items.map(({ key }) => key)).toEqual(['1/f', '2/f', '4/f'])
   })
 
+  test('leave others their turn, however long patterns and names are', async () => {
+    const name = 'a'.repeat(900)
+    const exclude = Array.from({ length: 5 }, (_, at) => `${'*a'.repeat(200)}${at}`)
+    const args = { template: `${origin.url}/${name}-{1..3}`, exclude }
+    let turns = 0
+    const count = (): void => {
+      turns += 1
+      counting = setImmediate(count)
+    }
+    let counting = setImmediate(count)
+    expect(await listAll(context, job(args))).toHaveLength(3)
+    clearImmediate(counting)
+    expect(turns).toBeGreaterThan(10)
+  })
+
   test('above their limit fail the job', async () => {
     const args = { template: `${origin.url}/f{1..4}` }
     await expect(listAll(context, job({ ...args, objectsMax: 4 }))).resolves.toHaveLength(4)

@@ -3,6 +3,7 @@
  * index pages of a directory or by HuggingFace's API; each item is one file.
  */
 
+import { setImmediate as turn } from 'node:timers/promises'
 import { Failure } from '@forebay/base/failure'
 import { checkSchema } from '@forebay/jobs/check-schema'
 import type { Lease, ListedStep } from '@forebay/jobs/engine'
@@ -61,7 +62,7 @@ async function listDownload(context: JobContext, step: Step): Promise<ListedStep
   const args = argsOf(DOWNLOAD, step.job)
   const cursor = step.cursor === undefined ? undefined : readCursor(step.cursor)
   const { findings, at } = await listFiles(context, args, { lease: step.lease, at: cursor?.at })
-  const wanted = findings.filter((finding) => isWanted(args, finding))
+  const wanted = await chooseWanted(args, findings, step.lease)
   const count = (cursor?.count ?? 0) + wanted.length
   const countMax = args.objectsMax ?? DOWNLOAD_OBJECTS_DEFAULT
   if (count > countMax) {
@@ -96,18 +97,56 @@ async function listFiles(
   }
 }
 
+/** Characters of names times those of patterns between two turns of the event loop: a few milliseconds. */
+const MATCH_STEPS_PER_TURN = 100_000
+
 /** One step is over before: nobody waits for an index page as long as for a large file. */
 const LIST_LIMITS = {
   stallMs: DOWNLOAD_STALL_SECONDS_DEFAULT * 1000,
   totalMs: DOWNLOAD_STALL_SECONDS_DEFAULT * 1000,
 } as const
 
-function isWanted({ include, exclude = [] }: DownloadArgs, finding: Finding): boolean {
-  const { name, notRead } = finding
-  if (exclude.some((glob) => matchesGlob(glob, name))) return false
-  // What lies in a directory that was not read, nobody knows.
-  if (notRead !== undefined || include === undefined) return true
-  return include.some((glob) => matchesGlob(glob, name))
+async function chooseWanted(
+  args: DownloadArgs,
+  findings: readonly Finding[],
+  lease: Lease,
+): Promise<readonly Finding[]> {
+  const { include, exclude = [] } = args
+  if (include === undefined && exclude.length === 0) return findings
+  const matcher = new PatientMatcher(lease)
+  const wanted: Finding[] = []
+  for (const finding of findings) {
+    const { name, notRead } = finding
+    if (await matcher.matchesAny(exclude, name)) continue
+    // What lies in a directory that was not read, nobody knows.
+    const isIncluded =
+      notRead !== undefined || include === undefined || (await matcher.matchesAny(include, name))
+    if (isIncluded) wanted.push(finding)
+  }
+  return wanted
+}
+
+/** Compares names with patterns, both as long as users make them, and lets others have their turn. */
+class PatientMatcher {
+  readonly #lease: Lease
+  #steps = 0
+
+  constructor(lease: Lease) {
+    this.#lease = lease
+  }
+
+  async matchesAny(globs: readonly string[], name: string): Promise<boolean> {
+    for (const glob of globs) {
+      this.#steps += glob.length * name.length
+      if (this.#steps > MATCH_STEPS_PER_TURN) {
+        this.#steps = 0
+        await turn()
+        this.#lease.signal.throwIfAborted()
+      }
+      if (matchesGlob(glob, name)) return true
+    }
+    return false
+  }
 }
 
 function itemOf({ prepend = '' }: DownloadArgs, finding: Finding): JobItem {
