@@ -1,3 +1,4 @@
+import { systemClock } from '@forebay/base/clock'
 import { beforeEach, expect, test } from 'vitest'
 import { JobLimiter } from './job-limits.ts'
 import { PlayedClock, settle } from './testing/played-clock.ts'
@@ -86,4 +87,19 @@ test('who stops waiting gives its place back', async () => {
   const next = gate.enter(10, never)
   await clock.advance(200_000)
   await next
+})
+
+test('a wait of years is one, not a moment', async () => {
+  const gate = new JobLimiter(systemClock).join('a', { bytesPerSecond: 1 })
+  await gate.enter(10_000_000_000, never)
+  const stop = new AbortController()
+  let begun = false
+  const next = gate.enter(1, stop.signal).then(() => {
+    begun = true
+  })
+  // A timer that overflows fires after a millisecond.
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(begun).toBe(false)
+  stop.abort(new Error('stopped'))
+  await expect(next).rejects.toThrow('stopped')
 })

@@ -7,6 +7,9 @@ const BURST_MS = 100
 /** Shorter waits are not worth a timer, ms: they add up. */
 const WAIT_MS_MIN = 5
 
+/** Longest sleep at once, ms: Node fires a timer of more than 2^31 at once. */
+const SLEEP_MS_MAX = 3_600_000
+
 interface Spending {
   /** Items of it that are worked on. */
   running: number
@@ -129,7 +132,10 @@ export class JobGate {
       spending.bytesPaidAt = from + (bytes * 1000) / bytesPerSecond
       untilMs = Math.max(untilMs, from)
     }
-    if (untilMs - now >= WAIT_MS_MIN) await this.#clock.sleep(untilMs - now, signal)
+    if (untilMs - now < WAIT_MS_MIN) return
+    for (let leftMs = untilMs - now; leftMs > 0; leftMs = untilMs - this.#clock.monotonic()) {
+      await this.#clock.sleep(Math.min(leftMs, SLEEP_MS_MAX), signal)
+    }
   }
 
   #giveBack(): void {
