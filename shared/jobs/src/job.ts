@@ -163,7 +163,7 @@ export interface JobPage {
   readonly items: readonly JobItem[]
 }
 
-/** Jobs that come by the clock. */
+/** Jobs that come by the clock, one at a time: a time before the end of the last job passes. */
 export interface JobSchedule {
   readonly id: string
   /** Five or six fields of cron; the six begin with seconds. */

@@ -351,7 +351,11 @@ export class BullmqEngine implements JobEngine {
         await this.#attach()
         await this.#outbox.sendOrphans()
         if (this.#host !== undefined) {
-          await this.#schedules.runDue((order) => this.submit(order))
+          await this.#schedules.runDue({
+            get: (id) => this.get(id),
+            submit: (order) => this.submit(order),
+            onTrouble: (error) => this.#trouble(error),
+          })
         }
         await this.#readChanged()
       } catch (error) {

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '@forebay/base/clock'
-import { Failure } from '@forebay/base/failure'
+import { Failure, isFailure } from '@forebay/base/failure'
 import { nextTimeMs } from '../cron.ts'
 import type { JobOrder, JobRecord, JobSchedule } from '../job.ts'
+import { isEnd } from '../record-change.ts'
 import { readSchedule } from '../stored.ts'
 import { asList, asText, parseJson } from './codec.ts'
+import { EpochChanged } from './link.ts'
 import type { RedisJobs } from './redis-jobs.ts'
 
 /** Schedules of one Redis. */
@@ -12,6 +14,14 @@ export const SCHEDULES_MAX = 1000
 
 /** Longest id of a job. */
 const ID_LENGTH_MAX = 64
+
+/** What begins the jobs that are due. */
+interface DueEngine {
+  get(id: string): Promise<JobRecord | undefined>
+  submit(order: JobOrder): Promise<JobRecord>
+  /** Told why one schedule did not begin. */
+  onTrouble(error: unknown): void
+}
 
 /** Jobs that come by the clock: rows in Redis, which any engine with a worker looks at. */
 export class Schedules {
@@ -60,9 +70,11 @@ export class Schedules {
 
   /**
    * Begins what is due. However many times were missed, it runs once; whoever of several engines is
-   * first, it is one job: its id is made of the time.
+   * first, it is one job: its id is made of the time. One that cannot begin keeps no other back.
+   *
+   * @throws what concerns all of them: `job-engine-unavailable`, EpochChanged
    */
-  async runDue(submit: (order: JobOrder) => Promise<JobRecord>): Promise<void> {
+  async runDue(engine: DueEngine): Promise<void> {
     const { link } = this.#jobs
     const nowMs = this.#clock.now()
     const range = [link.key('due'), '-inf', nowMs, 'LIMIT', 0, SCHEDULES_MAX]
@@ -70,11 +82,29 @@ export class Schedules {
     if (due.size === 0) return
     for (const schedule of await this.list()) {
       if (!due.has(schedule.id)) continue
-      const { id, nextMs } = schedule
-      const job = await submit({ ...schedule.order, scheduleId: id, id: jobIdOf(id, nextMs) })
-      const row = { ...schedule, nextMs: nextTimeMs(schedule, nowMs), lastJobId: job.id }
-      await this.#jobs.run('fired', id, [nextMs, row.nextMs, JSON.stringify(row)])
+      try {
+        await this.#runOne(schedule, nowMs, engine)
+      } catch (error) {
+        if (error instanceof EpochChanged || isFailure(error, 'job-engine-unavailable')) throw error
+        engine.onTrouble(error)
+      }
     }
+  }
+
+  /** A time that comes before the last job has ended passes. */
+  async #runOne(schedule: JobSchedule, nowMs: number, engine: DueEngine): Promise<void> {
+    const { id, nextMs, lastJobId, order } = schedule
+    const last = lastJobId === undefined ? undefined : await engine.get(lastJobId)
+    const next = { ...schedule, nextMs: nextTimeMs(schedule, nowMs) }
+    const row =
+      last === undefined || isEnd(last.state)
+        ? {
+            ...next,
+            lastJobId: (await engine.submit({ ...order, scheduleId: id, id: jobIdOf(id, nextMs) }))
+              .id,
+          }
+        : next
+    await this.#jobs.run('fired', id, [nextMs, row.nextMs, JSON.stringify(row)])
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Scenario } from './case.ts'
-import { ended, ORDER, refused, startNode, told, until, World } from './world.ts'
+import { ended, Gate, ORDER, refused, startNode, told, until, World } from './world.ts'
 
 const HOURLY = { id: 'hourly', cron: '0 * * * *', timeZone: 'UTC', order: ORDER }
 
@@ -63,6 +63,24 @@ export const SCHEDULE_SCENARIOS: readonly Scenario[] = [
         assert.deepEqual([scheduleId, description], ['often', ORDER.description])
         assert.equal((await ended(store, engine, id)).state, 'finished')
       }
+    },
+  },
+  {
+    title: 'times that come before the last job of the schedule has ended pass',
+    async play(store) {
+      const world = new World(store.clock, { items: 1 })
+      const gate = new Gate()
+      world.onItem = (_item, { lease }) => gate.pass(lease.signal)
+      const { engine } = await startNode(store, world)
+      const { nextMs } = await engine.putSchedule({ ...HOURLY, id: 'often', cron: '* * * * * *' })
+      await until(store, 'the first job', () => gate.waiting === 1)
+      const nextOf = async (): Promise<number> => (await engine.listSchedules())[0]?.nextMs ?? 0
+      await until(store, 'three more times', async () => (await nextOf()) >= nextMs + 4000)
+      const jobs = await engine.list({})
+      assert.equal(jobs.length, 1)
+      assert.equal((await engine.listSchedules())[0]?.lastJobId, jobs[0]?.id)
+      gate.open()
+      await until(store, 'the second job', async () => (await engine.list({})).length > 1)
     },
   },
   {

@@ -284,7 +284,8 @@ export class JobTable {
   /**
    * Submits the job of a schedule whose time has come, and sets the next time, in one transaction.
    *
-   * @returns the job; undefined when the time is not there yet, or too many jobs wait
+   * @returns the job; undefined when the time is not there yet, the last one has not ended, or too many
+   * jobs wait
    */
   runSchedule(
     id: string,
@@ -293,13 +294,14 @@ export class JobTable {
     return this.#change(() => {
       const schedule = this.#rows.schedules.get(id)
       if (schedule === undefined || schedule.nextMs > nowMs) return undefined
-      const isFull = this.#isFull()
+      const last = this.read.find(schedule.lastJobId ?? '')
+      const isLeftOut = this.#isFull() || (last !== undefined && !isEnd(last.head.state))
       this.#rows.schedules.put(id, {
         ...schedule,
         nextMs,
-        lastJobId: isFull ? schedule.lastJobId : jobId,
+        lastJobId: isLeftOut ? schedule.lastJobId : jobId,
       })
-      return isFull
+      return isLeftOut
         ? undefined
         : this.#submit({ ...schedule.order, scheduleId: id }, { id: jobId, nowMs })
     })
