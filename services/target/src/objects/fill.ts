@@ -307,18 +307,16 @@ export class Fill implements FetchingHost {
 
   /** The same for bytes in memory. */
   #heldEnd(): number {
-    const { sizeBytes } = this.attributes
-    if (this.#verified || this.#row.isProven) return sizeBytes
-    if (expectedDigest(this.attributes) === undefined) return sizeBytes
-    return Math.max(0, sizeBytes - WITHHELD_BYTES)
+    if (this.#verified || this.#row.isProven) return this.sizeBytes
+    if (expectedDigest(this.attributes) === undefined) return this.sizeBytes
+    return Math.max(0, this.sizeBytes - WITHHELD_BYTES)
   }
 
   /** From a share of the object on, where the bucket says so, the rest is fetched for nobody. */
   #completeWhenMuchIsThere(): void {
     const { fillWholePercent } = this.#context.propertiesOf(this.#parts.bucket)
-    if (this.#wantsWhole || this.#inBackground) return
+    if (this.#wantsWhole || this.#inBackground || this.map.complete || !this.#isSparse()) return
     if (this.cachedBytes * 100 < fillWholePercent * this.sizeBytes) return
-    if (this.#isFinishing || this.map.complete || !this.#isSparse()) return
     if (!this.#context.fills.background.take()) return
     this.#inBackground = true
     this.#wantsWhole = true
@@ -422,7 +420,9 @@ export class Fill implements FetchingHost {
     if (inRow !== undefined) return inRow
     // The crc32c of the whole serves the record as well: nothing is read again.
     if (verified && this.sums?.algorithm === 'crc32c') return new Map()
-    return digestFile(this.fd, this.sizeBytes, algorithmsInRow(this.attributes, verified))
+    const reader = this.join(0, 0) // The file stays open under it.
+    const digests = digestFile(this.fd, this.sizeBytes, algorithmsInRow(this.attributes, verified))
+    return digests.finally(() => this.leave(reader))
   }
 
   async #publish(contentXxh64: string | undefined): Promise<void> {

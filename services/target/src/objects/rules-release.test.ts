@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { fstatSync, mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Backend } from '@forebay/backend-port/backend'
 import { armFailpoints } from '@forebay/base/failpoint'
 import type { Conditions } from '@forebay/model/conditions'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { diskGateOf } from '../os/disk-gate.ts'
 import { openTestStore, temporaryDirectory } from '../store/testing/store-fixture.ts'
 import { readObject } from './read.ts'
 import { bodyOf, cachedBucket, NATIVE, pattern, Rig } from './testing/rig.ts'
@@ -393,3 +394,30 @@ function sequenceOf(seed: number): (below: number) => number {
     return Math.floor((state / 2 ** 32) * below)
   }
 }
+
+test('a fill that is cancelled while its file is looked at keeps the file open for that long', async () => {
+  rig = await Rig.open(sparse)
+  const size = 64 * BLOCK
+  rig.remote.put('remote', 'a', pattern(size))
+  await rig.get('a', range(0, size - BLOCK - 1))
+  await rig.idle()
+  const reading = rig.get('a', range(size - BLOCK, size - 1))
+  let fill = rig.context.fills.get('2/a')
+  while (fill?.completing === undefined) {
+    await new Promise((resolve) => setImmediate(resolve))
+    fill = rig.context.fills.get('2/a')
+  }
+  // What reads the file now waits for its turn at the disk.
+  const { ino } = fstatSync(fill.fd)
+  const holding = Promise.withResolvers<void>()
+  const held = Array.from({ length: 4 }, () => diskGateOf(fill.fd).run(() => holding.promise))
+  await rig.context.fills.cancelAll(new Error('over'))
+  await expect(reading).rejects.toThrow('over')
+  await turns()
+  expect(fstatSync(fill.fd).ino).toBe(ino)
+  holding.resolve()
+  await Promise.all(held)
+  await fill.completing
+  await expectNothingHeld()
+  expect(rig.context.store.get(2, 'a')?.blocks).toBeDefined()
+})
