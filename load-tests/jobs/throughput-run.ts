@@ -5,7 +5,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { median } from '../bench/statistics.ts'
-import { startThrottle } from '../bench/throttle.ts'
+import { startThrottle, type Throttle } from '../bench/throttle.ts'
 import { FaultNode } from '../faults/fault-node.ts'
 import { type RedisServer, startRedis } from '../testkit/redis-servers.ts'
 import { startVersitygw, temporaryFolder } from '../testkit/servers.ts'
@@ -60,7 +60,7 @@ type World = {
   readonly options: ThroughputOptions
   readonly sdk: Helper<SdkOrder>
   readonly originUrl: string
-  readonly relayUrl: string
+  readonly relay: Throttle
   readonly node: { readonly pid: number; readonly api: JobApi }
 }
 
@@ -87,7 +87,7 @@ export async function throughputRun(options: ThroughputOptions): Promise<readonl
     })
     const { server } = await node.start()
     const world: World = {
-      ...{ options, sdk, originUrl: origin.url, relayUrl: relay.url },
+      ...{ options, sdk, originUrl: origin.url, relay },
       node: { pid: server.pid, api: new JobApi(server.url) },
     }
     return await compareAll(world)
@@ -134,9 +134,13 @@ async function compare(world: World, task: Task): Promise<Comparison> {
     const sides = ['direct', 'job'] as const
     const order = (seed + round) % 2 === 0 ? sides : sides.toReversed()
     for (const side of order) {
+      world.relay.reset()
       const cost = await (side === 'direct' ? doDirectly(world, one) : doByJob(world, one))
       costs[side].push(cost)
-      say(`${work} ${sizeBytes} ${one.name} ${side}: ${(objects / cost.seconds).toFixed(0)}/s`)
+      const { connections, requests } = await world.relay.settled()
+      say(
+        `${work} ${sizeBytes} ${one.name} ${side}: ${(objects / cost.seconds).toFixed(0)}/s, ${connections} new connections, ${JSON.stringify(requests)}`,
+      )
     }
   }
   const [direct, job] = [sideOf(costs.direct, objects), sideOf(costs.job, objects)]
@@ -152,8 +156,8 @@ function sideOf(costs: readonly Cost[], objects: number): Side {
 
 /** The workers are told the names; a job lists them itself, in its time. */
 function doDirectly(world: World, round: Round): Promise<Cost> {
-  const { sdk, relayUrl } = world
-  const order = { ...sdkOrder(world, relayUrl), keys: keysOf(round.prefix, round.objects) }
+  const { sdk, relay } = world
+  const order = { ...sdkOrder(world, relay.url), keys: keysOf(round.prefix, round.objects) }
   const copyTo = { bucket: DESTINATION, prepend: `direct/${round.name}/` }
   return costOf(sdk.pid, () => sdk.run(round.work === 'copy' ? { ...order, copyTo } : order))
 }
