@@ -17,6 +17,8 @@ import {
  * anything, so nothing that was read is believed before it was looked at.
  */
 const COUNT = Type.Integer({ minimum: 0 })
+/** Milliseconds since 1970, up to the last that a `Date` can say. */
+const TIME = Type.Number({ minimum: 0, maximum: 8.64e15 })
 const JSON_OBJECT = Type.Unsafe<JsonObject>(Type.Object({}))
 
 const BUCKET = Type.Object({
@@ -56,9 +58,9 @@ export const STORED_RECORD = Type.Object({
   priority: PRIORITY,
   limits: LIMITS,
   state: Type.Unsafe<JobRecord['state']>(Type.Enum([...JOB_STATES])),
-  createdMs: Type.Number(),
-  startedMs: Type.Optional(Type.Number()),
-  endedMs: Type.Optional(Type.Number()),
+  createdMs: TIME,
+  startedMs: Type.Optional(TIME),
+  endedMs: Type.Optional(TIME),
   attempt: Type.Integer({ minimum: 1 }),
   listing: Type.Object({ items: COUNT, bytes: COUNT, pages: COUNT, complete: Type.Boolean() }),
   counters: COUNTERS,
@@ -100,7 +102,7 @@ const SCHEDULE = Type.Object({
     limits: Type.Optional(LIMITS),
     id: Type.Optional(Type.String()),
   }),
-  nextMs: Type.Number(),
+  nextMs: TIME,
   lastJobId: Type.Optional(Type.String()),
 })
 

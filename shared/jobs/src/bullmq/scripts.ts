@@ -238,14 +238,15 @@ if kind ~= 'hash' then
   redis.call('DEL', J)
   redis.call('HSET', J, 'created', now, 'attempt', 1, 'complete', 0)
 end
+local function isCount(text) return text and #text <= 15 and string.match(text, '^%d+$') end
 for _, name in ipairs({'items', 'ibytes', 'pages', 'done', 'skipped', 'failed', 'bytes', 'untaken'}) do
-  if not string.match(field(name) or '', '^%d+$') then redis.call('HSET', J, name, 0) end
+  if not isCount(field(name)) then redis.call('HSET', J, name, 0) end
 end
 for _, name in ipairs({'created', 'attempt'}) do
-  if not string.match(field(name) or '', '^%d+$') then redis.call('HSET', J, name, 1) end
+  if not isCount(field(name)) then redis.call('HSET', J, name, 1) end
 end
 for _, name in ipairs({'started', 'ended'}) do
-  if not string.match(field(name) or '0', '^%d+$') then redis.call('HDEL', J, name) end
+  if not isCount(field(name)) then redis.call('HDEL', J, name) end
 end
 redis.call('HDEL', J, 'result')
 if ARGV[5] ~= '' then redis.call('SET', J .. ':def', ARGV[5]) end
