@@ -102,14 +102,9 @@ export class JobService {
   async order(body: unknown, caller: JobCaller, id?: string): Promise<JobRecord> {
     const order = await checkOrder(body, this.kinds, caller)
     this.#vet(order.kind, order.args)
-    // One at a time for each user, so that the limit holds however many are sent at once.
-    const release = await this.#orders.acquire(caller.user ?? '')
-    try {
-      await this.#requireRoom(caller)
-      return await this.#engine.submit(id === undefined ? order : { ...order, id })
-    } finally {
-      release()
-    }
+    return this.#withRoom(caller, () =>
+      this.#engine.submit(id === undefined ? order : { ...order, id }),
+    )
   }
 
   /** Newest first, arguments shortened. @param filter `max`: 1..`JOBS_PAGE_MAX` */
@@ -146,7 +141,10 @@ export class JobService {
     return this.#engine.failures(id, page)
   }
 
-  /** @throws Failure `job-not-found` | `job-state-invalid` | `access-denied` | `bucket-not-found` */
+  /**
+   * @throws Failure `job-not-found` | `job-state-invalid` | `access-denied` | `bucket-not-found`; of
+   *   `retry` also `jobs-too-many`
+   */
   async change(id: string, action: JobChangeAction, caller: JobCaller): Promise<JobRecord> {
     const job = await this.get(id, caller)
     requireOwn(job.user, caller)
@@ -160,7 +158,7 @@ export class JobService {
         return this.#engine.resume(id)
       case 'retry':
         await requireRight(findKind(this.kinds, job.kind), job, caller)
-        return this.#engine.retry(id)
+        return this.#withRoom(caller, () => this.#engine.retry(id))
       default:
         return action satisfies never
     }
@@ -278,6 +276,18 @@ export class JobService {
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#feed.close()
+  }
+
+  /** Begins one job more, where there may be one. @throws Failure `jobs-too-many` */
+  async #withRoom(caller: JobCaller, begin: () => Promise<JobRecord>): Promise<JobRecord> {
+    // One at a time for each user, so that the limit holds however many are sent at once.
+    const release = await this.#orders.acquire(caller.user ?? '')
+    try {
+      await this.#requireRoom(caller)
+      return await begin()
+    } finally {
+      release()
+    }
   }
 
   async #requireRoom(caller: JobCaller): Promise<void> {

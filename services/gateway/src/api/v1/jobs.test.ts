@@ -239,6 +239,15 @@ test('one user has at most so many jobs that have not ended; others are not touc
   expect((await order(['a'], 'root')).status).toBe(201)
 })
 
+test('a job that is retried counts as one that has not ended', async () => {
+  rig.hold()
+  const { id } = checkSchema(JOB_VIEW, await (await order(['a'], 'owner')).json())
+  await ask('POST', `jobs/${id}/abort`, { user: 'owner' })
+  for (let at = 0; at < JOBS_OPEN_PER_USER_MAX; at++) await order(['a'], 'owner')
+  expect((await ask('POST', `jobs/${id}/retry`, { user: 'owner' })).status).toBe(429)
+  expect((await ask('POST', `jobs/${id}/retry`, { user: 'root' })).status).toBe(200)
+})
+
 test('a schedule is made, replaced, listed and removed', async () => {
   const schedule = { cron: '0 3 * * *', order: { kind: 'prefetch', bucket: 'b' } }
   const put = (body: unknown, user = 'owner') => ask('PUT', 'schedules/nightly', { body, user })
