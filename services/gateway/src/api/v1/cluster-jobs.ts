@@ -193,7 +193,11 @@ async function startJob(
   sendId(exchange, job)
 }
 
-/** Answers 200 also when nothing was there to stop, as AIStore does. */
+/**
+ * Stops what the caller may stop. Answers 200 also when nothing was there to stop, as AIStore does.
+ *
+ * @throws Failure `access-denied` where only jobs of others were there
+ */
 async function stopJobs(
   exchange: Exchange,
   message: ActionMessage,
@@ -208,7 +212,19 @@ async function stopJobs(
     throw new Failure('argument-invalid', `unknown kind of job "${query.kind.slice(0, 64)}"`)
   }
   const jobs = await findJobs(service, { ...query, activeOnly: true }, caller)
-  for (const { id } of jobs) await service.change(id, 'abort', caller)
+  let stopped = 0
+  let denied: unknown
+  for (const { id } of jobs) {
+    try {
+      await service.change(id, 'abort', caller)
+      stopped += 1
+    } catch (error) {
+      // Who reads a bucket sees the jobs of others in it.
+      if (!isFailure(error, 'access-denied')) throw error
+      denied = error
+    }
+  }
+  if (stopped === 0 && denied !== undefined) throw denied
   exchange.sendEmpty(200)
 }
 

@@ -248,6 +248,17 @@ test('a job that is retried counts as one that has not ended', async () => {
   expect((await ask('POST', `jobs/${id}/retry`, { user: 'root' })).status).toBe(200)
 })
 
+test('stopping a kind stops what the caller may stop, and is refused where that is nothing', async () => {
+  rig.hold()
+  const own = checkSchema(JOB_VIEW, await (await order(['a'], 'owner')).json())
+  const other = checkSchema(JOB_VIEW, await (await order(['a'], 'root')).json())
+  const body = { action: 'stop', name: '', value: { Kind: 'prefetch-objects' } }
+  expect((await ask('PUT', 'cluster', { body, user: 'owner' })).status).toBe(200)
+  expect(await rig.engine.get(own.id)).toMatchObject({ state: 'aborted' })
+  expect((await rig.engine.get(other.id))?.endedMs).toBeUndefined()
+  expect((await ask('PUT', 'cluster', { body, user: 'owner' })).status).toBe(403)
+})
+
 test('a schedule is made, replaced, listed and removed', async () => {
   const schedule = { cron: '0 3 * * *', order: { kind: 'prefetch', bucket: 'b' } }
   const put = (body: unknown, user = 'owner') => ask('PUT', 'schedules/nightly', { body, user })
