@@ -151,7 +151,8 @@ export class BucketInventory {
     this.#checkBuild(build)
     const names = this.#file(build, 'names')
     const index: NamesIndex = bytes === 0 ? NOTHING : await indexNames(names, bytes, signal)
-    await replaceFile(this.#file(build, 'index'), JSON.stringify({ chunks: index.chunks }))
+    const path = this.#file(build, 'index')
+    await replaceFile(path, JSON.stringify({ chunks: index.chunks }))
     const { since } = this.#checkBuild(build)
     end.check()
     const { objects, objectBytes, fileBytes } = index
@@ -181,7 +182,8 @@ export class BucketInventory {
   }
 
   #noteBoot(boot: string): Promise<void> {
-    return replaceFile(join(this.#directory, 'boot.json'), JSON.stringify({ boot }))
+    const path = join(this.#directory, 'boot.json')
+    return replaceFile(path, JSON.stringify({ boot }))
   }
 
   async #sweep(build: string): Promise<void> {
