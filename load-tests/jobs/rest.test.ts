@@ -63,7 +63,8 @@ test.skipIf(isLeftOut('schemathesis'))(
       ],
       { cwd: folder.path },
     )
+    // How many it gets to is a matter of how fast the machine is; that it did ask is what is checked here.
     const generated = Number(/(\d+) generated/.exec(stdout)?.[1] ?? 0)
-    expect(generated).toBeGreaterThan(300)
+    expect(generated).toBeGreaterThan(50)
   },
 )
