@@ -28,19 +28,26 @@ export class UserLoad {
     return this.#inFlight > 0 ? 0 : this.#clock.monotonic() - this.#lastAt
   }
 
-  /** Runs what a user asked for. @param waited whether its time tells how fast the store is */
-  async during<T>(act: () => Promise<T>, waited: (answer: T) => boolean): Promise<T> {
+  /**
+   * Runs what a user asked for; its own promise is returned, since another would cost each request some
+   * turns of the queue. @param waited whether its time tells how fast the store is
+   */
+  during<T>(act: () => Promise<T>, waited: (answer: T) => boolean): Promise<T> {
     const startedAt = this.#clock.monotonic()
     this.#lastAt = startedAt
     this.#inFlight += 1
-    try {
-      const answer = await act()
-      const counts = startedAt >= this.#countedFrom && waited(answer)
-      if (counts) this.#add(this.#clock.monotonic() - startedAt)
-      return answer
-    } finally {
-      this.#inFlight -= 1
-    }
+    const answering = act()
+    answering.then(
+      (answer) => {
+        this.#inFlight -= 1
+        const counts = startedAt >= this.#countedFrom && waited(answer)
+        if (counts) this.#add(this.#clock.monotonic() - startedAt)
+      },
+      () => {
+        this.#inFlight -= 1
+      },
+    )
+    return answering
   }
 
   /** What came since the last call; forgets it. */
