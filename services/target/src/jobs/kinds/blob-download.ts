@@ -3,6 +3,7 @@ import { BLOB_DOWNLOAD } from '@forebay/jobs/kinds/blob-download'
 import { formatBucket } from '@forebay/model/bucket'
 import { argsOf } from '../args-of.ts'
 import type { KindWork } from '../kind-work.ts'
+import { warmedResult } from './warmed.ts'
 
 /** One item: the fill itself divides the object, and what a crash leaves of it is not fetched again. */
 export const BLOB_DOWNLOAD_WORK: KindWork = {
@@ -34,17 +35,8 @@ export const BLOB_DOWNLOAD_WORK: KindWork = {
       check: () => lease.check(),
       signal: lease.signal,
     })
-    switch (warmed.kind) {
-      case 'fetched':
-        return { kind: 'done', bytes: warmed.bytes }
-      case 'cached':
-        return { kind: 'skipped', why: 'cached' }
-      case 'not-kept':
-        return { kind: 'skipped', why: 'not kept' }
-      case 'absent':
-        throw new Failure('object-not-found', `${key} is not in the bucket any more`)
-      default:
-        return warmed satisfies never
-    }
+    return warmedResult(warmed, () => {
+      throw new Failure('object-not-found', `${key} is not in the bucket any more`)
+    })
   },
 }

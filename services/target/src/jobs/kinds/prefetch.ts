@@ -4,6 +4,7 @@ import { formatBucket } from '@forebay/model/bucket'
 import { argsOf } from '../args-of.ts'
 import type { KindWork } from '../kind-work.ts'
 import { listSelected, namesKeys } from '../select-items.ts'
+import { warmedResult } from './warmed.ts'
 
 /**
  * Brings what is selected into the cache: each object is read once at the store, whatever is cached and
@@ -33,19 +34,10 @@ export const PREFETCH_WORK: KindWork = {
       check: () => lease.check(),
       signal: lease.signal,
     })
-    switch (warmed.kind) {
-      case 'fetched':
-        return { kind: 'done', bytes: warmed.bytes }
-      case 'cached':
-        return { kind: 'skipped', why: 'cached' }
-      case 'not-kept':
-        return { kind: 'skipped', why: 'not kept' }
-      case 'absent':
-        // Who named it wants to know; a template names what may be there, a list what was.
-        if (namesKeys(args)) throw new Failure('object-not-found', `${key} is not in the bucket`)
-        return { kind: 'skipped', why: 'absent' }
-      default:
-        return warmed satisfies never
-    }
+    return warmedResult(warmed, () => {
+      // Who named it wants to know; a template names what may be there, a list what was.
+      if (namesKeys(args)) throw new Failure('object-not-found', `${key} is not in the bucket`)
+      return { kind: 'skipped', why: 'absent' }
+    })
   },
 }
