@@ -1,5 +1,5 @@
-import type { Clock } from '@forebay/base/clock'
 import { Failure, type FailureCode } from '@forebay/base/failure'
+import { PlayedClock } from '@forebay/base/testing/played-clock'
 import { beforeEach, expect, test } from 'vitest'
 import {
   CIRCUIT_DEFAULTS,
@@ -9,32 +9,14 @@ import {
   type Passage,
 } from './circuit.ts'
 
-/** Time that the test moves; what sleeps wakes when its time has come. */
-class PlayedClock implements Clock {
-  #nowMs = 1000
-  #sleepers: { readonly atMs: number; wake(): void }[] = []
-
-  now(): number {
-    return this.#nowMs
+/** A played clock that lets everything run that follows. */
+class TurningClock extends PlayedClock {
+  constructor() {
+    super({ now: 1000, monotonic: 1000 })
   }
 
-  monotonic(): number {
-    return this.#nowMs
-  }
-
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
-      this.#sleepers.push({ atMs: this.#nowMs + ms, wake: resolve })
-    })
-  }
-
-  /** Moves on, and lets everything run that follows. */
   async pass(ms: number): Promise<void> {
-    this.#nowMs += ms
-    const due = this.#sleepers.filter(({ atMs }) => atMs <= this.#nowMs)
-    this.#sleepers = this.#sleepers.filter((sleeper) => !due.includes(sleeper))
-    for (const { wake } of due) wake()
+    this.jump(ms)
     for (let turn = 0; turn < 10; turn++) await Promise.resolve()
   }
 }
@@ -42,13 +24,13 @@ class PlayedClock implements Clock {
 const { failuresMin, failingForMs, silentForMs, pauseMs, pauseMaxMs, rampMax, rampFailuresMax } =
   CIRCUIT_DEFAULTS
 
-let clock: PlayedClock
+let clock: TurningClock
 let circuit: Circuit
 let states: CircuitState[]
 let probes: { answer(): void; fail(code: FailureCode): void; readonly signal: AbortSignal }[]
 
 beforeEach(() => {
-  clock = new PlayedClock()
+  clock = new TurningClock()
   states = []
   probes = []
   circuit = new Circuit('s3://b', {

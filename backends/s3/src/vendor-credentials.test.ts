@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Backend } from '@forebay/backend-port/backend'
 import { systemClock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
+import { PlayedClock } from '@forebay/base/testing/played-clock'
 import { answer, errorAnswer } from '@forebay/testkit/origin/answers'
 import {
   type OriginRequest,
@@ -20,16 +21,6 @@ const FIRST = { accessKeyId: 'FIRST', secretAccessKey: 'one' }
 const SECOND = { accessKeyId: 'SECOND', secretAccessKey: 'two' }
 const DENIED = new Failure('backend-denied', 'GET s3://b/k was answered 403 InvalidAccessKeyId')
 
-/** A clock that stands still until it is moved. */
-function standing() {
-  let ms = 1_000_000
-  const clock = { ...systemClock, now: () => ms, monotonic: () => ms }
-  const pass = (more: number): void => {
-    ms += more
-  }
-  return { clock, pass }
-}
-
 describe('credentials of an account', () => {
   test('are looked for once, however many ask', async () => {
     let looks = 0
@@ -43,7 +34,7 @@ describe('credentials of an account', () => {
   })
 
   test('are looked for again before they end, and an hour after they were found at the latest', async () => {
-    const { clock, pass } = standing()
+    const clock = new PlayedClock()
     let looks = 0
     let expiration: Date | undefined = new Date(clock.now() + 600_000)
     const credentials = new VendorCredentials(async () => {
@@ -51,31 +42,31 @@ describe('credentials of an account', () => {
       return { ...FIRST, expiration }
     }, clock)
     await credentials.get()
-    pass(299_000)
+    clock.jump(299_000)
     await credentials.get()
     expect(looks).toBe(1)
     expiration = undefined
-    pass(2000)
+    clock.jump(2000)
     await credentials.get()
     expect(looks).toBe(2)
-    pass(3_600_000)
+    clock.jump(3_600_000)
     await credentials.get()
     expect(looks).toBe(3)
   })
 
   test('that a store refuses are looked for again, which helps where there are others', async () => {
-    const { clock, pass } = standing()
+    const clock = new PlayedClock()
     let found: Provided = FIRST
     const credentials = new VendorCredentials(async () => found, clock)
     await credentials.get()
     const { generation } = credentials
-    pass(2000)
+    clock.jump(2000)
     expect(await credentials.renewAfter(DENIED, generation)).toBe(false)
     found = SECOND
     // A refusal soon after is no news.
-    pass(1000)
+    clock.jump(1000)
     expect(await credentials.renewAfter(DENIED, generation)).toBe(false)
-    pass(1000)
+    clock.jump(1000)
     expect(await credentials.renewAfter(new Failure('object-not-found', 'k'), generation)).toBe(
       false,
     )
@@ -86,7 +77,7 @@ describe('credentials of an account', () => {
   })
 
   test('stay in use where the chain has none for a moment, unless they have ended', async () => {
-    const { clock, pass } = standing()
+    const clock = new PlayedClock()
     let found: Provided | undefined = { ...FIRST, expiration: new Date(clock.now() + 400_000) }
     const credentials = new VendorCredentials(async () => {
       if (found === undefined) throw new Error('the metadata service is away')
@@ -94,9 +85,9 @@ describe('credentials of an account', () => {
     }, clock)
     await credentials.get()
     found = undefined
-    pass(200_000)
+    clock.jump(200_000)
     expect(await credentials.get()).toMatchObject(FIRST)
-    pass(300_000)
+    clock.jump(300_000)
     await expect(credentials.get()).rejects.toThrow('the metadata service is away')
     found = SECOND
     expect(await credentials.get()).toMatchObject(SECOND)
@@ -140,8 +131,8 @@ describe('a key that was replaced in the vendor’s file', () => {
       const body = request.target.includes('tagging') ? '<Tagging><TagSet/></Tagging>' : 'bytes'
       return answer({ status: 200, headers: HERE, body })
     })
-    const { clock, pass } = standing()
-    later = pass
+    const clock = new PlayedClock()
+    later = (ms) => clock.jump(ms)
     backend = createS3Backend({
       bucket: 'b',
       endpoint: origin.url,

@@ -1,7 +1,7 @@
 import { systemClock } from '@forebay/base/clock'
+import { PlayedClock, settle } from '@forebay/base/testing/played-clock'
 import { beforeEach, expect, test } from 'vitest'
 import { JobLimiter } from './job-limits.ts'
-import { PlayedClock, settle } from './testing/played-clock.ts'
 
 const never = new AbortController().signal
 

@@ -1,6 +1,6 @@
+import { PlayedClock, settle } from '@forebay/base/testing/played-clock'
 import { beforeEach, expect, test } from 'vitest'
 import { JobPace, START_ITEMS, TICK_MS } from './job-pace.ts'
-import { PlayedClock, settle } from './testing/played-clock.ts'
 import { QueueingStore } from './testing/queueing-store.ts'
 import { UserLoad } from './user-load.ts'
 

@@ -1,4 +1,5 @@
 import { Failure } from '@forebay/base/failure'
+import { PlayedClock, settle } from '@forebay/base/testing/played-clock'
 import type { PageDelivery } from '@forebay/jobs/engine'
 import type { JobLimits, JobPage, JobRecord, PageOutcome } from '@forebay/jobs/job'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -7,7 +8,6 @@ import { JobPace } from './job-pace.ts'
 import { NodeJobWorker } from './job-worker.ts'
 import type { ItemResult, JobContext, KindWork } from './kind-work.ts'
 import { HeldLease, JobRig } from './testing/job-rig.ts'
-import { PlayedClock, settle } from './testing/played-clock.ts'
 import { UserLoad } from './user-load.ts'
 
 let rig: JobRig

@@ -1,7 +1,7 @@
+import { PlayedClock } from '@forebay/base/testing/played-clock'
 import { afterEach, expect, test } from 'vitest'
 import { Rig } from '../objects/testing/rig.ts'
 import { MeasuredTarget } from './measured-target.ts'
-import { PlayedClock } from './testing/played-clock.ts'
 import { UserLoad } from './user-load.ts'
 
 let rig: Rig

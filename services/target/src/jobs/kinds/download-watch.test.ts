@@ -1,5 +1,5 @@
+import { PlayedClock } from '@forebay/base/testing/played-clock'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { PlayedClock } from '../testing/played-clock.ts'
 import { PROGRESS_BYTES_MIN, TransferWatch } from './download-watch.ts'
 
 let clock: PlayedClock

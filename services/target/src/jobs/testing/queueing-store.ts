@@ -1,4 +1,4 @@
-import type { PlayedClock } from './played-clock.ts'
+import type { PlayedClock } from '@forebay/base/testing/played-clock'
 
 /** A store with so many places that serves in the order of asking, each for a while that varies. */
 export class QueueingStore {

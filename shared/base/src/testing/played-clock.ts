@@ -1,4 +1,4 @@
-import type { Clock } from '@forebay/base/clock'
+import type { Clock } from '../clock.ts'
 
 interface Sleeper {
   readonly atMs: number
@@ -7,15 +7,20 @@ interface Sleeper {
 
 /** A clock that moves when a test says so, from one sleeper to the next. */
 export class PlayedClock implements Clock {
+  readonly #startMs: { readonly now: number; readonly monotonic: number }
   #ms = 0
   readonly #sleepers = new Set<Sleeper>()
 
+  constructor(startMs = { now: 1_790_000_000_000, monotonic: 0 }) {
+    this.#startMs = startMs
+  }
+
   now(): number {
-    return 1_790_000_000_000 + this.#ms
+    return this.#startMs.now + this.#ms
   }
 
   monotonic(): number {
-    return this.#ms
+    return this.#startMs.monotonic + this.#ms
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -38,6 +43,16 @@ export class PlayedClock implements Clock {
       this.#sleepers.add(sleeper)
       signal?.addEventListener('abort', leave, { once: true })
     })
+  }
+
+  /** Moves on at once; everybody whose time has come wakes then. */
+  jump(ms: number): void {
+    this.#ms += ms
+    for (const sleeper of [...this.#sleepers]) {
+      if (sleeper.atMs > this.#ms) continue
+      this.#sleepers.delete(sleeper)
+      sleeper.wake()
+    }
   }
 
   /** Lets time pass; who wakes acts before it goes on. */
