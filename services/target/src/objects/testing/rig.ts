@@ -186,8 +186,7 @@ export class Rig {
     for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
     const seen = acknowledged
     this.#life.dead = true
-    const left = mkdtempSync(join(tmpdir(), 'forebay-objects-'))
-    leaveBehind(this.directory, left)
+    const left = leaveBehind(this.directory)
     await working
     await this.stop()
     rmSync(this.directory, { recursive: true, force: true })
@@ -282,17 +281,38 @@ const CHANGED_IN_PLACE = /\/\.forebay(\/(journal|index))?$/
 const MARKER = 'marker.json'
 
 /**
- * What a killed process leaves: objects with their inodes (as links, for the journal names inodes),
- * journal and index as they are at this instant.
+ * What a killed process leaves at one instant, in a new directory. Threads of the dying process finish
+ * what they were at, a rename say; nothing follows, for this turn does not end before they are still.
  */
-function leaveBehind(from: string, to: string): void {
+function leaveBehind(from: string): string {
+  for (;;) {
+    const left = mkdtempSync(join(tmpdir(), 'forebay-objects-'))
+    const before = namesBelow(from)
+    try {
+      copyTree(from, left)
+      if (namesBelow(from) === before) return left
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    }
+    rmSync(left, { recursive: true, force: true })
+  }
+}
+
+/** Every name below a directory, in one text. */
+function namesBelow(directory: string): string {
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+  return names.filter((name) => !name.includes('.forebay/trash/')).join('\n')
+}
+
+/** Objects with their inodes (as links, for the journal names inodes), journal and index as copies. */
+function copyTree(from: string, to: string): void {
   mkdirSync(to, { recursive: true })
   for (const entry of readdirSync(from, { withFileTypes: true })) {
     const source = join(from, entry.name)
     const copy = join(to, entry.name)
     // Threads of the dying process go on removing what was set aside, until nothing of it is left.
     if (source.endsWith('/.forebay/trash')) mkdirSync(copy)
-    else if (entry.isDirectory()) leaveBehind(source, copy)
+    else if (entry.isDirectory()) copyTree(source, copy)
     else if (entry.isFile() && CHANGED_IN_PLACE.test(from) && entry.name !== MARKER) {
       copyFileSync(source, copy)
     } else if (entry.isFile()) linkSync(source, copy)
