@@ -34,6 +34,29 @@ function halfIsTold(store: JobStore, engine: JobEngine, id: string): Promise<voi
 /** Pause, resume, abort, retry and remove. */
 export const CONTROL_SCENARIOS: readonly Scenario[] = [
   {
+    title: 'a job that is paused beside its last step stays paused, and ends when it goes on',
+    async play(store) {
+      const world = new World(store.clock, { items: 5, step: 5 })
+      const { engine } = await startNode(store, world)
+      let pausing: Promise<JobRecord> | undefined
+      // The pause is on its way when the step has come back, and is told of after it.
+      world.onEnd = ({ id }) => {
+        pausing ??= engine.pause(id)
+      }
+      const { id } = await engine.submit(ORDER)
+      await until(store, 'the last step', () => pausing !== undefined)
+      const answered = await pausing?.catch(() => undefined)
+      await store.pass(STILL_MS)
+      const { state } = await told(engine, id)
+      // Where the end was first there was nothing to pause, and the pause said so.
+      assert.equal(state, answered === undefined ? 'finished' : 'paused')
+      if (answered === undefined) return
+      assert.equal(answered.state, 'paused')
+      await engine.resume(id)
+      assert.equal((await ended(store, engine, id)).state, 'finished')
+    },
+  },
+  {
     title: 'a paused job stops in the middle of a page, and goes on there without listing again',
     async play(store) {
       const { world, gate, engine, job } = await halfDone(store)

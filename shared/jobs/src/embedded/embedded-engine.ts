@@ -98,6 +98,7 @@ export class EmbeddedEngine implements JobEngine {
       state: 'aborted',
       nowMs: this.#clock.now(),
       error: reason,
+      evenPaused: true,
     })
     this.#runs.get(id)?.stop('the job was aborted')
     this.#prune()

@@ -87,12 +87,20 @@ export class JobTable {
     })
   }
 
-  /** Does nothing to a job that has ended, or is in another attempt where one is named. */
-  end(id: string, end: JobEnd & { readonly attempt?: number }): Promise<Head> {
+  /**
+   * Does nothing to a job that has ended, or is in another attempt where one is named; nor to one that
+   * is paused, unless that is said: who paused it was told that it stands still.
+   */
+  end(
+    id: string,
+    end: JobEnd & { readonly attempt?: number; readonly evenPaused?: boolean },
+  ): Promise<Head> {
     return this.#change(() => {
       const found = this.read.require(id)
-      const { attempt = found.head.attempt, ...rest } = end
-      if (isEnd(found.head.state) || attempt !== found.head.attempt) return found.head
+      const { head } = found
+      const { attempt = head.attempt, evenPaused = false, ...rest } = end
+      if (isEnd(head.state) || attempt !== head.attempt) return head
+      if (head.state === 'paused' && !evenPaused) return head
       return this.#end(found, rest)
     })
   }
