@@ -277,6 +277,8 @@ export class Rig {
 /** Directories whose files the dying process would go on changing in place. */
 const CHANGED_IN_PLACE = /\/\.forebay(\/(journal|index))?$/
 
+const TRASH = '/.forebay/trash'
+
 /** Written once; another inode of it would tell that the files are copies. */
 const MARKER = 'marker.json'
 
@@ -287,10 +289,10 @@ const MARKER = 'marker.json'
 function leaveBehind(from: string): string {
   for (;;) {
     const left = mkdtempSync(join(tmpdir(), 'forebay-objects-'))
-    const before = namesBelow(from)
     try {
+      const before = namesBelow(from).join('\n')
       copyTree(from, left)
-      if (namesBelow(from) === before) return left
+      if (namesBelow(from).join('\n') === before) return left
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
     }
@@ -298,10 +300,13 @@ function leaveBehind(from: string): string {
   }
 }
 
-/** Every name below a directory, in one text. */
-function namesBelow(directory: string): string {
-  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' })
-  return names.filter((name) => !name.includes('.forebay/trash/')).join('\n')
+/** Every name below a directory but those in the trash. */
+function namesBelow(directory: string): readonly string[] {
+  if (directory.endsWith(TRASH)) return []
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name)
+    return entry.isDirectory() ? [path, ...namesBelow(path)] : [path]
+  })
 }
 
 /** Objects with their inodes (as links, for the journal names inodes), journal and index as copies. */
@@ -311,7 +316,7 @@ function copyTree(from: string, to: string): void {
     const source = join(from, entry.name)
     const copy = join(to, entry.name)
     // Threads of the dying process go on removing what was set aside, until nothing of it is left.
-    if (source.endsWith('/.forebay/trash')) mkdirSync(copy)
+    if (source.endsWith(TRASH)) mkdirSync(copy)
     else if (entry.isDirectory()) copyTree(source, copy)
     else if (entry.isFile() && CHANGED_IN_PLACE.test(from) && entry.name !== MARKER) {
       copyFileSync(source, copy)
