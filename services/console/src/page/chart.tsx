@@ -21,9 +21,17 @@ interface ChartProps {
   readonly format: (value: number | undefined) => string
   /** Top of the scale, where it has one. */
   readonly top?: number
+  /** The values are bytes: the scale goes by powers of two. */
+  readonly bytes?: true
 }
 
 const HEIGHT_PX = 150
+
+/** Room beside the newest value for the half of a time that stands below it. */
+const RIGHT_PX = 28
+
+/** Distances between the lines of a scale of bytes: 1, 2, 4, 8 and so on, up to 2 TiB. */
+const BYTE_STEPS = Array.from({ length: 42 }, (_, exponent) => 2 ** exponent)
 
 /** Seconds on the horizontal axis while there are fewer frames. */
 const SPAN_SECONDS_MIN = 60
@@ -79,7 +87,7 @@ export function Chart(props: ChartProps): ComponentChildren {
   )
 }
 
-function makePlot(box: HTMLDivElement, { lines, format, top }: ChartProps): UPlot {
+function makePlot(box: HTMLDivElement, { lines, format, top, bytes }: ChartProps): UPlot {
   const colour = (name: string) => (): string =>
     getComputedStyle(document.documentElement).getPropertyValue(name)
   const axis = {
@@ -93,7 +101,7 @@ function makePlot(box: HTMLDivElement, { lines, format, top }: ChartProps): UPlo
     height: HEIGHT_PX,
     legend: { show: false },
     cursor: { show: false },
-    padding: [8, 6, 0, 0],
+    padding: [8, RIGHT_PX, 0, 0],
     scales: {
       x: {
         range: (_plot, min, max) => [
@@ -115,6 +123,7 @@ function makePlot(box: HTMLDivElement, { lines, format, top }: ChartProps): UPlo
         ...axis,
         size: 74,
         space: 34,
+        ...(bytes === true ? { incrs: BYTE_STEPS } : {}),
         values: (_plot, splits) => splits.map((value) => format(value)),
       },
     ],

@@ -48,7 +48,13 @@ export function Overview(): ComponentChildren {
       <Figures />
       {seesMetrics ? (
         <div class="charts">
-          <Chart title="Throughput" frames={frames} lines={THROUGHPUT} format={byteRateText} />
+          <Chart
+            title="Throughput"
+            frames={frames}
+            lines={THROUGHPUT}
+            format={byteRateText}
+            bytes
+          />
           <Chart title="Hit ratio" frames={frames} lines={HITS} format={percentText} top={1} />
           <Chart title="Requests" frames={frames} lines={REQUESTS} format={rateText} />
           <Chart title="Latency" frames={frames} lines={LATENCY} format={timeText} />
