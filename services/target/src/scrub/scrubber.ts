@@ -91,6 +91,9 @@ export class Scrubber implements ScrubPort {
   #writing: Promise<void> = Promise.resolve()
   #writtenAt = Number.NEGATIVE_INFINITY
   #fetchedAgain = 0
+  #isWritingDamage = false
+  /** Damage was found since the document was begun to be written. */
+  #damageIsNew = false
 
   constructor(options: ScrubberOptions) {
     this.#options = options
@@ -298,7 +301,23 @@ export class Scrubber implements ScrubPort {
     running.pass = { ...running.pass, ...addCounts(running.pass, counts) }
     this.#options.observer.looked(counts)
     const { clock } = this.#options.objects
-    if (clock.monotonic() - this.#writtenAt >= CHECKPOINT_MS) void this.#write()
+    if ((counts.damaged ?? 0) > 0) void this.#writeDamage()
+    else if (clock.monotonic() - this.#writtenAt >= CHECKPOINT_MS) void this.#write()
+  }
+
+  /**
+   * At once: a copy that was dropped is not found again after a crash. What comes while the document is
+   * written goes into the next one.
+   */
+  async #writeDamage(): Promise<void> {
+    this.#damageIsNew = true
+    if (this.#isWritingDamage) return
+    this.#isWritingDamage = true
+    while (this.#damageIsNew) {
+      this.#damageIsNew = false
+      await this.#write()
+    }
+    this.#isWritingDamage = false
   }
 
   #found(finding: ScrubFinding): void {
