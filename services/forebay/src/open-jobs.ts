@@ -6,6 +6,7 @@ import type { Settings } from '@forebay/config/schema'
 import type { BucketTable } from '@forebay/control/bucket-table'
 import { JobService } from '@forebay/gateway/jobs/job-service'
 import type { JobRecord } from '@forebay/jobs/job'
+import type { Rates } from '@forebay/jobs/rates'
 import { type BucketRecord, formatBucket } from '@forebay/model/bucket'
 import { JobMetrics } from '@forebay/observe/job-metrics'
 import type { Logger } from '@forebay/observe/logger'
@@ -58,7 +59,7 @@ export async function openJobs(settings: Settings, parts: JobParts): Promise<Nod
     allow: settings.jobs.download.allow,
   })
   const context = contextOf(settings, parts, web)
-  const worker = createWorker(settings, parts, context)
+  const worker = createWorker(settings, { ...parts, rates: engine.rates }, context)
   const service = new JobService({
     engine,
     clock,
@@ -76,8 +77,12 @@ export async function openJobs(settings: Settings, parts: JobParts): Promise<Nod
   }
 }
 
-function createWorker(settings: Settings, parts: JobParts, context: JobContext): NodeJobWorker {
-  const { metrics, logger, clock, users } = parts
+function createWorker(
+  settings: Settings,
+  parts: JobParts & { readonly rates: Rates | undefined },
+  context: JobContext,
+): NodeJobWorker {
+  const { metrics, logger, clock, users, rates } = parts
   const { pagesAtOnce, itemsAtOnce } = settings.jobs
   const pace = new JobPace({
     clock,
@@ -94,7 +99,7 @@ function createWorker(settings: Settings, parts: JobParts, context: JobContext):
     context,
     works: KIND_WORKS,
     pace,
-    limiter: new JobLimiter(clock),
+    limiter: new JobLimiter(clock, rates),
     pagesAtOnce,
     observer: {
       item: (kind, outcome, bytes) => counters.item(kind, outcome, bytes),

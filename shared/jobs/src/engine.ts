@@ -9,6 +9,7 @@ import type {
   JsonObject,
   PageOutcome,
 } from './job.ts'
+import type { Rates } from './rates.ts'
 
 /** Items of one page of a list: what one LIST of a store answers, and what is redone after a crash. */
 export const PAGE_ITEMS_MAX = 1000
@@ -122,6 +123,8 @@ export interface JobChange {
  */
 export interface JobEngine {
   readonly name: 'embedded' | 'bullmq'
+  /** Of the jobs' rates, shared by all who work on them; absent: this process alone does. */
+  readonly rates?: Rates | undefined
   /** Durable when it resolves. */
   submit(order: JobOrder): Promise<JobRecord>
   get(id: string): Promise<JobRecord | undefined>

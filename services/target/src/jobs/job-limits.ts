@@ -1,94 +1,106 @@
 import type { Clock } from '@forebay/base/clock'
 import type { JobLimits } from '@forebay/jobs/job'
+import { OwnRates, type Rates } from '@forebay/jobs/rates'
+import { RateAccount } from './rate-account.ts'
 
-/** What was not used of a rate is not saved up for longer than this, ms. */
-const BURST_MS = 100
-
-/** Shorter waits are not worth a timer, ms: they add up. */
-const WAIT_MS_MIN = 5
-
-/** Longest sleep at once, ms: Node fires a timer of more than 2^31 at once. */
-const SLEEP_MS_MAX = 3_600_000
-
+/** What the pages of one job use together on this node. */
 interface Spending {
   /** Items of it that are worked on. */
   running: number
   /** Pages of it that are worked on here. */
   pages: number
-  /** Monotonic clock at which what was spent is paid off, ms. */
-  itemsPaidAt: number
-  bytesPaidAt: number
+  readonly items: RateAccount | undefined
+  readonly bytes: RateAccount | undefined
   readonly waiters: (() => void)[]
 }
 
-/** Holds each job to the bounds that its user set, over all of its pages on this node. */
+/**
+ * Holds each job to the bounds that its user set: items at once over all of its pages on this node, and
+ * items and bytes a second over all nodes that work on it.
+ */
 export class JobLimiter {
   readonly #clock: Clock
+  readonly #rates: Rates
   readonly #spendings = new Map<string, Spending>()
 
-  constructor(clock: Clock) {
+  /** @param rates shared with other nodes; absent: this one works on its jobs alone */
+  constructor(clock: Clock, rates: Rates = new OwnRates(clock)) {
     this.#clock = clock
+    this.#rates = rates
   }
 
   /** Takes part in the bounds of a job until `leave`. */
   join(jobId: string, limits: JobLimits): JobGate {
-    this.#forgetPaid()
-    const spending = this.#spendings.get(jobId) ?? {
-      running: 0,
-      pages: 0,
-      itemsPaidAt: Number.NEGATIVE_INFINITY,
-      bytesPaidAt: Number.NEGATIVE_INFINITY,
-      waiters: [],
-    }
+    this.#forgetEven()
+    const spending = this.#spendings.get(jobId) ?? this.#begin(jobId, limits)
     this.#spendings.set(jobId, spending)
     spending.pages += 1
-    return new JobGate(this.#clock, spending, limits)
+    return new JobGate(spending, limits.concurrency)
   }
 
-  /** What is still to be paid off is remembered: the next page of the job waits for it. */
-  #forgetPaid(): void {
-    const now = this.#clock.monotonic()
-    for (const [jobId, { pages, itemsPaidAt, bytesPaidAt }] of this.#spendings) {
-      if (pages === 0 && itemsPaidAt <= now && bytesPaidAt <= now) this.#spendings.delete(jobId)
+  #begin(jobId: string, { itemsPerSecond, bytesPerSecond }: JobLimits): Spending {
+    const accountOf = (unit: 'items' | 'bytes', perSecond: number | undefined) =>
+      perSecond === undefined
+        ? undefined
+        : new RateAccount({ jobId, unit, perSecond }, { rates: this.#rates, clock: this.#clock })
+    return {
+      running: 0,
+      pages: 0,
+      items: accountOf('items', itemsPerSecond),
+      bytes: accountOf('bytes', bytesPerSecond),
+      waiters: [],
+    }
+  }
+
+  #forgetEven(): void {
+    for (const [jobId, { pages, items, bytes }] of this.#spendings) {
+      const isEven = items?.isEven !== false && bytes?.isEven !== false
+      if (pages === 0 && isEven) this.#spendings.delete(jobId)
     }
   }
 }
 
 /** One page's way through the bounds of its job. */
 export class JobGate {
-  readonly #clock: Clock
   readonly #spending: Spending
-  readonly #limits: JobLimits
+  readonly #concurrency: number
 
-  constructor(clock: Clock, spending: Spending, limits: JobLimits) {
-    this.#clock = clock
+  constructor(spending: Spending, concurrency: number = Number.POSITIVE_INFINITY) {
     this.#spending = spending
-    this.#limits = limits
+    this.#concurrency = concurrency
   }
 
   /**
    * Waits until an item may begin.
    *
-   * @param expectedBytes what it will move, as far as that is known
-   * @returns to be called at its end, once, with the bytes that it moved
+   * @param expectedBytes what it will move, as far as that is known; 0 where `flow` tells
+   * @returns to be called at its end, once, with the bytes that it moved past `flow`
    * @throws the signal's reason
    */
   async enter(expectedBytes: number, signal: AbortSignal): Promise<(movedBytes: number) => void> {
-    const spending = this.#spending
+    const { items, bytes } = this.#spending
     await this.#takePlace(signal)
     try {
-      await this.#pay(expectedBytes, signal)
+      await items?.use(1, signal)
+      await bytes?.use(expectedBytes, signal)
     } catch (error) {
       this.#giveBack()
       throw error
     }
     return (movedBytes) => {
-      const { bytesPerSecond } = this.#limits
-      if (bytesPerSecond !== undefined) {
-        spending.bytesPaidAt += ((movedBytes - expectedBytes) * 1000) / bytesPerSecond
-      }
+      void bytes?.correct(movedBytes - expectedBytes)
       this.#giveBack()
     }
+  }
+
+  /**
+   * Bytes of an item came.
+   *
+   * @returns undefined, or what resolves when the next may come
+   * @throws the signal's reason
+   */
+  flow(bytes: number, signal: AbortSignal): Promise<void> | undefined {
+    return this.#spending.bytes?.use(bytes, signal)
   }
 
   leave(): void {
@@ -96,10 +108,9 @@ export class JobGate {
   }
 
   async #takePlace(signal: AbortSignal): Promise<void> {
-    const { concurrency = Number.POSITIVE_INFINITY } = this.#limits
     const { waiters } = this.#spending
     signal.throwIfAborted()
-    while (this.#spending.running >= concurrency) {
+    while (this.#spending.running >= this.#concurrency) {
       await new Promise<void>((resolve, reject) => {
         const go = (): void => {
           signal.removeEventListener('abort', leave)
@@ -115,27 +126,6 @@ export class JobGate {
     }
     // In the same turn as the look: nobody comes in between.
     this.#spending.running += 1
-  }
-
-  async #pay(bytes: number, signal: AbortSignal): Promise<void> {
-    const { itemsPerSecond, bytesPerSecond } = this.#limits
-    const spending = this.#spending
-    const now = this.#clock.monotonic()
-    let untilMs = now
-    if (itemsPerSecond !== undefined) {
-      const from = Math.max(spending.itemsPaidAt, now - BURST_MS)
-      spending.itemsPaidAt = from + 1000 / itemsPerSecond
-      untilMs = Math.max(untilMs, from)
-    }
-    if (bytesPerSecond !== undefined) {
-      const from = Math.max(spending.bytesPaidAt, now - BURST_MS)
-      spending.bytesPaidAt = from + (bytes * 1000) / bytesPerSecond
-      untilMs = Math.max(untilMs, from)
-    }
-    if (untilMs - now < WAIT_MS_MIN) return
-    for (let leftMs = untilMs - now; leftMs > 0; leftMs = untilMs - this.#clock.monotonic()) {
-      await this.#clock.sleep(Math.min(leftMs, SLEEP_MS_MAX), signal)
-    }
   }
 
   #giveBack(): void {

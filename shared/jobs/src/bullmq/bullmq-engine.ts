@@ -24,6 +24,7 @@ import { Outbox } from './outbox.ts'
 import { failuresMax } from './page-desk.ts'
 import type { RedisAddress } from './redis-address.ts'
 import { isDamage, RedisJobs } from './redis-jobs.ts'
+import { RedisRates } from './redis-rates.ts'
 import { Schedules } from './schedules.ts'
 import { JOBS_GOING_MAX, type ScriptName } from './scripts.ts'
 import { checkServer, replicasOf } from './server-check.ts'
@@ -70,6 +71,7 @@ export interface BullmqOptions {
  */
 export class BullmqEngine implements JobEngine {
   readonly name = 'bullmq'
+  readonly rates: RedisRates
   readonly #clock: Clock
   readonly #options: BullmqOptions
   readonly #leaseMs: number
@@ -96,6 +98,7 @@ export class BullmqEngine implements JobEngine {
     this.#ledger = ledger
     this.#link = new RedisLink({ address, clock, prefix, callTimeoutMs })
     this.#jobs = new RedisJobs(this.#link, clock)
+    this.rates = new RedisRates(this.#jobs)
     this.#jobs.onEpochChanged = () => this.#detach('Redis lost it')
     const trouble = { onTrouble: (error: unknown) => this.#trouble(error) }
     this.#outbox = new Outbox({ jobs: this.#jobs, clock, prefix, ...trouble })

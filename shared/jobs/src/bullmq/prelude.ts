@@ -10,7 +10,8 @@ import { HISTORY_MAX, PAGES_AHEAD_MAX } from '../engine.ts'
  * Keys of a job, after `<prefix>:job:<id>`:
  * (none) a hash of what changes; `:def` the order; `:items`, `:meta`, `:saved` of open pages by number;
  * `:open` their numbers; `:ahead` their count by owner; `:failures`, `:fcount` by number of page;
- * `:undone` numbers of pages that left something, `:owners` whose they are; `:holders` tokens of leases with their ends.
+ * `:undone` numbers of pages that left something, `:owners` whose they are; `:holders` tokens of leases with their ends;
+ * `:paid` by unit when what was used of a rate is paid off, ms of Redis's clock.
  *
  * `want` of the hash: `l` while a step of the list is wanted or done, `e` the end, empty for neither.
  */
@@ -64,7 +65,8 @@ end
 local function forget(other)
   local O = P .. 'job:' .. other
   redis.call('UNLINK', O, O .. ':def', O .. ':items', O .. ':meta', O .. ':saved', O .. ':open',
-    O .. ':ahead', O .. ':failures', O .. ':fcount', O .. ':undone', O .. ':holders', O .. ':owners')
+    O .. ':ahead', O .. ':failures', O .. ':fcount', O .. ':undone', O .. ':holders', O .. ':owners',
+    O .. ':paid')
   redis.call('ZREM', P .. 'jobs', other)
   redis.call('ZREM', P .. 'ended', other)
   redis.call('ZREM', P .. 'touched', other)

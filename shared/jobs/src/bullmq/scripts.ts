@@ -363,6 +363,27 @@ for _, entry in ipairs(entries) do redis.call('ZADD', P .. 'outbox', server + GR
 return entries
 `
 
+/**
+ * unit of a rate, amount, units in a second, burst in ms, and how far ahead is promised in ms. Answers
+ * `ok` and after how many ms it may be used, or `busy` and after how many to ask again.
+ */
+const SPEND = `
+if not field('state') then return {'ok', '0'} end
+local exact = time[1] * 1000 + time[2] / 1000
+local paid = tonumber(redis.call('HGET', J .. ':paid', ARGV[4]) or '0')
+local from = math.max(paid, exact - tonumber(ARGV[7]))
+local wait, ahead = math.max(0, from - exact), tonumber(ARGV[8])
+if wait > ahead then return {'busy', string.format('%.3f', wait - ahead)} end
+paid = from + tonumber(ARGV[5]) * 1000 / tonumber(ARGV[6])
+redis.call('HSET', J .. ':paid', ARGV[4], string.format('%.3f', paid))
+-- As a whole number of thirty days at most: Redis refuses more than it can count.
+local kept = math.min(math.max(0, paid - exact), 2592000000) + 60000
+if redis.call('PTTL', J .. ':paid') < kept then
+  redis.call('PEXPIRE', J .. ':paid', string.format('%.0f', kept))
+end
+return {'ok', string.format('%.3f', wait)}
+`
+
 const BODIES = {
   submit: SUBMIT,
   begin: BEGIN,
@@ -389,6 +410,7 @@ const BODIES = {
   fired: FIRED,
   schedule: SCHEDULE,
   orphans: ORPHANS,
+  spend: SPEND,
 } as const
 
 export type ScriptName = keyof typeof BODIES
