@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net'
+import { systemClock } from '@forebay/base/clock'
 import { checkSchema } from '@forebay/jobs/check-schema'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { JobCaller } from '../../jobs/job-caller.ts'
-import { WATCHERS_MAX, WATCHERS_PER_USER_MAX } from '../../jobs/job-service.ts'
+import { JobService, WATCHERS_MAX, WATCHERS_PER_USER_MAX } from '../../jobs/job-service.ts'
 import { type JobRig, openJobRig } from '../../jobs/testing/job-rig.ts'
 import { JOB_VIEW } from './job-schemas.ts'
 import { openTestDoor, type TestDoor } from './testing/test-door.ts'
@@ -153,6 +154,30 @@ test('when the node stops, streams end and no new one begins', async () => {
   await stream.next()
   await rig.service.close()
   expect(await stream.next()).toBeUndefined()
+})
+
+test('a state that cannot be told cuts its stream, is reported, and nothing else ends', async () => {
+  const id = await order(['a'])
+  const lost = new Error('the clock is lost')
+  const clock = {
+    ...systemClock,
+    monotonic: (): number => {
+      throw lost
+    },
+  }
+  const report = (): void => undefined
+  const jobs = new JobService({ engine: rig.engine, clock, report })
+  const broken = await openTestDoor({ jobs })
+  const running = async (): Promise<boolean> => (await rig.engine.get(id))?.state === 'running'
+  while (!(await running())) await systemClock.sleep(5)
+  const answer = await fetch(`${broken.url}/v1/jobs/events`)
+  await expect(answer.text()).rejects.toThrow()
+  expect(broken.reported).toEqual([lost])
+  expect((await fetch(`${broken.url}/v1/jobs/kinds`)).status).toBe(200)
+  await jobs.close()
+  await broken.close()
+  rig.release()
+  expect((await rig.ended(id)).state).toBe('finished')
 })
 
 test('a reader that takes nothing for a while is then told the newest state alone', async () => {

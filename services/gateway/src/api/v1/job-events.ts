@@ -153,20 +153,29 @@ class EventSender {
     if (!this.#isWriting) this.#exchange.response.write(': keep-alive\n\n')
   }
 
+  /** Nobody waits for it: what is thrown here ends this stream, and nothing else. */
   async #write(): Promise<void> {
     if (!this.#begun || this.#isWriting) return
     this.#isWriting = true
-    for (;;) {
-      const first = this.#pending.entries().next().value
-      if (first === undefined || this.#stop.signal.aborted) break
-      const [id, job] = first
-      this.#pending.delete(id)
-      await this.#send(this.#render(id, job))
-      const isOver = job === undefined || JOB_ENDS.has(job.state)
-      if (id === this.#lastId && isOver) {
-        await this.#send(this.#renderEnd(id, job))
-        this.close()
+    try {
+      for (;;) {
+        const first = this.#pending.entries().next().value
+        if (first === undefined || this.#stop.signal.aborted) break
+        const [id, job] = first
+        this.#pending.delete(id)
+        await this.#send(this.#render(id, job))
+        const isOver = job === undefined || JOB_ENDS.has(job.state)
+        if (id === this.#lastId && isOver) {
+          await this.#send(this.#renderEnd(id, job))
+          this.close()
+        }
       }
+    } catch (error) {
+      const { context, requestId, response } = this.#exchange
+      context.report(error, requestId)
+      // Cut, not ended: the reader is not to take it for all there is.
+      response.destroy()
+      this.close()
     }
     // With no pause since nothing was pending: what is put from here on writes anew.
     this.#isWriting = false
