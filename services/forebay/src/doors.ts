@@ -17,6 +17,7 @@ import type { BucketSpace, NodeStatus, V1Context } from '@forebay/gateway/api/v1
 import { Exchange } from '@forebay/gateway/api/v1/exchange'
 import type { MountpathControl } from '@forebay/gateway/api/v1/mountpaths'
 import { openV1Router } from '@forebay/gateway/api/v1/open-router'
+import { MemberIndexes } from '@forebay/gateway/archives/member-index'
 import { Authenticator } from '@forebay/gateway/authentication/authenticator'
 import { mayDo } from '@forebay/gateway/authentication/authorise'
 import { identityOf } from '@forebay/gateway/authentication/identity'
@@ -214,6 +215,7 @@ function v1Context(
     startedMs: Date.now(),
     target,
     buckets: table,
+    memberIndexes: new MemberIndexes(),
     allows: (request, need, bucket) =>
       mayDo(identityOf(request), need, bucket === undefined ? undefined : [bucket]),
     resolveBucket: (wanted, request, signal) =>

@@ -40,6 +40,24 @@ export function readArchive(
 }
 
 /**
+ * The entries of a TAR from the header at `fromBytes` on, where an entry or the end has to begin. Offsets
+ * of members are of the file.
+ *
+ * @throws Failure as `readArchive`
+ */
+export async function* readTarFrom(
+  file: ByteFile,
+  fromBytes: number,
+  limits: ArchiveLimits = ARCHIVE_LIMITS,
+): AsyncGenerator<ArchiveEntry, void> {
+  const rest = sourceOfFile(file, { fromBytes, endBytes: file.sizeBytes })
+  for await (const entry of readTar(new ByteReader(rest), limits)) {
+    if (entry.kind !== 'member') yield entry
+    else yield { ...entry, offsetBytes: fromBytes + entry.offsetBytes }
+  }
+}
+
+/**
  * Where the end of a TAR begins, bytes: whole entries lie before it.
  *
  * @throws Failure as `readArchive`

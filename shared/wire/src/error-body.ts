@@ -59,5 +59,8 @@ function classOf(code: FailureCode, type: string, place: ErrorPlace): string {
 function describe(failure: Failure, place: ErrorPlace): string {
   const text = STANDARD_TEXT[failure.code]
   if (text === undefined || place.bucket === undefined) return failure.message
-  return text(formatBucket(place.bucket), place.key ?? '')
+  const { member } = failure.facts
+  const told = text(formatBucket(place.bucket), place.key ?? '')
+  // Of an archive that is there it is the member that is not.
+  return member === undefined ? told : `${member} in ${told}`
 }

@@ -3,6 +3,7 @@ import type { BucketTable } from '@forebay/control/bucket-table'
 import type { BackendBinding, BucketRecord, BucketRef } from '@forebay/model/bucket'
 import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { TargetPort } from '@forebay/peer/target-port'
+import type { MemberIndexes } from '../../archives/member-index.ts'
 import type { JobService } from '../../jobs/job-service.ts'
 import type { EventDesk } from '../events/event-desk.ts'
 import type { Answered } from '../s3/context.ts'
@@ -75,6 +76,9 @@ export interface V1Context {
   ): Promise<BucketRecord>
   /** @throws Failure `bucket-not-found` | `backend-*` when the bucket at the backend cannot be used */
   checkBackend(binding: BackendBinding, signal: AbortSignal): Promise<void>
+
+  /** Where members of archives are that were read lately. */
+  readonly memberIndexes: MemberIndexes
 
   health(): { readonly ready: boolean; readonly reasons: readonly string[] }
   status(): Promise<NodeStatus>

@@ -213,7 +213,7 @@ test('what is not built answers 501, never success', async () => {
     call('DELETE', '/v1/buckets/b', { action: 'delete-listrange', value: {} }),
     call('PATCH', '/v1/objects/b/o', { action: '', value: { k: 'v' } }),
     call('POST', '/v1/objects/b/o', { action: 'mpt-upload' }),
-    call('GET', '/v1/objects/b/o?archpath=x'),
+    call('GET', '/v1/objects/b/o?etl_name=x'),
     fetch(`${door.url}/v1/objects/b/o?append_type=append`, { method: 'PUT', body: 'x' }),
     call('GET', '/v1/cluster?what=status_all'),
     call('GET', '/v1/etl'),

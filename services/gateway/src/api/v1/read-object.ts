@@ -14,7 +14,7 @@ import {
 import { objectKey, openBucket, type RawAddress } from './address.ts'
 import type { Exchange } from './exchange.ts'
 
-/** Queries that change what a read means and are not built; refused, because ignored they would lie. */
+/** Queries that change what a read means and do not apply here; refused, because ignored they would lie. */
 const UNBUILT_QUERIES = ['archpath', 'archregx', 'archmode', 'etl_name', 'etl_pipeline'] as const
 
 /** `GET /v1/objects/{bucket}/{object}`: the whole object or one range of it. */
@@ -117,7 +117,7 @@ async function placementOf(
   return { nodeId, present, mountpath, lastAccessMs }
 }
 
-function cacheHeaders({
+export function cacheHeaders({
   cache,
 }: {
   readonly cache: { status: string; ageSeconds: number }
@@ -126,7 +126,7 @@ function cacheHeaders({
 }
 
 /** Every answer that carries no object. */
-function refuse(exchange: Exchange, answer: Exclude<ReadAnswer, { kind: 'found' }>): void {
+export function refuse(exchange: Exchange, answer: Exclude<ReadAnswer, { kind: 'found' }>): void {
   const { key } = exchange
   switch (answer.kind) {
     case 'absent':

@@ -30,6 +30,7 @@ import {
   answerProperties,
   answerStatus,
 } from './own.ts'
+import { getMembers, wantsMembers } from './read-members.ts'
 import { getObject, headObject } from './read-object.ts'
 import { readAction } from './request-body.ts'
 import { answerScrub } from './scrub.ts'
@@ -185,6 +186,7 @@ async function routeBucketChange(exchange: Exchange, bucket: string): Promise<vo
 async function routeObject(exchange: Exchange, address: RawAddress): Promise<void> {
   switch (exchange.method) {
     case 'GET':
+      if (wantsMembers(exchange)) return getMembers(exchange, address)
       return getObject(exchange, address)
     case 'HEAD':
       return headObject(exchange, address)

@@ -179,6 +179,10 @@ class MemoryBody implements ObjectBody {
     response.end(this.#bytes)
   }
 
+  async pump(write: (chunk: Buffer) => void | Promise<void>): Promise<void> {
+    await write(this.#bytes)
+  }
+
   close(): void {
     assert(this.lengthBytes >= 0, 'a body in memory holds nothing to close')
   }

@@ -8,6 +8,7 @@ import { systemClock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
 import type { ScrubPort } from '@forebay/peer/scrub-port'
+import { MemberIndexes } from '../../../archives/member-index.ts'
 import type { JobService } from '../../../jobs/job-service.ts'
 import { EventDesk } from '../../events/event-desk.ts'
 import type { Answered } from '../../s3/context.ts'
@@ -112,6 +113,7 @@ function contextOf(parts: {
     startedMs: Date.now() - 5000,
     target,
     buckets,
+    memberIndexes: new MemberIndexes(),
     scrub: options.scrub,
     mountpaths: options.mountpaths,
     jobs: options.jobs,
