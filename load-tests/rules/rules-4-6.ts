@@ -3,6 +3,8 @@ import { type Mutation, object } from './mutation.ts'
 const RULES = 'services/target/src/objects/rules-1-5.test.ts'
 const LATER = 'services/target/src/objects/rules-6-17.test.ts'
 const VERSION = 'shared/model/src/version.ts'
+const ROW = 'services/target/src/objects/row-digest.test.ts'
+const PUBLICATION = 'services/target/src/objects/publication.test.ts'
 
 export const RULES_4_TO_6: readonly Mutation[] = [
   {
@@ -288,5 +290,29 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     what: 'past the cache a HEAD announces what a GET of another version sends',
     tests: [LATER],
     edits: [object('pass-through.ts', '  if (!same) throw changedMeanwhile(request.key)\n', '')],
+  },
+  {
+    rule: '6',
+    what: 'digests of wrong bytes prove them',
+    tests: [ROW],
+    edits: [object('row-digest.ts', 'digests.get(stated.algorithm) === stated.hex', 'true')],
+  },
+  {
+    rule: '6',
+    what: 'what was proven stays so when its connection breaks behind the end',
+    tests: [ROW],
+    edits: [object('row-digest.ts', '    this.#proven = false\n', '')],
+  },
+  {
+    rule: '6',
+    what: 'digests of a broken connection stand for what another brings',
+    tests: [ROW, PUBLICATION],
+    edits: [object('row-digest.ts', '    this.#digests = undefined\n', '')],
+  },
+  {
+    rule: '6',
+    what: 'digests that are known late prove what broke meanwhile',
+    tests: [ROW],
+    edits: [object('row-digest.ts', '        if (this.#digests !== ending) return\n', '')],
   },
 ]
