@@ -2,7 +2,6 @@
  * How files of the node become objects: the directory is walked in order, and each file stored as it was
  * when it was listed; one that changes meanwhile is left alone.
  */
-import { unlink } from 'node:fs/promises'
 import { isFailure } from '@forebay/base/failure'
 import { checkSchema } from '@forebay/jobs/check-schema'
 import type { Lease } from '@forebay/jobs/engine'
@@ -13,7 +12,7 @@ import { argsOf } from '../args-of.ts'
 import type { ItemResult, JobContext, KindWork } from '../kind-work.ts'
 import { beganMs } from './delete-listed.ts'
 import { checkPath, listFiles, openRoot } from './promote-files.ts'
-import { openFile, type PromotedFile, versionOfPath } from './promoted-file.ts'
+import { openFile, type PromotedFile, removeFile } from './promoted-file.ts'
 
 /** What an object's metadata calls the version of the file that it was. */
 const FILE_VERSION_METADATA = 'forebay-source-file'
@@ -58,7 +57,7 @@ async function promoteFile(context: JobContext, work: Work): Promise<ItemResult>
     const isStored = result.kind === 'done' || result.why === 'equal'
     if (deleteSource !== true || !isStored) return result
     lease.check()
-    if ((await versionOfPath(path))?.etag === file.version.etag) await unlink(path)
+    await removeFile(path, file.version)
     return result
   } finally {
     await file.close()

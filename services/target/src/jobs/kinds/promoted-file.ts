@@ -1,5 +1,6 @@
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, open, realpath } from 'node:fs/promises'
+import { type FileHandle, lstat, open, readlink, realpath, unlink } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import { Failure } from '@forebay/base/failure'
 import type { ItemVersion } from '@forebay/jobs/job'
 import type { IncomingBody } from '@forebay/peer/bodies'
@@ -66,8 +67,7 @@ async function opened(handle: FileHandle, path: string): Promise<PromotedFile | 
   const stats = await handle.stat({ bigint: true })
   if (!stats.isFile()) return undefined
   const version = versionOf(stats)
-  // A directory on the way may have become a link since it was listed: what is open must be what is there.
-  if ((await realpath(path)) !== path) return undefined
+  if (!(await isAt(handle, path))) return undefined
   if ((await versionOfPath(path))?.etag !== version.etag) return undefined
   const sizeBytes = Number(stats.size)
   return {
@@ -87,6 +87,43 @@ async function opened(handle: FileHandle, path: string): Promise<PromotedFile | 
     }),
     close: () => handle.close(),
   }
+}
+
+/**
+ * Deletes the file of a path without links in it, while it is of this version.
+ *
+ * @throws Failure `disk-error`
+ */
+export async function removeFile(path: string, version: ItemVersion): Promise<void> {
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
+  let folder: FileHandle | undefined
+  try {
+    folder = await open(dirname(path), flags)
+    if (!(await isAt(folder, dirname(path)))) return
+    // By the open directory: whatever its path leads to by now, the name is one in it.
+    const name = IS_LINUX ? `${pathOf(folder)}/${basename(path)}` : path
+    if ((await versionOfPath(name))?.etag === version.etag) await unlink(name)
+  } catch (error) {
+    if (!isAbsent(error)) throw diskError(path, error)
+  } finally {
+    await folder?.close()
+  }
+}
+
+const IS_LINUX = process.platform === 'linux'
+
+/** Of what is open, whatever became of its name. */
+function pathOf({ fd }: FileHandle): string {
+  return `/proc/self/fd/${fd}`
+}
+
+/**
+ * True when what is open was reached without a link. A directory on the way may be one for a moment, over
+ * and over: who asks by name would see it before and behind that moment, so the kernel is asked about the
+ * descriptor. Elsewhere than on Linux Node cannot.
+ */
+async function isAt(handle: FileHandle, path: string): Promise<boolean> {
+  return (IS_LINUX ? await readlink(pathOf(handle)) : await realpath(path)) === path
 }
 
 const ABSENT = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO']
