@@ -10,7 +10,6 @@ import {
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '@forebay/base/failure'
-import { compareKeys } from '@forebay/model/key'
 import type { ListedObject } from '@forebay/model/object'
 import { bootId } from '../os/libc.ts'
 import { replaceFile } from '../store/replace-file.ts'
@@ -19,16 +18,20 @@ import {
   type ChunkPlace,
   indexNames,
   type NamesIndex,
-  readChunk,
+  NamesReader,
   writeChunk,
 } from './names-file.ts'
+import { firstNotBefore } from './sorted-keys.ts'
 
 const MANIFEST = 'manifest.json'
 
 /** The changes before there is a snapshot. */
 const FIRST_CHANGES = 'first.changes'
 
-/** Chunks in memory: a page of a list touches two. */
+/** Of the files; a snapshot in another form is not used, and the next one replaces it. */
+const FORMAT = 2
+
+/** Chunks in memory: a page of a list touches three, the one that is read ahead among them. */
 const CHUNKS_HELD = 8
 
 /** What is told of an inventory. */
@@ -44,6 +47,7 @@ export interface InventoryFacts {
 }
 
 interface Manifest {
+  readonly format: number
   readonly build: string
   readonly asOfMs: number
   /** Older, it is used no longer; ms. */
@@ -57,6 +61,10 @@ interface Manifest {
 export interface Snapshot extends Manifest {
   readonly chunks: readonly ChunkPlace[]
   chunk(at: number): Promise<readonly ListedObject[]>
+  /** Begins to read a chunk that will be asked for; nothing is said of what goes wrong. */
+  readAhead(at: number): void
+  /** The file of its names is closed: nothing can be read any more. */
+  close(): Promise<void>
 }
 
 /** What a build is to become. */
@@ -93,7 +101,9 @@ export class BucketInventory {
 
   static async open(directory: string): Promise<BucketInventory> {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
-    const inventory = new BucketInventory(directory, readJson<Manifest>(join(directory, MANIFEST)))
+    const manifest = readJson<Manifest>(join(directory, MANIFEST))
+    const isOurs = manifest?.format === FORMAT
+    const inventory = new BucketInventory(directory, isOurs ? manifest : undefined)
     if (inventory.#isDoubtful) inventory.#changes.lose()
     await inventory.#noteBoot(bootId() ?? 'unknown')
     return inventory
@@ -123,8 +133,8 @@ export class BucketInventory {
   }
 
   /** A file that cannot be read: it is used no longer. */
-  giveUp(): void {
-    this.#snapshot = undefined
+  async giveUp(): Promise<void> {
+    await this.#replaceSnapshot(undefined)
   }
 
   /** Begins the next snapshot, and removes what another one left that never came to its end. */
@@ -156,19 +166,29 @@ export class BucketInventory {
     const { since } = this.#checkBuild(build)
     end.check()
     const { objects, objectBytes, fileBytes } = index
-    const manifest = { build, asOfMs, maxAgeMs, objects, objectBytes, fileBytes }
+    const manifest = {
+      ...{ format: FORMAT, build, asOfMs, maxAgeMs, objects, objectBytes, fileBytes },
+    }
     // Nothing may be noted between these steps: they are synchronous, and a few files of a few names.
     const changes = this.#file(build, 'changes')
     this.#changes.prepare(changes, since)
     replaceNow(this.#directory, MANIFEST, JSON.stringify(manifest))
     this.#changes.adopt(changes, since)
-    this.#snapshot = snapshotOf(manifest, index.chunks, names)
+    await this.#replaceSnapshot(snapshotOf(manifest, index.chunks, names))
     await this.#sweep(build)
   }
 
   async close(): Promise<void> {
     this.#changes.close()
+    await this.#replaceSnapshot(undefined)
     await this.#noteBoot('stopped')
+  }
+
+  /** It takes effect at once; what is waited for is the end of reads of the one before. */
+  async #replaceSnapshot(snapshot: Snapshot | undefined): Promise<void> {
+    const before = this.#snapshot
+    this.#snapshot = snapshot
+    await before?.close()
   }
 
   #checkBuild(build: string): { readonly since: number } {
@@ -201,34 +221,33 @@ const NOTHING: NamesIndex = { objects: 0, objectBytes: 0, fileBytes: 0, chunks: 
 
 /** Position of the chunk that has the key or the names around it. */
 export function chunkOf(chunks: readonly ChunkPlace[], key: string): number {
-  let low = 0
-  let high = chunks.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (compareKeys(chunks[middle]?.first ?? '', key) <= 0) low = middle + 1
-    else high = middle
-  }
-  return Math.max(0, low - 1)
+  const at = firstNotBefore(chunks.length, (position) => chunks[position]?.first, key)
+  return chunks[at]?.first === key ? at : Math.max(0, at - 1)
 }
 
 function snapshotOf(manifest: Manifest, chunks: readonly ChunkPlace[], path: string): Snapshot {
+  const reader = new NamesReader(path)
   const held = new Map<number, Promise<readonly ListedObject[]>>()
+  const chunk = (at: number): Promise<readonly ListedObject[]> => {
+    const known = held.get(at)
+    if (known !== undefined) return known
+    const place = chunks[at]
+    const read = place === undefined ? Promise.resolve([]) : reader.read(place)
+    held.set(at, read)
+    read.catch(() => held.delete(at))
+    for (const oldest of held.keys()) {
+      if (held.size <= CHUNKS_HELD) break
+      held.delete(oldest)
+    }
+    return read
+  }
   return {
     ...manifest,
-    chunks,
-    chunk: (at) => {
-      const known = held.get(at)
-      if (known !== undefined) return known
-      const place = chunks[at]
-      const read = place === undefined ? Promise.resolve([]) : readChunk(path, place)
-      held.set(at, read)
-      read.catch(() => held.delete(at))
-      for (const oldest of held.keys()) {
-        if (held.size <= CHUNKS_HELD) break
-        held.delete(oldest)
-      }
-      return read
+    ...{ chunks, chunk },
+    readAhead: (at) => {
+      if (at < chunks.length) chunk(at).catch(() => undefined)
     },
+    close: () => reader.close(),
   }
 }
 

@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } f
 import { Failure } from '@forebay/base/failure'
 import { compareKeys } from '@forebay/model/key'
 import type { ListedObject } from '@forebay/model/object'
+import { firstNotBefore } from './sorted-keys.ts'
 
 /** Keys that may have changed since a snapshot; more: it is used no longer. */
 export const CHANGED_KEYS_MAX = 50_000
@@ -98,9 +99,10 @@ export class Changes {
     return this.#changes.get(key)?.now
   }
 
-  /** Keys from `from` on, a copy. */
-  keysFrom(from: string): readonly string[] {
-    return this.#sorted.slice(this.#position(from))
+  /** At most `count` keys from `from` on, a copy. */
+  keysFrom(from: string, count: number): readonly string[] {
+    const at = this.#position(from)
+    return this.#sorted.slice(at, at + count)
   }
 
   /** A mutation of the key begins. @returns to be called with what the key is after it */
@@ -213,14 +215,7 @@ export class Changes {
 
   /** Of the first key that is not before `key`. */
   #position(key: string): number {
-    let low = 0
-    let high = this.#sorted.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (compareKeys(this.#sorted[middle] ?? '', key) < 0) low = middle + 1
-      else high = middle
-    }
-    return low
+    return firstNotBefore(this.#sorted.length, (at) => this.#sorted[at], key)
   }
 }
 

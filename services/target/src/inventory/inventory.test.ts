@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { ListAnswer, ListRequest } from '@forebay/peer/target-port'
 import fc from 'fast-check'
@@ -93,6 +93,43 @@ describe('an inventory', () => {
       objects: 4,
       changedKeys: 0,
     })
+  })
+
+  it('shows more changes than a page copies at once, each once and in order', async () => {
+    behind(Array.from({ length: 400 }, (_, at) => `d${at % 3}/k${String(at).padStart(4, '0')}`))
+    await build()
+    for (let at = 0; at < 300; at++) {
+      const key = `d${at % 4}/k${String(at).padStart(4, '0')}`
+      if (at % 5 === 0) await rig.remove(bucket, key)
+      else await rig.put(bucket, key, `new ${at}`)
+    }
+    expect(await isFromDisk()).toBe(true)
+    await expectSame({})
+    await expectSame({ pageMax: 250 })
+    await expectSame({ delimiter: '/', pageMax: 2 })
+    await expectSame({ prefix: 'd1/', after: 'd1/k0250', pageMax: 100 })
+  })
+
+  it('in another form is not used, and the next one replaces it', async () => {
+    behind(['a', 'b'])
+    await build()
+    const path = `${rig.inventoryDirectory}/${bucket.id}/manifest.json`
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"format":2', '"format":1'))
+    await rig.restart()
+    expect(await isFromDisk()).toBe(false)
+    await build()
+    expect(await isFromDisk()).toBe(true)
+    await expectSame({})
+  })
+
+  it('that cannot be read any more is given up: the store is asked', async () => {
+    behind(['a', 'b'])
+    await build()
+    const folder = `${rig.inventoryDirectory}/${bucket.id}`
+    const names = readdirSync(folder).find((name) => name.endsWith('.names'))
+    writeFileSync(`${folder}/${names}`, 'nothing')
+    expect(await isFromDisk()).toBe(false)
+    await expectSame({})
   })
 
   it('takes what events of the store tell', async () => {

@@ -85,7 +85,7 @@ async function read(
   } catch (error) {
     if (inventory.published === snapshot.build) {
       context.observer.warn('an inventory cannot be read', { build: snapshot.build, error })
-      inventory.giveUp()
+      await inventory.giveUp()
     }
     return undefined
   }

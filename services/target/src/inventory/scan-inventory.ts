@@ -2,12 +2,16 @@ import { compareKeys } from '@forebay/model/key'
 import type { ListedObject } from '@forebay/model/object'
 import { chunkOf, type Snapshot } from './bucket-inventory.ts'
 import type { Changes, NowState } from './changes.ts'
+import { firstNotBefore } from './sorted-keys.ts'
 
 /** Behind every name that a key can have after a prefix. */
 const LAST_CHARACTER = '\u{10ffff}'
 
 /** Keys of one page that the store is asked about one by one; more: it is asked for the page. */
 export const ASKED_MAX = 16
+
+/** Changed keys that a page copies at once: there may be 50 times what it has room for. */
+const CHANGED_BATCH = 256
 
 /** Where a listing goes on: behind a name, or behind all that begins with it. */
 export interface Position {
@@ -51,6 +55,8 @@ export async function scanInventory(
     if (name === undefined || !name.key.startsWith(prefix)) break
     if (name.now === 'gone') continue
     if (objects.length + commonPrefixes.length >= pageMax) {
+      // Who asked from somewhere on goes through the bucket: while one page is sent the next is read.
+      if (from !== undefined) merged.readAhead(pageMax)
       return { objects, commonPrefixes, next: position, unknown }
     }
     if (name.now === 'unknown') {
@@ -84,7 +90,7 @@ export function commonPrefixOf(
 class MergedNames {
   readonly #snapshot: Snapshot
   readonly #changes: Changes
-  readonly #changed: readonly string[]
+  #changed: readonly string[]
   #changedAt = 0
   #chunkAt: number
   #chunk: readonly ListedObject[] | undefined
@@ -95,7 +101,7 @@ class MergedNames {
   constructor(snapshot: Snapshot, changes: Changes, from: string) {
     this.#snapshot = snapshot
     this.#changes = changes
-    this.#changed = changes.keysFrom(from)
+    this.#changed = changes.keysFrom(from, CHANGED_BATCH)
     this.#chunkAt = chunkOf(snapshot.chunks, from)
     this.#seek = from
   }
@@ -114,7 +120,7 @@ class MergedNames {
       this.#at += 1
       return listed && { key: listed.key, now: listed }
     }
-    this.#changedAt += 1
+    this.#passChanged(changed)
     if (listed?.key === changed) this.#at += 1
     return { key: changed, now: this.#changes.get(changed) ?? 'unknown' }
   }
@@ -124,9 +130,11 @@ class MergedNames {
     const behind = kind === 'key' ? name : name + LAST_CHARACTER
     const isBefore = (key: string): boolean =>
       compareKeys(key, behind) <= 0 || (kind === 'prefix' && key.startsWith(name))
-    while (isBefore(this.#changed[this.#changedAt] ?? LAST_CHARACTER.repeat(2))) {
-      if (this.#changedAt >= this.#changed.length) break
-      this.#changedAt += 1
+    this.#seekChanged(behind)
+    for (;;) {
+      const changed = this.#changed[this.#changedAt]
+      if (changed === undefined || !isBefore(changed)) break
+      this.#passChanged(changed)
     }
     const chunkAt = chunkOf(this.#snapshot.chunks, behind)
     if (chunkAt > this.#chunkAt || this.#chunk === undefined) {
@@ -148,25 +156,48 @@ class MergedNames {
         this.#chunk = await this.#snapshot.chunk(this.#chunkAt)
         this.#at = 0
       }
+      const { length } = this.#chunk
       if (this.#seek !== undefined) {
-        this.#at = Math.max(this.#at, firstAt(this.#chunk, this.#seek))
+        const chunk = this.#chunk
+        this.#at = Math.max(
+          this.#at,
+          firstNotBefore(length, (at) => chunk[at]?.key, this.#seek),
+        )
         this.#seek = undefined
       }
-      if (this.#at < this.#chunk.length) return
+      if (this.#at < length) return
       this.#chunkAt += 1
       this.#chunk = undefined
     }
   }
-}
 
-/** Of the first name that is not before the key. */
-function firstAt(names: readonly ListedObject[], key: string): number {
-  let low = 0
-  let high = names.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (compareKeys(names[middle]?.key ?? '', key) < 0) low = middle + 1
-    else high = middle
+  /** Begins to read what so many more names need that are not in memory. */
+  readAhead(names: number): void {
+    const left = (this.#chunk?.length ?? 0) - this.#at
+    if (left < names) this.#snapshot.readAhead(this.#chunkAt + 1)
   }
-  return low
+
+  /** Not past the last of a batch without the one behind it. */
+  #passChanged(key: string): void {
+    this.#changedAt += 1
+    // Nothing is between a key and itself with the least of all characters behind it.
+    if (this.#changedAt >= CHANGED_BATCH) this.#takeChanged(`${key}\0`)
+  }
+
+  #seekChanged(key: string): void {
+    const last = this.#changed.at(-1)
+    if (last === undefined) return
+    if (this.#changed.length === CHANGED_BATCH && compareKeys(last, key) < 0) {
+      this.#takeChanged(key)
+      return
+    }
+    const { length } = this.#changed
+    const at = firstNotBefore(length, (position) => this.#changed[position], key)
+    this.#changedAt = Math.max(this.#changedAt, at)
+  }
+
+  #takeChanged(from: string): void {
+    this.#changed = this.#changes.keysFrom(from, CHANGED_BATCH)
+    this.#changedAt = 0
+  }
 }
