@@ -272,6 +272,31 @@ describe('a file whose connection breaks', () => {
     expect(origin.requests[1]?.headers['if-match']).toBe('"v1"')
   })
 
+  test('because the rate of the job held it back goes on as often as it takes', async () => {
+    const body = '0123456789'
+    script = ({ headers: { range } }) => {
+      const from = Number(/^bytes=(\d+)-/.exec(range ?? '')?.[1] ?? 0)
+      const contentRange = { 'content-range': `bytes ${from}-9/10` }
+      return range === undefined
+        ? cutAnswer({ status: 200, headers, body }, 1)
+        : cutAnswer(
+            { status: 206, headers: { ...headers, ...contentRange }, body: body.slice(from) },
+            1,
+          )
+    }
+    const order = job({ link: `${origin.url}/a` })
+    const [item = { key: '' }] = await listAll(context, order)
+    const lease = { signal: new AbortController().signal, check: () => undefined }
+    let told = 0
+    const moved = (bytes: number): Promise<void> => {
+      told += bytes
+      return Promise.resolve()
+    }
+    const done = await DOWNLOAD_WORK.apply(context, { job: order, item, lease, flow: { moved } })
+    expect([done, told]).toEqual([{ kind: 'done', bytes: 10 }, 10])
+    expect(await rig.contents(bucket)).toEqual({ a: body })
+  })
+
   test('and is another one then is never mixed', async () => {
     const other = { ...headers, etag: '"v2"' }
     script = inTurn(

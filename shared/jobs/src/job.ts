@@ -53,7 +53,7 @@ export interface JobCounters {
   /** Needed nothing: it was there already, or it is no longer what was listed. */
   readonly skipped: number
   readonly failed: number
-  /** Bytes that `done` items moved. */
+  /** Bytes that `done` items moved, and those under way so far. */
   readonly bytes: number
 }
 
@@ -143,6 +143,8 @@ export interface PageOutcome {
   readonly done: number
   readonly skipped: number
   readonly bytes: number
+  /** Of `bytes` those of items that are not settled yet: a later delivery moves them again. */
+  readonly underWayBytes?: number | undefined
   readonly failures: readonly ItemFailure[]
   /**
    * Only of a page that is done: why no other item of the job would fare better (no room, no bucket).

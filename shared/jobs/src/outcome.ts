@@ -49,8 +49,10 @@ export function unsettledItems(page: JobPage, outcome: PageOutcome): readonly Jo
 export function failRest(page: JobPage, outcome: PageOutcome, error: unknown): PageOutcome {
   const reason = reasonOf(error)
   const rest = unsettledItems(page, outcome)
+  const { underWayBytes = 0, ...settled } = outcome
   return {
-    ...outcome,
+    ...settled,
+    bytes: outcome.bytes - underWayBytes,
     settled: page.items.map((_, at) => at),
     failures: inOrder(page, [
       ...outcome.failures,
@@ -65,7 +67,7 @@ export function failRest(page: JobPage, outcome: PageOutcome, error: unknown): P
  * @throws Failure `internal` for one that cannot be of this page
  */
 export function checkedOutcome(page: JobPage, outcome: PageOutcome): PageOutcome {
-  const { settled, done, skipped, bytes, failures } = outcome
+  const { settled, done, skipped, bytes, underWayBytes = 0, failures } = outcome
   let before = -1
   for (const at of settled) {
     if (!Number.isInteger(at) || at <= before || at >= page.items.length) {
@@ -73,7 +75,7 @@ export function checkedOutcome(page: JobPage, outcome: PageOutcome): PageOutcome
     }
     before = at
   }
-  const counts = [done, skipped, bytes]
+  const counts = [done, skipped, bytes, underWayBytes, bytes - underWayBytes]
   if (!counts.every((count) => Number.isSafeInteger(count) && count >= 0)) {
     throw badOutcome(page, 'a count is not a whole number')
   }

@@ -89,6 +89,7 @@ const OUTCOME = Type.Object({
   done: COUNT,
   skipped: COUNT,
   bytes: COUNT,
+  underWayBytes: Type.Optional(COUNT),
   failures: Type.Array(FAILURE),
 })
 

@@ -335,6 +335,11 @@ export interface WarmRequest extends ObjectAddress {
   readonly connectionsMax?: number | undefined
   /** Called right before the first request to the backend; what it throws ends the matter. */
   readonly check?: (() => void) | undefined
+  /**
+   * Told of the bytes of bodies as they come; the next ones wait for what it returns, unless somebody
+   * else reads the object by then.
+   */
+  readonly moved?: ((bytes: number) => Promise<void> | undefined) | undefined
   readonly signal: AbortSignal
 }
 

@@ -30,10 +30,13 @@ afterEach(() => rig.close())
 
 /** A worker whose one kind does to each key what the test says. */
 function workerOf(apply: (key: string) => Promise<ItemResult> | ItemResult): NodeJobWorker {
+  return workerOfKind({ apply: async (_, { item }) => apply(item.key) })
+}
+
+function workerOfKind(kind: Pick<KindWork, 'apply' | 'flows'>): NodeJobWorker {
   const work: KindWork = {
-    name: 'tried',
+    ...{ name: 'tried', ...kind },
     list: async () => ({ pages: [], cursor: undefined }),
-    apply: async (_, { item }) => apply(item.key),
   }
   const context: JobContext = { ...rig.context, clock }
   const users = new UserLoad(clock)
@@ -249,4 +252,53 @@ test('a kind that the node does not know is refused for good', async () => {
     retryable: false,
   })
   await settle()
+})
+
+/** Does each item in four parts of 250 bytes, 300 ms apart. */
+const inParts: Pick<KindWork, 'apply' | 'flows'> = {
+  flows: true,
+  apply: async (_, { flow }) => {
+    for (let part = 0; part < 4; part++) {
+      await flow?.moved(250)
+      await clock.sleep(300)
+    }
+    return { kind: 'done', bytes: 1000 }
+  },
+}
+
+test('bytes of an item are handed on while they come, and count once when it is done', async () => {
+  const delivery = deliveryOf(['a'])
+  const outcome = await played(workerOfKind(inParts).apply(delivery))
+  expect(outcome).toMatchObject({ settled: [0], done: 1, bytes: 1000 })
+  expect(outcome.underWayBytes).toBeUndefined()
+  const told = delivery.saves.map(({ bytes, underWayBytes }) => [bytes, underWayBytes])
+  expect(told).toContainEqual([500, 500])
+  expect(counted).toEqual(['done 1000'])
+})
+
+test('bytes that a delivery before had under way are not counted beside those that come again', async () => {
+  const saved = { settled: [0], done: 1, skipped: 0, bytes: 1700, underWayBytes: 700, failures: [] }
+  const outcome = await played(workerOfKind(inParts).apply(deliveryOf(['a', 'b'], { saved })))
+  expect(outcome).toMatchObject({ settled: [0, 1], done: 2, bytes: 2000 })
+})
+
+test('an item that fails leaves no bytes behind', async () => {
+  const worker = workerOfKind({
+    flows: true,
+    apply: async (_, { flow }) => {
+      await flow?.moved(250)
+      throw new Failure('backend-refused', 'no more')
+    },
+  })
+  const outcome = await played(worker.apply(deliveryOf(['a'])))
+  expect(outcome).toMatchObject({ settled: [0], done: 0, bytes: 0 })
+})
+
+test('bytes that come are held to the rate of the job within one item, and are not paid twice', async () => {
+  const delivery = deliveryOf(['a', 'b'], { limits: { bytesPerSecond: 100, concurrency: 1 } })
+  const begun = clock.monotonic()
+  await played(workerOfKind(inParts).apply(delivery))
+  const seconds = (clock.monotonic() - begun) / 1000
+  expect(seconds).toBeGreaterThan(17)
+  expect(seconds).toBeLessThan(22)
 })

@@ -8,7 +8,7 @@ import type { JobWorker, Lease, ListedStep, ListStep, PageDelivery } from '@fore
 import type { JobItem, JobRecord, JsonObject, PageOutcome } from '@forebay/jobs/job'
 import type { JobGate, JobLimiter } from './job-limits.ts'
 import type { JobPace } from './job-pace.ts'
-import type { ItemResult, JobContext, KindWork } from './kind-work.ts'
+import type { ItemFlow, ItemResult, JobContext, KindWork } from './kind-work.ts'
 import { PageProgress } from './page-progress.ts'
 
 /** How often the place in a page is handed on, ms: a part of what the engine keeps once a second. */
@@ -143,7 +143,10 @@ export class NodeJobWorker implements JobWorker {
           place.leave(0)
           break
         }
-        const applying = this.#applyItem(page, at, place).then(place.leave)
+        const applying = this.#applyItem(page, at, place).then((bytes) =>
+          // What flowed was spent while it came.
+          place.leave(page.work.flows === true ? 0 : bytes),
+        )
         running.add(applying)
         void applying.then(() => running.delete(applying))
       }
@@ -153,9 +156,9 @@ export class NodeJobWorker implements JobWorker {
   }
 
   /** One at a time for each page: so pages, and with them jobs, take turns. */
-  async #takePlace({ gate, delivery }: Page, item: JobItem): Promise<Place> {
+  async #takePlace({ gate, delivery, work }: Page, item: JobItem): Promise<Place> {
     const { signal } = delivery.lease
-    const leave = await gate.enter(item.sizeBytes ?? 0, signal)
+    const leave = await gate.enter(work.flows === true ? 0 : (item.sizeBytes ?? 0), signal)
     try {
       return { item, leave, giveBack: await this.#options.pace.acquire(signal) }
     } catch (error) {
@@ -170,13 +173,14 @@ export class NodeJobWorker implements JobWorker {
     const { observer } = this.#options
     const { item } = place
     try {
-      const result = await this.#tryItem(page, place)
+      const result = await this.#tryItem(page, at, place)
       page.progress.settle(at, result)
       const bytes = result.kind === 'done' ? result.bytes : 0
       observer.item(job.kind, result.kind, bytes)
       this.#save(page)
       return bytes
     } catch (error) {
+      page.progress.begin(at)
       if (lease.signal.aborted || stopsPage(error)) {
         page.stopped ??= { error }
         return 0
@@ -195,15 +199,23 @@ export class NodeJobWorker implements JobWorker {
     }
   }
 
-  async #tryItem(page: Page, { item, giveBack: first }: Place): Promise<ItemResult> {
-    const { work, delivery } = page
+  async #tryItem(page: Page, at: number, { item, giveBack: first }: Place): Promise<ItemResult> {
+    const { work, delivery, progress, gate } = page
     const { job, lease } = delivery
     const { context, pace } = this.#options
+    const flow: ItemFlow = {
+      moved: (bytes) => {
+        progress.moved(at, bytes)
+        this.#save(page)
+        return gate.flow(bytes, lease.signal)
+      },
+    }
     let giveBack = first
     for (let tries = 1; ; tries++) {
       try {
         lease.check()
-        return await work.apply(context, { job, item, lease })
+        progress.begin(at)
+        return await work.apply(context, { job, item, lease, flow })
       } catch (error) {
         if (!mayPass(error) || tries >= triesOf(error)) throw error
       } finally {

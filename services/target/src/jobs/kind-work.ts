@@ -45,6 +45,17 @@ export interface JobContext {
   ownerOf(bucket: BucketRecord, key: string): string
 }
 
+/** Where the bytes of an item are told while they come. */
+export interface ItemFlow {
+  /**
+   * Shows bytes as progress, and holds them to the rate of the job.
+   *
+   * @returns undefined, or what resolves when the next may come
+   * @throws the signal's reason of the lease, by the promise
+   */
+  moved(bytes: number): Promise<void> | undefined
+}
+
 /** What became of one item. Failures are thrown. */
 export type ItemResult =
   | { readonly kind: 'done'; readonly bytes: number }
@@ -68,10 +79,18 @@ export interface KindWork {
       readonly lease: Lease
     },
   ): Promise<ListedStep>
+  /** Items tell their bytes to the flow; of others what `sizeBytes` expects is spent when they begin. */
+  readonly flows?: true
   /** Must be right when it is done twice. Calls `lease.check()` right before each effect. */
   apply(
     context: JobContext,
-    work: { readonly job: JobRecord; readonly item: JobItem; readonly lease: Lease },
+    work: {
+      readonly job: JobRecord
+      readonly item: JobItem
+      readonly lease: Lease
+      /** Absent: nobody looks, and there is no rate. */
+      readonly flow?: ItemFlow | undefined
+    },
   ): Promise<ItemResult>
   /** The last step; may come more than once. */
   end?(

@@ -10,6 +10,8 @@ export class PageProgress {
   #done: number
   #skipped: number
   #bytes: number
+  /** Bytes so far of items that are worked on, by position. */
+  readonly #underWay = new Map<number, number>()
 
   /** @param saved what earlier deliveries settled */
   constructor(page: JobPage, saved: PageOutcome | undefined) {
@@ -18,7 +20,7 @@ export class PageProgress {
     for (const at of saved?.settled ?? []) this.#isSettled[at] = true
     this.#done = saved?.done ?? 0
     this.#skipped = saved?.skipped ?? 0
-    this.#bytes = saved?.bytes ?? 0
+    this.#bytes = (saved?.bytes ?? 0) - (saved?.underWayBytes ?? 0)
     const positions = new Map(page.items.map(({ key }, at) => [key, at]))
     for (const failure of saved?.failures ?? []) {
       const at = positions.get(failure.key)
@@ -30,7 +32,18 @@ export class PageProgress {
     return this.#isSettled[at] === true
   }
 
+  /** An item is tried, from its beginning. */
+  begin(at: number): void {
+    this.#underWay.delete(at)
+  }
+
+  /** Bytes of an item that is worked on came. */
+  moved(at: number, bytes: number): void {
+    if (!this.isSettled(at)) this.#underWay.set(at, (this.#underWay.get(at) ?? 0) + bytes)
+  }
+
   settle(at: number, result: ItemResult): void {
+    this.#underWay.delete(at)
     if (this.isSettled(at)) return
     this.#isSettled[at] = true
     if (result.kind === 'skipped') {
@@ -42,6 +55,7 @@ export class PageProgress {
   }
 
   fail(at: number, why: { readonly code: FailureCode; readonly message: string }): void {
+    this.#underWay.delete(at)
     const item = this.#page.items[at]
     if (item === undefined || this.isSettled(at)) return
     this.#isSettled[at] = true
@@ -57,6 +71,14 @@ export class PageProgress {
       const failure = this.#failures.get(at)
       if (failure !== undefined) failures.push(failure)
     }
-    return { settled, done: this.#done, skipped: this.#skipped, bytes: this.#bytes, failures }
+    const underWayBytes = this.#underWay.values().reduce((sum, bytes) => sum + bytes, 0)
+    return {
+      settled,
+      done: this.#done,
+      skipped: this.#skipped,
+      bytes: this.#bytes + underWayBytes,
+      underWayBytes: underWayBytes === 0 ? undefined : underWayBytes,
+      failures,
+    }
   }
 }

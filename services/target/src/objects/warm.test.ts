@@ -188,3 +188,35 @@ test('a large object whose store tells no digest is fetched in one go', async ()
   rig.remote.resetCounts()
   expect(await warm('a')).toEqual({ kind: 'cached' })
 })
+
+test('bytes are told while they come, and each once', async () => {
+  rig = await Rig.open()
+  rig.remote.put('remote', 'a', pattern(3_000_000))
+  const told: number[] = []
+  await warm('a', { moved: (bytes) => void told.push(bytes) })
+  expect(told.reduce((sum, bytes) => sum + bytes, 0)).toBe(3_000_000)
+  expect(told.length).toBeGreaterThan(1)
+})
+
+test('an object that is held back comes at once when somebody reads it', async () => {
+  rig = await Rig.open()
+  const bytes = pattern(3_000_000)
+  rig.remote.put('remote', 'a', bytes)
+  const held = Promise.withResolvers<void>()
+  const never = new Promise<void>(() => undefined)
+  const moved = (): Promise<void> => {
+    held.resolve()
+    return never
+  }
+  const warming = warm('a', { moved })
+  await held.promise
+  expect(await rig.get('a')).toEqual(bytes)
+  expect(await warming).toEqual({ kind: 'fetched', bytes: bytes.length })
+})
+
+test('what cannot be counted any more holds nothing back', async () => {
+  rig = await Rig.open()
+  rig.remote.put('remote', 'a', pattern(3_000_000))
+  const moved = (): Promise<void> => Promise.reject(new Error('the lease is gone'))
+  expect(await warm('a', { moved })).toEqual({ kind: 'fetched', bytes: 3_000_000 })
+})

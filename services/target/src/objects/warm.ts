@@ -5,6 +5,7 @@ import type { WarmAnswer, WarmRequest } from '@forebay/peer/target-port'
 import type { ObjectRecord } from '../store/contract.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { freshForMs } from './freshness.ts'
+import { metered } from './metered.ts'
 import { type ReadAnswer, readCached } from './read.ts'
 
 /** How often it begins anew when the object changes, or was not worth keeping at first sight. */
@@ -48,7 +49,7 @@ async function readIn(
 ): Promise<WarmAnswer> {
   const { signal } = request
   const silent = request.verify === true ? verifying(context) : unheard(context)
-  const quiet = overConnections(silent, request.connectionsMax)
+  const quiet = metered(overConnections(silent, request.connectionsMax), request)
   for (let attempt = 1; ; attempt++) {
     try {
       const answer = await readCached(quiet, { ...request, conditions: {} })

@@ -121,8 +121,9 @@ export function decodeFailures(id: string, text: string): readonly ItemFailure[]
 }
 
 /** What is saved of an outcome: its failures stand apart. */
-export function encodeSaved({ settled, done, skipped, bytes }: PageOutcome): string {
-  return JSON.stringify({ settled, done, skipped, bytes })
+export function encodeSaved(outcome: PageOutcome): string {
+  const { settled, done, skipped, bytes, underWayBytes } = outcome
+  return JSON.stringify({ settled, done, skipped, bytes, underWayBytes })
 }
 
 /** Items of a page that an attempt left: not settled, or failed; in the order of the page. */

@@ -195,11 +195,11 @@ export class JobReader {
 
   #saved(key: PageKey, progress: ProgressRow | undefined): PageOutcome | undefined {
     if (progress === undefined) return undefined
-    const { settled, done, skipped, bytes } = progress
+    const { settled, done, skipped, bytes, underWayBytes } = progress
     const failures = this.#rows.failures
       .keys(failuresOf(key))
       .flatMap((at) => this.#rows.failures.get(at)?.failure ?? [])
-    return { settled, done, skipped, bytes, failures }
+    return { settled, done, skipped, bytes, underWayBytes, failures }
   }
 }
 

@@ -199,8 +199,9 @@ export class JobTable {
       if (open === undefined) return undefined
       const { found, key } = open
       this.#putFailures(key, page, outcome)
-      const { settled } = outcome
-      this.#rows.progress.put(key, { throws, settled, ...countersOf(outcome) })
+      const { settled, underWayBytes } = outcome
+      const underWay = underWayBytes === undefined ? {} : { underWayBytes }
+      this.#rows.progress.put(key, { throws, settled, ...countersOf(outcome), ...underWay })
       return this.#endAboveLimit(found, nowMs)
     })
   }

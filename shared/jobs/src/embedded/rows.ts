@@ -53,6 +53,7 @@ export interface ProgressRow {
   readonly done: number
   readonly skipped: number
   readonly bytes: number
+  readonly underWayBytes?: number | undefined
   readonly failed: number
 }
 
@@ -76,6 +77,7 @@ const readProgress: Reader<ProgressRow> = readerOf(
     done: COUNT,
     skipped: COUNT,
     bytes: COUNT,
+    underWayBytes: Type.Optional(COUNT),
     failed: COUNT,
   }),
 )

@@ -8,6 +8,7 @@ import { warmedResult } from './warmed.ts'
 /** One item: the fill itself divides the object, and what a crash leaves of it is not fetched again. */
 export const BLOB_DOWNLOAD_WORK: KindWork = {
   name: BLOB_DOWNLOAD.name,
+  flows: true,
   list: async (context, { job, lease }) => {
     const bucket = context.bucketOf(job)
     if (bucket.backend === undefined) {
@@ -26,13 +27,14 @@ export const BLOB_DOWNLOAD_WORK: KindWork = {
     const items = [{ key, sizeBytes: head.attributes.sizeBytes }]
     return { pages: [{ owner: context.ownerOf(bucket, key), items }], cursor: undefined }
   },
-  apply: async (context, { job, item, lease }) => {
+  apply: async (context, { job, item, lease, flow }) => {
     const { latest, connections } = argsOf(BLOB_DOWNLOAD, job)
     const { key } = item
     const warmed = await context.target.warm({
       bucket: context.bucketOf(job),
       ...{ key, latest, connectionsMax: connections ?? Number.POSITIVE_INFINITY },
       check: () => lease.check(),
+      moved: flow?.moved,
       signal: lease.signal,
     })
     return warmedResult(warmed, () => {

@@ -10,9 +10,10 @@ import type { Clock } from '@forebay/base/clock'
 import { Failure, isFailure } from '@forebay/base/failure'
 import { choosePin } from '@forebay/model/version'
 import type { BodyVerdict, IncomingBody } from '@forebay/peer/bodies'
+import type { ItemFlow } from '../kind-work.ts'
 import type { TransferWatch } from './download-watch.ts'
 
-/** Connections that one body may take, the first included. */
+/** Connections that one body may take, the first included; those that a rate held back are not counted. */
 export const CONNECTIONS_MAX = 4
 
 /** Before a connection that goes on with a body, ms. */
@@ -33,6 +34,8 @@ export interface DownloadBodyOptions {
   readonly bytesMax: number
   /** Lower-case hexadecimal, where the list told it. */
   readonly sha256?: string | undefined
+  /** Where bytes are told while they come. */
+  readonly flow?: ItemFlow | undefined
 }
 
 type Write = (chunk: Buffer) => void | Promise<void>
@@ -75,6 +78,8 @@ async function pump(
       if (intake.hasFailed || connections >= CONNECTIONS_MAX || !isBroken(error)) throw error
       const rest = await readRest(options, intake.bytes)
       if (rest === undefined) throw error
+      // A server that waited for us may have thought us gone.
+      if (intake.takeHeld()) connections -= 1
       body = rest.body
     } finally {
       signal.removeEventListener('abort', discard)
@@ -122,6 +127,7 @@ class Intake {
   readonly #write: Write
   #bytes = 0
   #failed = false
+  #held = false
 
   constructor(options: DownloadBodyOptions, write: Write) {
     this.#options = options
@@ -137,25 +143,34 @@ class Intake {
     return this.#failed
   }
 
+  /** Whether the rate of the job held bytes back since it was asked last. */
+  takeHeld(): boolean {
+    const held = this.#held
+    this.#held = false
+    return held
+  }
+
   take(chunk: Buffer): void | Promise<void> {
-    const { watch, bytesMax, what } = this.#options
+    const { watch, bytesMax, what, flow } = this.#options
     this.#bytes += chunk.length
     watch.received(chunk.length)
     try {
       if (this.#bytes > bytesMax) throw tooLong(what, bytesMax)
       const written = this.#write(chunk)
-      if (written === undefined) return undefined
+      const next = flow?.moved(chunk.length)
+      if (next !== undefined) this.#held = true
+      if (written === undefined && next === undefined) return undefined
       watch.pause()
-      return this.#after(written)
+      return this.#after([written, next])
     } catch (error) {
       this.#failed = true
       throw error
     }
   }
 
-  async #after(written: Promise<void>): Promise<void> {
+  async #after(waits: readonly (void | Promise<void>)[]): Promise<void> {
     try {
-      await written
+      await Promise.all(waits)
     } catch (error) {
       this.#failed = true
       throw error

@@ -20,7 +20,7 @@ import type { ObjectAttributes, UserMetadata } from '@forebay/model/object'
 import { choosePin, type Pin } from '@forebay/model/version'
 import type { Guard, WriteAnswer } from '@forebay/peer/target-port'
 import { argsOf } from '../args-of.ts'
-import type { ItemResult, JobContext } from '../kind-work.ts'
+import type { ItemFlow, ItemResult, JobContext } from '../kind-work.ts'
 import { downloadBody, type FoundFile, tooLong } from './download-body.ts'
 import { requestHeaders } from './download-headers.ts'
 import { TransferWatch } from './download-watch.ts'
@@ -43,6 +43,7 @@ interface Work {
   readonly job: JobRecord
   readonly item: JobItem
   readonly lease: Lease
+  readonly flow?: ItemFlow | undefined
 }
 
 /** What an item says about its file. */
@@ -118,6 +119,7 @@ async function fetchFile(
     const body = downloadBody({
       ...{ web: context.web, clock: context.clock, watch, what, read, found, bytesMax },
       sha256: transfer.facts.sha256,
+      flow: transfer.flow,
     })
     try {
       const written = await writeFile(context, transfer, { current, found, body })

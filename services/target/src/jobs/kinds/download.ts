@@ -28,6 +28,7 @@ import { TransferWatch } from './download-watch.ts'
 
 export const DOWNLOAD_WORK: KindWork = {
   name: 'download',
+  flows: true,
   vet: vetDownload,
   list: listDownload,
   apply: applyDownload,
@@ -160,7 +161,7 @@ function itemOf({ prepend = '' }: DownloadArgs, finding: Finding): JobItem {
 
 async function applyDownload(
   context: JobContext,
-  work: { readonly job: JobRecord; readonly item: JobItem; readonly lease: Lease },
+  work: Parameters<KindWork['apply']>[1],
 ): Promise<ItemResult> {
   const notRead = work.item.extra?.['notRead']
   if (notRead !== undefined) throw new Failure('backend-refused', String(notRead))

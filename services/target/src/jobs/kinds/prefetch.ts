@@ -1,4 +1,5 @@
 import { Failure } from '@forebay/base/failure'
+import type { JobItem, JobRecord } from '@forebay/jobs/job'
 import { PREFETCH } from '@forebay/jobs/kinds/prefetch'
 import { formatBucket } from '@forebay/model/bucket'
 import { argsOf } from '../args-of.ts'
@@ -6,12 +7,16 @@ import type { KindWork } from '../kind-work.ts'
 import { listSelected, namesKeys } from '../select-items.ts'
 import { warmedResult } from './warmed.ts'
 
+/** Smaller objects are told of when they are there: nobody sees them come. */
+const TOLD_BYTES_MIN = 4 * 1024 ** 2
+
 /**
  * Brings what is selected into the cache: each object is read once at the store, whatever is cached and
  * current is skipped, and what is there in parts is completed.
  */
 export const PREFETCH_WORK: KindWork = {
   name: PREFETCH.name,
+  flows: true,
   list: async (context, { job, cursor, lease }) => {
     const bucket = context.bucketOf(job)
     if (bucket.backend === undefined) {
@@ -22,7 +27,7 @@ export const PREFETCH_WORK: KindWork = {
     }
     return listSelected(context, { bucket, selection: argsOf(PREFETCH, job), cursor, lease })
   },
-  apply: async (context, { job, item, lease }) => {
+  apply: async (context, { job, item, lease, flow }) => {
     const args = argsOf(PREFETCH, job)
     const { key, version, sizeBytes } = item
     const warmed = await context.target.warm({
@@ -32,6 +37,7 @@ export const PREFETCH_WORK: KindWork = {
       latest: args.latest,
       verify: args.verify,
       check: () => lease.check(),
+      moved: isTold(job, item) ? flow?.moved : undefined,
       signal: lease.signal,
     })
     return warmedResult(warmed, () => {
@@ -40,4 +46,8 @@ export const PREFETCH_WORK: KindWork = {
       return { kind: 'skipped', why: 'absent' }
     })
   },
+}
+
+function isTold({ limits }: JobRecord, { sizeBytes = TOLD_BYTES_MIN }: JobItem): boolean {
+  return limits.bytesPerSecond !== undefined || sizeBytes >= TOLD_BYTES_MIN
 }
