@@ -48,6 +48,12 @@ test('--wait tells how far the job is until it has finished, and exits 0', async
   )
 })
 
+test('what a job told at its end is the output of its wait', async () => {
+  answerEvents({ ...FINISHED, result: { objects: 40, bytes: 800_000 } })
+  const { code, out } = await node.forebay('--quiet', 'job', 'wait', 'j1')
+  expect([code, out]).toEqual([0, 'objects  40\nbytes    800000\n'])
+})
+
 test('a job that failed exits 1 with the commands that show why and that retry', async () => {
   answerEvents(FAILED)
   const { code, err } = await node.forebay('job', 'wait', 'j1')
@@ -187,10 +193,11 @@ test('a schedule is put with an order that is checked like any other', async () 
 
 test('schedules are listed and removed', async () => {
   const order = { kind: 'prefetch', bucket: 'aws://b' }
-  const schedule = { id: 'night', cron: '0 3 * * *', timeZone: 'UTC', order, next: null }
+  const lastError = { time: '2026-11-21T03:00:00.000Z', code: 'access-denied', message: 'not now' }
+  const schedule = { id: 'night', cron: '0 3 * * *', timeZone: 'UTC', order, next: null, lastError }
   node.answer = (_request, response) => void response.end(JSON.stringify({ schedules: [schedule] }))
   expect((await node.forebay('job', 'schedule', 'ls')).out).toMatch(
-    /^night +0 3 \* \* \* +UTC +pref/m,
+    /^night +0 3 \* \* \* +UTC +prefetch +aws:\/\/b +- +- +2026-11-21 03:00:00 not now$/m,
   )
   expect((await node.forebay('job', 'schedule', 'rm', 'night')).err).toContain('comes no more')
   expect(node.seen.at(-1)?.line).toBe('DELETE /v1/schedules/night')

@@ -97,8 +97,13 @@ export function jobPairs(job: JobReport): readonly (readonly [string, string])[]
       rate && `${rateText(rate.itemsPerSecond)}/s, ${describeBytes(rate.bytesPerSecond)}/s`,
     ),
     ...optional('left', remainingSeconds === undefined ? undefined : spanText(remainingSeconds)),
-    ...Object.entries(job.result ?? {}).map(([name, value]) => [name, shortValue(value)] as const),
+    ...resultPairs(job),
   ]
+}
+
+/** What a job told at its end, besides its counts; empty for most kinds. */
+export function resultPairs({ result }: JobReport): readonly (readonly [string, string])[] {
+  return Object.entries(result ?? {}).map(([name, value]) => [name, shortValue(value)] as const)
 }
 
 /** True when it will not change by itself any more. */

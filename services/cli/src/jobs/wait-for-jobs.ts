@@ -3,8 +3,9 @@ import { ForebayError } from '@forebay/client/forebay-error'
 import type { JobReport } from '@forebay/client/jobs'
 import { clientOf, note, print, type Run } from '../cli-context.ts'
 import { EXIT_CODES } from '../exit-code.ts'
+import { formatPairs } from '../output/table.ts'
 import { JobLines } from './job-lines.ts'
-import { adviceText, endText, hasEnded } from './job-text.ts'
+import { adviceText, endText, hasEnded, resultPairs } from './job-text.ts'
 
 /** How long a node that does not answer is waited for, ms: it may be restarting. */
 const SILENCE_MS = 120_000
@@ -66,8 +67,10 @@ async function waitForOne(run: Run, { id, lines, stop }: Wait): Promise<JobRepor
 function tellEnd(run: Run, job: JobReport, lines: JobLines): JobReport {
   lines.drop(job.id)
   if (run.options.json === true) print(run, JSON.stringify(job.raw))
-  else if (job.state === 'finished') note(run, endText(job))
-  else {
+  else if (job.state === 'finished') {
+    note(run, endText(job))
+    for (const line of formatPairs(resultPairs(job))) print(run, line)
+  } else {
     // As any error: told even where no notes are wanted.
     for (const line of [endText(job), ...adviceText(job)]) run.context.stderr.write(`${line}\n`)
   }

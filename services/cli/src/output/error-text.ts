@@ -40,7 +40,10 @@ function factsOf(error: unknown): Facts {
 
 /** What to do about codes for which the server says nothing. */
 const HINTS: ReadonlyMap<string, string> = new Map([
-  ['bucket-not-found', '"forebay bucket ls" lists the buckets; "forebay bucket add" adds one.'],
+  [
+    'bucket-not-found',
+    '"forebay bucket ls" lists the buckets; "bucket add" adds one of a store, "bucket create" makes a native one.',
+  ],
   ['object-not-found', '"forebay ls URL" lists the names; keys are case-sensitive.'],
   ['job-not-found', '"forebay job ls" lists the jobs; those that ended long ago are forgotten.'],
   ['job-state-invalid', '"forebay job show ID" tells its state.'],

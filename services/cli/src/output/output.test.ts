@@ -64,7 +64,7 @@ test('each sort of failure has its exit code', () => {
 test('an error says what happened, what to do and how to find it', () => {
   expect(formatError(refused('bucket-not-found', 404))).toEqual([
     'forebay: it failed',
-    '  try: "forebay bucket ls" lists the buckets; "forebay bucket add" adds one.',
+    '  try: "forebay bucket ls" lists the buckets; "bucket add" adds one of a store, "bucket create" makes a native one.',
     '  request id: R1',
   ])
   expect(formatError(new Failure('setting-invalid', 'bad port'))).toEqual(['forebay: bad port'])
