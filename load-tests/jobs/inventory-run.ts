@@ -3,10 +3,15 @@ import { FaultNode } from '../faults/fault-node.ts'
 import { Random } from '../faults/random.ts'
 import { temporaryFolder } from '../testkit/servers.ts'
 import { BUCKET, bytesOf, CountingOrigin, keyAt } from './counting-origin.ts'
+import { type Cost, costOf } from './helper-process.ts'
+import { type PageTimes, timePages } from './list-pages.ts'
 import { JobApi } from './prefetch-run.ts'
 
 /** Bytes of an object that the origin tells of. */
 const OBJECT_BYTES = 64
+
+/** Pages of the origin that are timed: all take the same. */
+const ORIGIN_PAGES_MAX = 200
 
 export type InventoryOptions = {
   readonly seed: number
@@ -24,9 +29,11 @@ export type InventoryReport = {
   /** LISTs of the pass, those that a kill broke off among them. */
   readonly buildLists: number
   readonly buildMs: number
-  /** Of all pages at the origin, directly, and from the inventory through the node. */
-  readonly originMs: number
-  readonly inventoryMs: number
+  /** Of one page of 1,000 keys at the origin, directly, and from the inventory through the node, ms. */
+  readonly originPageMs: number
+  readonly inventoryPageMs: number
+  /** What the node was on a CPU for one page of the inventory, ms. */
+  readonly cpuPageMs: number
   /** LISTs at the origin while the inventory was listed. */
   readonly listsMeanwhile: number
   /** What was listed is what the origin has: as built, after changes, and after the refresh. */
@@ -44,7 +51,7 @@ export async function inventoryRun(options: InventoryOptions): Promise<Inventory
   const origin = await CountingOrigin.start({ objects: keys, objectBytes: OBJECT_BYTES, listMs })
   const node = new FaultNode({ dataDir: join(folder.path, 'node'), originUrl: origin.url })
   try {
-    let url = (await node.start()).server.url
+    let { url, pid } = (await node.start()).server
     const begunAt = performance.now()
     const order = { kind: 'inventory', bucket: `aws://${BUCKET}`, args: {} }
     const { id } = await new JobApi(url).start(order)
@@ -54,34 +61,33 @@ export async function inventoryRun(options: InventoryOptions): Promise<Inventory
       await reaches(() => origin.listCount >= Math.min(place, pages - 1))
       await node.kill()
       say?.(`killed at page ${origin.listCount} of ${pages}`)
-      url = (await node.start()).server.url
+      ;({ url, pid } = (await node.start()).server)
     }
     await finish(url, id)
     const buildMs = performance.now() - begunAt
     const buildLists = origin.listCount
 
-    const originList = await listAll(origin.url, 'list-type=2')
+    const originTimes = await timePages(`${origin.url}/${BUCKET}`, ORIGIN_PAGES_MAX)
     const before = origin.listCount
     await setListFrom(url)
-    const built = await listAll(url, 'list-type=2')
+    const { times, cost } = await timeInventory({ url, pid }, pages)
+    const built = await listAll(url)
     const listsMeanwhile = origin.listCount - before
-    say?.(`origin ${originList.ms.toFixed(0)} ms, inventory ${built.ms.toFixed(0)} ms`)
+    const isComplete = times.keys === keys && same(built, origin)
 
     for (let at = 0; at < changes; at++) {
       await change(url, 'PUT', keyAt(keys + at))
       await change(url, 'DELETE', keyAt(random.below(keys)))
     }
-    const changed = await listAll(url, 'list-type=2')
-    const isCurrent = same(changed.names, origin)
+    const isCurrent = same(await listAll(url), origin)
     origin.objects += 10
     await finish(url, await createInventory(url))
-    const refreshed = await listAll(url, 'list-type=2')
     return {
-      ...{ buildLists, buildMs, listsMeanwhile, isCurrent, kills: options.kills },
-      originMs: originList.ms,
-      inventoryMs: built.ms,
-      isComplete: built.names.length === keys && same(originList.names, undefined, built.names),
-      isRefreshed: same(refreshed.names, origin),
+      ...{ buildLists, buildMs, listsMeanwhile, isComplete, isCurrent, kills: options.kills },
+      originPageMs: originTimes.ms / originTimes.pages,
+      inventoryPageMs: times.ms / times.pages,
+      cpuPageMs: (1000 * cost.cpuSeconds) / times.pages,
+      isRefreshed: same(await listAll(url), origin),
     }
   } finally {
     await node.kill()
@@ -101,22 +107,29 @@ async function finish(url: string, id: string): Promise<void> {
   if (job.state !== 'finished') throw new Error(`the job is ${job.state}: ${job.error}`)
 }
 
-/** Names of a bucket by S3's list, page after page, and how long that took. */
-async function listAll(
-  url: string,
-  query: string,
-): Promise<{ readonly names: readonly string[]; readonly ms: number }> {
+async function timeInventory(
+  { url, pid }: { readonly url: string; readonly pid: number },
+  pages: number,
+): Promise<{ readonly times: PageTimes; readonly cost: Cost }> {
+  let times: PageTimes = { pages: 0, keys: 0, ms: 0 }
+  const cost = await costOf(pid, async () => {
+    times = await timePages(`${url}/${BUCKET}`, pages)
+  })
+  return { times, cost }
+}
+
+/** Names of a bucket by S3's list, page after page. */
+async function listAll(url: string): Promise<readonly string[]> {
   const names: string[] = []
-  const startedAt = performance.now()
   let token = ''
   for (;;) {
-    const response = await fetch(`${url}/${BUCKET}?${query}${token}`)
+    const response = await fetch(`${url}/${BUCKET}?list-type=2${token}`)
     const text = await response.text()
     if (response.status !== 200)
       throw new Error(`a list is answered with ${response.status}: ${text}`)
     for (const [, name] of text.matchAll(/<Key>([^<]*)<\/Key>/g)) names.push(name ?? '')
     const next = /<NextContinuationToken>([^<]*)</.exec(text)?.[1]
-    if (next === undefined) return { names, ms: performance.now() - startedAt }
+    if (next === undefined) return names
     token = `&continuation-token=${encodeURIComponent(next)}`
   }
 }
@@ -150,15 +163,8 @@ async function change(url: string, method: 'PUT' | 'DELETE', key: string): Promi
   if (!response.ok) throw new Error(`${method} ${key}: ${response.status}`)
 }
 
-function same(
-  names: readonly string[],
-  origin: CountingOrigin | undefined,
-  others: readonly string[] = namesOf(origin),
-): boolean {
+function same(names: readonly string[], origin: CountingOrigin): boolean {
+  const all = Array.from({ length: origin.objects }, (_, at) => keyAt(at))
+  const others = all.filter((key) => !origin.gone.has(key))
   return names.length === others.length && names.every((name, at) => name === others[at])
-}
-
-function namesOf(origin: CountingOrigin | undefined): readonly string[] {
-  const all = Array.from({ length: origin?.objects ?? 0 }, (_, at) => keyAt(at))
-  return all.filter((key) => origin?.gone.has(key) === false)
 }
