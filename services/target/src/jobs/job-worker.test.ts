@@ -171,6 +171,20 @@ test('a failure that may pass is tried again, one that will not is told at once'
   expect([...tries.values()]).toEqual([1, 3, 3, 8])
 })
 
+test('an item waits as long as the server asks for', async () => {
+  const triedAt: number[] = []
+  const worker = workerOf(() => {
+    triedAt.push(clock.monotonic())
+    if (triedAt.length > 2) return { kind: 'done', bytes: 1 }
+    throw new Failure('backend-throttled', 'too many', { retryAfterSeconds: 20 })
+  })
+  expect(await played(worker.apply(deliveryOf(['a'])))).toMatchObject({ done: 1 })
+  const waits = triedAt.map((at, tries) => at - (triedAt[tries - 1] ?? at))
+  expect(waits[1]).toBeGreaterThanOrEqual(20_000)
+  expect(waits[2]).toBeGreaterThanOrEqual(20_000)
+  expect(waits[2]).toBeLessThan(22_000)
+})
+
 test('an error that is none of the catalogue fails its item alone, and its text stays in the log', async () => {
   const worker = workerOf((key) => {
     if (key === 'k0001') throw new TypeError('secret of the inside')

@@ -6,6 +6,7 @@ import { isRefusedByCircuit } from '@forebay/backend-port/circuit'
 import { Failure, type FailureCode, isFailure } from '@forebay/base/failure'
 import type { JobWorker, Lease, ListedStep, ListStep, PageDelivery } from '@forebay/jobs/engine'
 import type { JobItem, JobRecord, JsonObject, PageOutcome } from '@forebay/jobs/job'
+import { itemPauseMs } from './item-pause.ts'
 import type { JobGate, JobLimiter } from './job-limits.ts'
 import type { JobPace } from './job-pace.ts'
 import type { ItemFlow, ItemResult, JobContext, KindWork } from './kind-work.ts'
@@ -19,10 +20,6 @@ const ITEM_TRIES_MAX = 3
 
 /** The same where it only has to wait for its turn: room that is being made, a key that is in use. */
 const ITEM_TURNS_MAX = 8
-
-/** Pause before the second try, ms; doubles, up to the longest. */
-const PAUSE_MS = 250
-const PAUSE_MS_MAX = 5000
 
 const WAITS_FOR_TURN = ['slow-down', 'object-busy', 'backend-throttled'] as const
 
@@ -52,6 +49,8 @@ export interface NodeJobWorkerOptions {
   readonly limiter: JobLimiter
   readonly pagesAtOnce: number
   readonly observer: JobObserver
+  /** 0..1: spreads what is tried again. */
+  readonly random?: (() => number) | undefined
 }
 
 /** One page under way. */
@@ -202,7 +201,7 @@ export class NodeJobWorker implements JobWorker {
   async #tryItem(page: Page, at: number, { item, giveBack: first }: Place): Promise<ItemResult> {
     const { work, delivery, progress, gate } = page
     const { job, lease } = delivery
-    const { context, pace } = this.#options
+    const { context, pace, random = Math.random } = this.#options
     const flow: ItemFlow = {
       moved: (bytes) => {
         progress.moved(at, bytes)
@@ -211,6 +210,7 @@ export class NodeJobWorker implements JobWorker {
       },
     }
     let giveBack = first
+    let pauseMs = 0
     for (let tries = 1; ; tries++) {
       try {
         lease.check()
@@ -218,11 +218,11 @@ export class NodeJobWorker implements JobWorker {
         return await work.apply(context, { job, item, lease, flow })
       } catch (error) {
         if (!mayPass(error) || tries >= triesOf(error)) throw error
+        pauseMs = itemPauseMs(tries, error, random)
       } finally {
         // Who waits for another try has no place: others may have one.
         giveBack()
       }
-      const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** (tries - 1))
       await context.clock.sleep(pauseMs, lease.signal)
       giveBack = await pace.acquire(lease.signal)
     }

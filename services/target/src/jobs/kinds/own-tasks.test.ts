@@ -132,18 +132,27 @@ test('a scrub that was given up is not gone on with by a later job', async () =>
   expect(scrub.status().pass).toMatchObject({ startedMs: rig.nowMs, objects: 4 })
 })
 
-test('a scrub that somebody ends fails, and a prefix needs a bucket', async () => {
-  await cached('remote', 4)
-  await rig.context.own.store.context.index.settled()
-  const { scrub } = rig.context.own
-  const job = rig.job('scrub', undefined, { bytesPerSecond: UNIT })
-  const running = rig.apply(SCRUB_WORK, job, { key: 'pass' })
-  const refused = expect(running).rejects.toMatchObject({ code: 'job-state-invalid' })
-  while ((scrub.status().pass?.objects ?? 0) === 0) {
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  await scrub.stop()
-  await refused
+test.each([
+  { args: { bytesPerSecond: UNIT }, limits: {} },
+  { args: { bytesPerSecond: 0 }, limits: { bytesPerSecond: UNIT } },
+])(
+  'a scrub that somebody ends before the slower of its rates lets it finish fails: %j',
+  async ({ args, limits }) => {
+    await cached('remote', 4)
+    await rig.context.own.store.context.index.settled()
+    const { scrub } = rig.context.own
+    const job = { ...rig.job('scrub', undefined, args), limits }
+    const running = rig.apply(SCRUB_WORK, job, { key: 'pass' })
+    const refused = expect(running).rejects.toMatchObject({ code: 'job-state-invalid' })
+    while ((scrub.status().pass?.objects ?? 0) === 0) {
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await scrub.stop()
+    await refused
+  },
+)
+
+test('a prefix of a scrub needs a bucket', async () => {
   await expect(
     rig.list(SCRUB_WORK, rig.job('scrub', undefined, { prefix: 'a' })),
   ).rejects.toMatchObject({ code: 'argument-invalid' })

@@ -14,6 +14,7 @@ const LOOK_MS = 200
  */
 export const SCRUB_WORK: KindWork = {
   name: SCRUB.name,
+  flows: true,
   list: async (context, { job }) => {
     const { prefix } = argsOf(SCRUB, job)
     if (prefix !== undefined && job.bucket === undefined) {
@@ -22,15 +23,20 @@ export const SCRUB_WORK: KindWork = {
     const items = [{ key: 'pass' }]
     return { pages: [{ owner: context.nodeId, items }], cursor: undefined }
   },
-  apply: async (context, { job, lease }) => {
+  apply: async (context, { job, lease, flow }) => {
     const { scrub } = context.own
     lease.check()
     const goOnSinceMs = job.startedMs ?? job.createdMs
     let { pass } = scrub.start({ ...orderOf(context, job), goOnSinceMs })
     const startedMs = pass?.startedMs
+    let told = pass?.bytes ?? 0
     while (pass?.state === 'running' && pass.startedMs === startedMs) {
       try {
         await context.clock.sleep(LOOK_MS, lease.signal)
+        const bytes = scrub.status().pass?.bytes ?? told
+        // The pass keeps to the rate by itself: this wait is none, or short.
+        if (bytes > told) await flow?.moved(bytes - told)
+        told = bytes
       } catch (error) {
         await scrub.hold()
         throw error
@@ -56,7 +62,14 @@ function resultOf(pass: ScrubPass | undefined, startedMs: number | undefined): I
 }
 
 function orderOf(context: JobContext, job: JobRecord): ScrubOrder {
-  const { prefix = '', bytesPerSecond } = argsOf(SCRUB, job)
+  const { prefix = '', ...args } = argsOf(SCRUB, job)
+  const bytesPerSecond = slower(args.bytesPerSecond, job.limits.bytesPerSecond)
   if (job.bucket === undefined) return { bytesPerSecond }
   return { scope: { bucketId: context.bucketOf(job).id, prefix }, bytesPerSecond }
+}
+
+/** The lower of two rates; 0 stands for none, absent for what the settings say. */
+function slower(stated: number | undefined, limit: number | undefined): number | undefined {
+  if (limit === undefined) return stated
+  return stated === undefined || stated === 0 ? limit : Math.min(stated, limit)
 }
