@@ -31,6 +31,7 @@ import type { Logger } from '@forebay/observe/logger'
 import { type Metrics, renderMetrics } from '@forebay/observe/metrics'
 import type { RecentLines } from '@forebay/observe/recent-lines'
 import type { Tracing } from '@forebay/observe/tracing'
+import type { InventoryPort } from '@forebay/peer/inventory-port'
 import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { TargetPort } from '@forebay/peer/target-port'
 import type { LocalObjectStore } from '@forebay/target/store/local-store'
@@ -52,6 +53,7 @@ export interface DoorParts {
   readonly store: LocalObjectStore
   readonly scrubber: ScrubPort
   readonly jobs: JobService
+  readonly inventories: InventoryPort
   readonly metrics: Metrics
   readonly accessLog: AccessLog | undefined
   readonly tracing: Tracing | undefined
@@ -229,6 +231,7 @@ function v1Context(
     spaceOf: ({ id }) => spaceOf(parts.store, id),
     scrub: parts.scrubber,
     jobs: parts.jobs,
+    inventories: parts.inventories,
     mountpaths: controlOf(parts),
     config: () => describeSettings(loaded),
     mayReadMetrics: (request) => doors.authenticator.mayReadMetrics(request),

@@ -124,7 +124,7 @@ async function open(opening: Opening): Promise<RunningNode> {
   closers.push(() => pool.close())
   await pool.open()
   const work = { store, locks, pool, table, observer, metrics, identity }
-  const { target, scrubber, jobs } = await openWork(opening, work)
+  const { target, scrubber, jobs, inventories } = await openWork(opening, work)
   const accessLog = await openAccessLog(settings, logger)
   if (accessLog !== undefined) closers.push(() => accessLog.close())
   const loop = watchLoop(settings, logger)
@@ -142,6 +142,7 @@ async function open(opening: Opening): Promise<RunningNode> {
     store,
     scrubber,
     jobs: jobs.service,
+    inventories,
     metrics,
     accessLog,
     tracing,
@@ -210,7 +211,7 @@ async function openWork(
     logger,
   })
   closers.push(() => jobs.close())
-  return { target, scrubber, jobs }
+  return { target, scrubber, jobs, inventories }
 }
 
 /** Who counts what clients are answered and what stores are asked, what that costs, and who traces it. */

@@ -11,6 +11,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '@forebay/base/failure'
 import type { ListedObject } from '@forebay/model/object'
+import type { InventoryFacts } from '@forebay/peer/inventory-port'
 import { bootId } from '../os/libc.ts'
 import { replaceFile } from '../store/replace-file.ts'
 import { Changes } from './changes.ts'
@@ -33,18 +34,6 @@ const FORMAT = 2
 
 /** Chunks in memory: a page of a list touches three, the one that is read ahead among them. */
 const CHUNKS_HELD = 8
-
-/** What is told of an inventory. */
-export interface InventoryFacts {
-  readonly objects: number
-  readonly bytes: number
-  /** Wall clock when its list was begun, ms. */
-  readonly asOfMs: number
-  /** Of its files on disk. */
-  readonly fileBytes: number
-  /** Keys that changed since. */
-  readonly changedKeys: number
-}
 
 interface Manifest {
   readonly format: number

@@ -46,6 +46,7 @@ export class Changes {
   #moment = 0
   #lostAt: number | undefined
   #building: Building | undefined
+  #isClosed = false
 
   private constructor(path: string, keysMax: number) {
     this.#path = path
@@ -140,7 +141,10 @@ export class Changes {
     this.#noteLost()
   }
 
+  /** What mutations that are under way say later is noted nowhere. */
   close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
     fsyncSync(this.#fd)
     closeSync(this.#fd)
   }
@@ -184,6 +188,7 @@ export class Changes {
   }
 
   #append(line: Line): void {
+    if (this.#isClosed) return
     writeSync(this.#fd, `${JSON.stringify(line)}\n`)
     this.#lines += 1
     // Keys that change again and again must not make the file grow for ever.

@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@forebay/base/clock'
+import type { InventoryFacts, InventoryPort } from '@forebay/peer/inventory-port'
 import { BucketInventory } from './bucket-inventory.ts'
 import type { NowState } from './changes.ts'
 
 /** The inventories of the buckets of a node, each in a folder of its own. */
-export class Inventories {
+export class Inventories implements InventoryPort {
   readonly #directory: string
   readonly #clock: Clock
   readonly #buckets = new Map<number, BucketInventory>()
@@ -43,6 +44,10 @@ export class Inventories {
     return this.#buckets.get(bucketId)
   }
 
+  factsOf(bucketId: number): InventoryFacts | undefined {
+    return this.of(bucketId)?.facts
+  }
+
   /** From now on the changes of this bucket are noted. */
   async make(bucketId: number): Promise<BucketInventory> {
     const known = this.#buckets.get(bucketId)
@@ -59,7 +64,7 @@ export class Inventories {
     return this.#buckets.get(bucketId)?.changes.begin(key)
   }
 
-  /** Of a bucket that was destroyed. */
+  /** Removes it, with a build under way; of a bucket that was destroyed, or that is to have none. */
   async drop(bucketId: number): Promise<void> {
     const known = this.#buckets.get(bucketId)
     this.#buckets.delete(bucketId)

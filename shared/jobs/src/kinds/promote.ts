@@ -1,3 +1,4 @@
+import { Failure } from '@forebay/base/failure'
 import { Type } from 'typebox'
 import { defineKind } from '../kind.ts'
 
@@ -19,6 +20,14 @@ export const PROMOTE = defineKind({
         Type.Boolean({ description: 'Of a directory, also what is below its directories.' }),
       ),
       prepend: Type.Optional(Type.String({ maxLength: 1024, description: 'Put before each key.' })),
+      name: Type.Optional(
+        Type.String({
+          minLength: 1,
+          maxLength: 1024,
+          description:
+            'The key of the one file that `source` is; of a directory the folder of its keys. Not with `prepend`.',
+        }),
+      ),
       overwrite: Type.Optional(
         Type.Boolean({ description: 'Overwrites objects that are there; by default they stay.' }),
       ),
@@ -28,4 +37,8 @@ export const PROMOTE = defineKind({
     },
     { additionalProperties: false },
   ),
+  check: ({ name, prepend }) => {
+    if (name === undefined || prepend === undefined) return
+    throw new Failure('argument-invalid', 'name does not go with prepend')
+  },
 })

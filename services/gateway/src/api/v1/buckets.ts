@@ -37,9 +37,6 @@ export function listBuckets(exchange: Exchange, message: ActionMessage | undefin
 
 /** `HEAD /v1/buckets/{bucket}`: the properties, in a header. */
 export async function headBucket(exchange: Exchange, rawName: string): Promise<void> {
-  if (exchange.query.has('bsumm_remote')) {
-    throw new Failure('not-implemented', 'bucket summaries are not built yet')
-  }
   const known = parseQueryFlag(exchange.query.get('dont_add_remote_bck_md'))
   const record = known
     ? await openKnownBucket(exchange, rawName, 'read')

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { BucketTable } from '@forebay/control/bucket-table'
 import type { BackendBinding, BucketRecord, BucketRef } from '@forebay/model/bucket'
+import type { InventoryPort } from '@forebay/peer/inventory-port'
 import type { ScrubPort } from '@forebay/peer/scrub-port'
 import type { TargetPort } from '@forebay/peer/target-port'
 import type { MemberIndexes } from '../../archives/member-index.ts'
@@ -87,6 +88,8 @@ export interface V1Context {
   readonly scrub?: ScrubPort | undefined
   /** What works in the background by order; absent where nothing does. */
   readonly jobs?: JobService | undefined
+  /** Lists kept on disk; absent where none are. */
+  readonly inventories?: InventoryPort | undefined
   /** Absent on a node without disks. */
   readonly mountpaths?: MountpathControl | undefined
   /** Every setting, secrets redacted. */

@@ -16,6 +16,7 @@ import { answerDaemon } from './daemon.ts'
 import { answerDownload } from './download-forms.ts'
 import type { Exchange } from './exchange.ts'
 import { answerHealth } from './health.ts'
+import { destroyInventory, showInventory } from './inventories.ts'
 import { answerJobAction } from './job-actions.ts'
 import { JOB_ROUTES } from './jobs.ts'
 import { listObjects } from './list-objects.ts'
@@ -34,6 +35,7 @@ import { getMembers, wantsMembers } from './read-members.ts'
 import { getObject, headObject } from './read-object.ts'
 import { readAction } from './request-body.ts'
 import { answerScrub } from './scrub.ts'
+import { getSummary, headSummary } from './summaries.ts'
 import { deleteObject, postObject, putObject, refuseAction } from './write-object.ts'
 
 /** Families of AIStore's paths that are not built here. */
@@ -110,6 +112,8 @@ async function routeBuckets(exchange: Exchange, address: RawAddress): Promise<vo
   const { bucket, key } = address
   const { method } = exchange
   if (bucket === '') return only(exchange, ['GET'], () => routeBucketRead(exchange, ''))
+  // Only a summary may be of a prefix.
+  if (method === 'HEAD' && exchange.query.has('bsumm_remote')) return headSummary(exchange, address)
   if (key !== undefined) throw noSuchPath()
   switch (method) {
     case 'HEAD':
@@ -129,6 +133,11 @@ async function routeBuckets(exchange: Exchange, address: RawAddress): Promise<vo
 async function routeBucketRead(exchange: Exchange, bucket: string): Promise<void> {
   const message = await readAction(exchange.raw, exchange.signal)
   const action = message?.action ?? 'list'
+  if (message !== undefined && exchange.context.jobs !== undefined) {
+    if (action === 'summary-bck') return getSummary(exchange, bucket, message)
+    if (action === 'show-inventory' && bucket !== '')
+      return showInventory(exchange, bucket, message)
+  }
   if (action !== 'list') refuseAction(action, ['summary-bck', 'summary-shard', 'show-inventory'])
   if (bucket === '') listBuckets(exchange, message)
   else await listObjects(exchange, bucket, message)
@@ -177,6 +186,8 @@ async function routeBucketChange(exchange: Exchange, bucket: string): Promise<vo
       return destroyBucket(exchange, bucket)
     case 'DELETE evict-remote-bck':
       return evictBucket(exchange, bucket)
+    case 'DELETE destroy-inventory':
+      return destroyInventory(exchange, bucket)
     default:
       if (await answerJobAction(exchange, bucket, message)) return
       return refuseAction(message.action, BUCKET_ACTIONS[exchange.method] ?? [])

@@ -11,6 +11,7 @@ import { orderBlobDownload } from './blob-download.ts'
 import type { Exchange } from './exchange.ts'
 import { V1IncomingBody } from './incoming-body.ts'
 import { signedPayloadHash } from './payload-hash.ts'
+import { orderPromote } from './promote.ts'
 import { readAction } from './request-body.ts'
 
 /** Queries that make a PUT something else than storing its body; refused until they are built. */
@@ -92,14 +93,15 @@ export async function deleteObject(exchange: Exchange, address: RawAddress): Pro
 
 /**
  * `POST /v1/objects/{bucket}/{object}`: asks whether a read would have to wait; it never has to. Without
- * an object in the path it may order a blob download of the one in the message.
+ * an object in the path it may order a job: a blob download, or files to become objects.
  */
 export async function postObject(exchange: Exchange, address: RawAddress): Promise<void> {
   const message = await readAction(exchange.raw, exchange.signal)
   const action = message?.action ?? ''
   const hasJobs = exchange.context.jobs !== undefined
-  if (message !== undefined && action === 'blob-download' && hasJobs) {
-    return orderBlobDownload(exchange, address, message)
+  if (message !== undefined && hasJobs && address.key === undefined) {
+    if (action === 'blob-download') return orderBlobDownload(exchange, address, message)
+    if (action === 'promote') return orderPromote(exchange, address, message)
   }
   if (action !== 'check-lock') refuseAction(action, POST_ACTIONS)
   objectKey(exchange, address.key)

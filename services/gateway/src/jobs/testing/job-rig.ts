@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { systemClock } from '@forebay/base/clock'
 import { EmbeddedEngine } from '@forebay/jobs/embedded/embedded-engine'
 import type { JobWorker, ListedStep, PageDelivery } from '@forebay/jobs/engine'
-import type { ItemFailure, JobRecord, PageOutcome } from '@forebay/jobs/job'
+import type { ItemFailure, JobRecord, JsonObject, PageOutcome } from '@forebay/jobs/job'
 import { JobService } from '../job-service.ts'
 
 /** Jobs on the engine of one node, done by a worker that tests hold back and let go. */
@@ -96,8 +96,23 @@ function workerBehind(gate: Gate): JobWorker {
       const settled = page.items.map((_item, at) => at)
       return { settled, done, skipped, bytes: done * 10, failures }
     },
-    end: async () => ({ told: true }),
+    end: async ({ job }) => ({ told: true, ...RESULTS[job.kind] }),
   }
+}
+
+const SUMS = { objects: 3, bytes: 31, smallestBytes: 1, largestBytes: 20 } as const
+
+/** What jobs of a kind tell at their end. */
+const RESULTS: Readonly<Record<string, JsonObject>> = {
+  summary: {
+    ...SUMS,
+    ...{ cachedObjects: 2, cachedBytes: 30 },
+    buckets: [
+      { bucket: 'ais://native', ...SUMS, cachedObjects: 3, cachedBytes: 31 },
+      { bucket: 'aws://b', error: 'away' },
+      { bucket: 'ais://gone', ...SUMS },
+    ],
+  },
 }
 
 function keysOf({ args }: JobRecord): readonly string[] {

@@ -53,6 +53,15 @@ test('the files of a directory become objects, those below it where that is want
   })
 })
 
+test('a file gets the key that is named, the files of a directory one below it', async () => {
+  expect(await rig.run(PROMOTE_WORK, job({ source: open('a'), name: 'x/named' }))).toEqual({
+    'x/named': 'done',
+  })
+  expect(await rig.run(PROMOTE_WORK, job({ source: open('sub'), name: 'set' }))).toEqual({
+    'set/c': 'done',
+  })
+})
+
 test('a directory of more than a page is listed once, each file', async () => {
   await mkdir(open('many/m'), { recursive: true })
   const names = Array.from({ length: 1203 }, (_, at) => (at % 2 === 0 ? `${at}` : `m/${at}`))

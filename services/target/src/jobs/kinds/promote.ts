@@ -11,7 +11,7 @@ import type { Guard } from '@forebay/peer/target-port'
 import { argsOf } from '../args-of.ts'
 import type { ItemResult, JobContext, KindWork } from '../kind-work.ts'
 import { beganMs } from './delete-listed.ts'
-import { checkPath, listFiles, openRoot } from './promote-files.ts'
+import { checkPath, type FoundFile, listFiles, openRoot } from './promote-files.ts'
 import { openFile, type PromotedFile, removeFile } from './promoted-file.ts'
 
 /** What an object's metadata calls the version of the file that it was. */
@@ -29,12 +29,17 @@ export const PROMOTE_WORK: KindWork = {
     checkPath(context, checkSchema(PROMOTE.args, args, 'args').source)
   },
   list: async (context, { job, cursor }) => {
-    const { source, recursive, prepend = '' } = argsOf(PROMOTE, job)
+    const { source, recursive, prepend = '', name: wanted } = argsOf(PROMOTE, job)
     const root = await openRoot(context, source)
     const { files, next } = await listFiles(root, { recursive: recursive === true, after: cursor })
-    const items = files.map(({ path, name, version, sizeBytes }) => ({
-      ...{ key: `${prepend}${name}`, version, sizeBytes, extra: { path } },
-    }))
+    const keyOf = ({ path, name }: FoundFile): string => {
+      if (wanted === undefined) return `${prepend}${name}`
+      return path === root ? wanted : `${wanted}/${name}`
+    }
+    const items = files.map((file) => {
+      const { path, version, sizeBytes } = file
+      return { key: keyOf(file), version, sizeBytes, extra: { path } }
+    })
     // The files are here, whoever owns the keys.
     return { pages: items.length === 0 ? [] : [{ owner: context.nodeId, items }], cursor: next }
   },

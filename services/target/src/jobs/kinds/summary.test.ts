@@ -30,7 +30,10 @@ describe('summary', () => {
       bytes: COUNT * 3,
       cachedObjects: COUNT - 2,
       cachedBytes: (COUNT - 2) * 3,
+      smallestBytes: 3,
+      largestBytes: 3,
     })
+    expect(await end(bucket, { cachedOnly: true })).toMatchObject({ objects: COUNT - 2 })
   })
 
   it('counts a prefix alone, and a native bucket as cached whole', async () => {
@@ -43,6 +46,25 @@ describe('summary', () => {
       bytes: 7,
       cachedObjects: 2,
       cachedBytes: 7,
+      smallestBytes: 3,
+      largestBytes: 4,
+    })
+    expect(await end(bucket, { prefix: 'none' })).toMatchObject({
+      ...{ objects: 0, smallestBytes: 0, largestBytes: 0 },
+    })
+  })
+
+  it('counts every bucket where none is named, and tells which could not be', async () => {
+    const namespace = { uuid: '', name: '' }
+    await rig.context.buckets.create(
+      { provider: 'aws', namespace, name: 'away' },
+      { backend: { provider: 'memory', bucket: 'gone' } },
+    )
+    expect(await end(undefined, { prefix: 'a/' })).toMatchObject({
+      buckets: expect.arrayContaining([
+        expect.objectContaining({ bucket: 'ais://own', objects: 2, bytes: 7 }),
+        { bucket: 'aws://away', error: expect.any(String) },
+      ]),
     })
   })
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { systemClock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { EmbeddedBucketTable } from '@forebay/control/embedded-bucket-table'
+import type { InventoryPort } from '@forebay/peer/inventory-port'
 import type { ScrubPort } from '@forebay/peer/scrub-port'
 import { MemberIndexes } from '../../../archives/member-index.ts'
 import type { JobService } from '../../../jobs/job-service.ts'
@@ -36,6 +37,7 @@ export interface TestDoorOptions {
     | ((need: V1Need, bucket: string | undefined, request: IncomingMessage) => boolean)
     | undefined
   readonly jobs?: JobService | undefined
+  readonly inventories?: InventoryPort | undefined
   readonly userOf?: ((request: IncomingMessage) => string | undefined) | undefined
   readonly ready?: (() => boolean) | undefined
   readonly scrub?: ScrubPort | undefined
@@ -117,6 +119,7 @@ function contextOf(parts: {
     scrub: options.scrub,
     mountpaths: options.mountpaths,
     jobs: options.jobs,
+    inventories: options.inventories,
     userOf: (request) => options.userOf?.(request),
     allows: (request, need, bucket) => options.allows?.(need, bucket, request) ?? true,
     mayReadMetrics: () => options.allows === undefined,

@@ -1,0 +1,19 @@
+/** What is told of the inventory of a bucket. */
+export interface InventoryFacts {
+  readonly objects: number
+  readonly bytes: number
+  /** Wall clock when its list was begun, ms. */
+  readonly asOfMs: number
+  /** Of its files on disk. */
+  readonly fileBytes: number
+  /** Keys that changed since. */
+  readonly changedKeys: number
+}
+
+/** Snapshots of what buckets list, on this node. */
+export interface InventoryPort {
+  /** `undefined`: the bucket has none. */
+  factsOf(bucketId: number): InventoryFacts | undefined
+  /** Removes it, and what is being made of the next one; lists come from the store then. */
+  drop(bucketId: number): Promise<void>
+}
