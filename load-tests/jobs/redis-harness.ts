@@ -3,6 +3,7 @@ import { systemClock } from '@forebay/base/clock'
 import { BullmqEngine } from '@forebay/jobs/bullmq/bullmq-engine'
 import { parseRedisUrl } from '@forebay/jobs/bullmq/redis-address'
 import type { JobEngineHarness, JobStore, OpenEngine } from '@forebay/jobs/conformance/case'
+import { TurnedClock } from '@forebay/jobs/conformance/played-clock'
 
 /** How long a killed engine keeps what it had, milliseconds: short, so that a test need not wait long. */
 export const TEST_LEASE_MS = 3000
@@ -32,7 +33,7 @@ export function redisHarness(name: string, placeOf: () => RedisPlace): JobEngine
 }
 
 class PrefixStore implements JobStore {
-  readonly clock = systemClock
+  readonly clock = new TurnedClock(systemClock)
   readonly #place: RedisPlace
   readonly #prefix: string
   readonly #living = new Set<BullmqEngine>()
@@ -66,9 +67,17 @@ class PrefixStore implements JobStore {
     }
   }
 
-  async spoil(jobId: string, what: 'record' | 'pages'): Promise<void> {
+  turnWallClock(ms: number): void {
+    this.clock.turn(ms)
+  }
+
+  async spoil(jobId: string, what: 'record' | 'pages' | 'schedule'): Promise<void> {
     const ask = (...words: readonly string[]): Promise<string> =>
       this.#place.ask(this.#prefix, ...words)
+    if (what === 'schedule') {
+      await ask('HSET', `${this.#prefix}:schedules`, jobId, '\u0001 {')
+      return
+    }
     const job = `${this.#prefix}:job:${jobId}`
     if (what === 'record') {
       await ask('SET', `${job}:def`, '\u0001 {')

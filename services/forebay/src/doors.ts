@@ -24,7 +24,9 @@ import { identityOf } from '@forebay/gateway/authentication/identity'
 import { PageGuard } from '@forebay/gateway/authentication/page-guard'
 import { BucketResolver, type LookupProvider } from '@forebay/gateway/buckets/resolve-bucket'
 import { FrontDoor } from '@forebay/gateway/front-door'
+import type { JobCaller } from '@forebay/gateway/jobs/job-caller'
 import type { JobService } from '@forebay/gateway/jobs/job-service'
+import { callerOfUser } from '@forebay/gateway/jobs/user-caller'
 import type { AccessLog } from '@forebay/observe/access-log'
 import { EventMetrics } from '@forebay/observe/event-metrics'
 import type { Logger } from '@forebay/observe/logger'
@@ -65,9 +67,12 @@ export interface DoorParts {
 }
 
 /** Connects both doors behind one front door. */
-export async function openDoors(
-  parts: DoorParts,
-): Promise<{ readonly door: Door; close(): Promise<void> }> {
+export async function openDoors(parts: DoorParts): Promise<{
+  readonly door: Door
+  /** A user while no request of theirs is there, as they may do things now. */
+  callerOf(user: string | undefined): JobCaller
+  close(): Promise<void>
+}> {
   const { settings } = parts.loaded
   const authenticator = new Authenticator({
     mode: settings.auth.mode,
@@ -128,6 +133,7 @@ export async function openDoors(
     onClientError: frontDoor.handleClientError,
   }
   return {
+    callerOf: (user) => callerOfUser(user, { ...settings.auth, table: parts.table, resolver }),
     close: router.close,
     door: traceDoor(door, parts.tracing),
   }

@@ -158,7 +158,7 @@ async function open(opening: Opening): Promise<RunningNode> {
   await listeners.open(settings, doors.door)
   state.ready = true
   scrubber.open()
-  await jobs.open()
+  await jobs.open(doors.callerOf)
   const running = { listeners, target, jobs, state }
   return { endpoint: listeners.endpoint, stop: () => stop(opening, running) }
 }

@@ -4,6 +4,7 @@ import { Failure } from '@forebay/base/failure'
 import { readEnvironment } from '@forebay/config/environment'
 import type { Settings } from '@forebay/config/schema'
 import type { BucketTable } from '@forebay/control/bucket-table'
+import type { JobCaller } from '@forebay/gateway/jobs/job-caller'
 import { JobService } from '@forebay/gateway/jobs/job-service'
 import type { JobRecord } from '@forebay/jobs/job'
 import type { Rates } from '@forebay/jobs/rates'
@@ -42,8 +43,12 @@ export interface JobParts {
 /** The jobs of a node. */
 export interface NodeJobs {
   readonly service: JobService
-  /** Begins to work, and goes on with what the last process left; once the node answers. */
-  open(): Promise<void>
+  /**
+   * Begins to work, and goes on with what the last process left; once the node answers.
+   *
+   * @param callerOf who a user is now, by whose rights schedules order
+   */
+  open(callerOf: (user: string | undefined) => JobCaller): Promise<void>
   /** Ends what is under way, to go on with it after the next start. */
   close(): Promise<void>
 }
@@ -68,7 +73,16 @@ export async function openJobs(settings: Settings, parts: JobParts): Promise<Nod
   })
   return {
     service,
-    open: () => engine.work(worker),
+    open: (callerOf) =>
+      engine.work(worker, async (schedule) => {
+        const { id, order } = schedule
+        const refusal = await service.refusalOf(schedule, callerOf(order.user))
+        if (refusal !== undefined) {
+          const { user, kind } = order
+          logger.warn({ schedule: id, user, kind, err: refusal }, 'a schedule was refused')
+        }
+        return refusal
+      }),
     close: async () => {
       await service.close()
       await close()

@@ -98,9 +98,11 @@ export interface JobScheduleReport {
   readonly timeZone: string
   readonly kind: string
   readonly bucket: string | undefined
-  /** ISO 8601. */
+  /** ISO 8601; absent for one that never comes. */
   readonly next: string | undefined
   readonly lastJob: string | undefined
+  /** Why the last time passed without a job, and when (ISO 8601). */
+  readonly lastError: { readonly time: string | undefined; readonly message: string } | undefined
   /** The answer as it came. */
   readonly raw: unknown
 }
@@ -348,6 +350,8 @@ function kindOf(kind: Answer): JobKindReport {
 function scheduleOf(raw: unknown): JobScheduleReport {
   const schedule = new Answer(raw)
   const order = schedule.nested('order')
+  const lastError = schedule.nested('lastError')
+  const why = lastError.text('message')
   return {
     id: required(schedule.text('id'), 'id of a schedule'),
     cron: schedule.text('cron') ?? '',
@@ -356,6 +360,7 @@ function scheduleOf(raw: unknown): JobScheduleReport {
     bucket: order.text('bucket'),
     next: schedule.text('next'),
     lastJob: schedule.text('lastJob'),
+    lastError: why === undefined ? undefined : { time: lastError.text('time'), message: why },
     raw,
   }
 }

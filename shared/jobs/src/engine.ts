@@ -1,3 +1,4 @@
+import type { Failure } from '@forebay/base/failure'
 import type {
   ItemFailure,
   JobItem,
@@ -7,6 +8,7 @@ import type {
   JobSchedule,
   JobState,
   JsonObject,
+  NewSchedule,
   PageOutcome,
 } from './job.ts'
 import type { Rates } from './rates.ts'
@@ -105,6 +107,14 @@ export interface JobFilter {
   readonly withoutArgs?: boolean | undefined
 }
 
+/**
+ * Whether the order of a schedule may be given now, as if its user asked for it this moment. Asked when
+ * a time has come and the last job has ended.
+ *
+ * @returns the refusal: no job is made, the schedule keeps the reason and is tried at its next time
+ */
+export type ScheduleCheck = (schedule: JobSchedule) => Promise<Failure | undefined>
+
 /** Something about a job changed; what, is asked with `get`. */
 export interface JobChange {
   readonly id: string
@@ -160,15 +170,16 @@ export interface JobEngine {
   remove(id: string): Promise<void>
 
   /** Replaces one of the same id. @throws Failure `argument-invalid` for a cron that never comes */
-  putSchedule(schedule: Omit<JobSchedule, 'nextMs' | 'lastJobId'>): Promise<JobSchedule>
+  putSchedule(schedule: NewSchedule): Promise<JobSchedule>
+  /** Also those that are damaged, of which only the id is known. */
   listSchedules(): Promise<readonly JobSchedule[]>
   /** @returns false when there was none */
   removeSchedule(id: string): Promise<boolean>
 
   /** Told within a second of what any process changed. @returns ends it */
   watch(listener: (change: JobChange) => void): () => void
-  /** Begins to hand out work; once for each engine. */
-  work(worker: JobWorker): Promise<void>
+  /** Begins to hand out work, also that of schedules; once for each engine. */
+  work(worker: JobWorker, check?: ScheduleCheck): Promise<void>
   /** Ends all leases, waits for what is under way to notice, releases everything. */
   close(): Promise<void>
 }

@@ -165,6 +165,16 @@ export interface JobPage {
   readonly items: readonly JobItem[]
 }
 
+/** Why a time of a schedule passed without a job. */
+export interface ScheduleError {
+  /** When it was due, and tried. */
+  readonly atMs: number
+  /** Of the catalogue. */
+  readonly code: string
+  /** One sentence, without secrets. */
+  readonly message: string
+}
+
 /** Jobs that come by the clock, one at a time: a time before the end of the last job passes. */
 export interface JobSchedule {
   readonly id: string
@@ -175,4 +185,11 @@ export interface JobSchedule {
   readonly order: JobOrder
   readonly nextMs: number
   readonly lastJobId?: string | undefined
+  /** Of the last time that was tried; absent when that made a job. */
+  readonly lastError?: ScheduleError | undefined
+  /** What was kept of it cannot be read: it never comes, and may be replaced or removed. */
+  readonly isDamaged?: true | undefined
 }
+
+/** A schedule as it is put. */
+export type NewSchedule = Pick<JobSchedule, 'id' | 'cron' | 'timeZone' | 'order'>

@@ -105,6 +105,9 @@ const SCHEDULE = Type.Object({
   }),
   nextMs: TIME,
   lastJobId: Type.Optional(Type.String()),
+  lastError: Type.Optional(
+    Type.Object({ atMs: TIME, code: Type.String(), message: Type.String() }),
+  ),
 })
 
 /** The value where it is what its name says, else `undefined`. */

@@ -14,9 +14,10 @@ export async function listSchedules(run: Run): Promise<void> {
     for (const { raw } of schedules) print(run, JSON.stringify(raw))
     return
   }
-  const columns = ['ID', 'CRON', 'ZONE', 'KIND', 'BUCKET', 'NEXT', 'LAST JOB']
-  const rows = schedules.map(({ id, cron, timeZone, kind, bucket, next, lastJob }) => [
+  const columns = ['ID', 'CRON', 'ZONE', 'KIND', 'BUCKET', 'NEXT', 'LAST JOB', 'REFUSED']
+  const rows = schedules.map(({ id, cron, timeZone, kind, bucket, next, lastJob, lastError }) => [
     ...[id, cron, timeZone, kind, bucket ?? '-', timeText(next), lastJob ?? '-'],
+    lastError === undefined ? '' : `${timeText(lastError.time)} ${lastError.message}`,
   ])
   const heads = columns.map((head) => ({ head }))
   for (const line of formatTable(heads, rows)) print(run, line)

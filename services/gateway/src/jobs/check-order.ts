@@ -39,6 +39,22 @@ export async function checkOrder(
   }
 }
 
+/**
+ * Looks at an order that was given before as if the caller gave it now.
+ *
+ * @throws Failure as `checkOrder`
+ */
+export async function recheckOrder(
+  order: JobOrder,
+  kinds: readonly JobKind[],
+  caller: JobCaller,
+): Promise<void> {
+  const kind = findKind(kinds, order.kind)
+  const args = checkArgs(kind, order.args)
+  await openSource(kind, order.bucket, caller)
+  await requireDestination(kind, args, caller)
+}
+
 /** @throws Failure `argument-invalid` that lists what kinds there are */
 export function findKind(kinds: readonly JobKind[], name: string): JobKind {
   const kind = kinds.find((one) => one.name === name)

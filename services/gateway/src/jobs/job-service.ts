@@ -1,5 +1,5 @@
 import type { Clock } from '@forebay/base/clock'
-import { Failure } from '@forebay/base/failure'
+import { Failure, isFailure } from '@forebay/base/failure'
 import { KeyedLock } from '@forebay/base/keyed-lock'
 import type { JobEngine, JobFilter } from '@forebay/jobs/engine'
 import {
@@ -13,7 +13,8 @@ import {
 } from '@forebay/jobs/job'
 import type { JobKind } from '@forebay/jobs/kind'
 import { JOB_KINDS } from '@forebay/jobs/kinds/catalogue'
-import { checkOrder, findKind, requireRight } from './check-order.ts'
+import { formatBucket } from '@forebay/model/bucket'
+import { checkOrder, findKind, recheckOrder, requireRight } from './check-order.ts'
 import type { JobCaller } from './job-caller.ts'
 import { JobFeed, type JobListener } from './job-feed.ts'
 import { JobRates } from './job-rates.ts'
@@ -264,6 +265,25 @@ export class JobService {
     }
   }
 
+  /**
+   * Why the order of a schedule may not be given now, in the name of its user.
+   *
+   * @param caller the user as they may do things now
+   * @returns undefined where it may
+   */
+  async refusalOf({ order }: JobSchedule, caller: JobCaller): Promise<Failure | undefined> {
+    try {
+      await recheckOrder(order, this.kinds, caller)
+      this.#vet(order.kind, order.args)
+      await this.#requireRoom(caller)
+      return undefined
+    } catch (error) {
+      if (isFailure(error, 'access-denied')) return deniedNow(order, error)
+      if (isFailure(error)) return error
+      throw error
+    }
+  }
+
   /** @throws Failure `job-not-found` | `access-denied` */
   async removeSchedule(id: string, caller: JobCaller): Promise<void> {
     const known = (await this.schedules(caller)).find((one) => one.id === id)
@@ -302,6 +322,13 @@ export class JobService {
       throw tooMany(`${JOBS_OPEN_PER_USER_MAX} jobs of one user that have not ended`)
     }
   }
+}
+
+/** That a user may not any more: nobody who reads it was there when they might. */
+function deniedNow({ user, kind, bucket }: JobOrder, cause: Failure): Failure {
+  const who = user === undefined ? 'a caller without a name' : `user "${user}"`
+  const where = bucket === undefined ? 'on this node' : `on ${formatBucket(bucket)}`
+  return new Failure('access-denied', `${who} may not order ${kind} ${where} now`, { cause })
 }
 
 function isVisible(job: Pick<JobOrder, 'bucket' | 'user'>, caller: JobCaller): boolean {

@@ -11,6 +11,7 @@ import type {
 } from '@forebay/jobs/job'
 import { JOB_ENDS } from '@forebay/jobs/job'
 import { jobKind } from '@forebay/jobs/kinds/catalogue'
+import { NEVER_MS } from '@forebay/jobs/schedule'
 import { formatBucket } from '@forebay/model/bucket'
 
 /** Entries of a list among the arguments that a view in a row of views shows. */
@@ -68,9 +69,16 @@ export interface ScheduleView {
     readonly priority: JobPriority
     readonly limits: JobLimits
   }
-  readonly next: string
+  /** Null for one that never comes. */
+  readonly next: string | null
   /** Id of the job that it ordered last. */
   readonly lastJob: string | null
+  /** Why the last time passed without a job. */
+  readonly lastError: {
+    readonly time: string | null
+    readonly code: string
+    readonly message: string
+  } | null
 }
 
 export function viewJob(job: ShortJob, rate: JobRate | undefined): JobView {
@@ -111,7 +119,7 @@ export function shortenJob(job: JobRecord): ShortJob {
 }
 
 export function viewSchedule(schedule: JobSchedule): ScheduleView {
-  const { id, cron, timeZone, order, nextMs, lastJobId } = schedule
+  const { id, cron, timeZone, order, nextMs, lastJobId, lastError } = schedule
   return {
     id,
     cron,
@@ -125,8 +133,16 @@ export function viewSchedule(schedule: JobSchedule): ScheduleView {
       priority: order.priority ?? 'normal',
       limits: order.limits ?? {},
     },
-    next: timeOf(nextMs),
+    next: nextMs === NEVER_MS ? null : timeOf(nextMs),
     lastJob: lastJobId ?? null,
+    lastError:
+      lastError === undefined
+        ? null
+        : {
+            time: schedule.isDamaged === true ? null : timeOf(lastError.atMs),
+            code: lastError.code,
+            message: lastError.message,
+          },
   }
 }
 

@@ -9,6 +9,7 @@ interface Sleeper {
 export class PlayedClock implements Clock {
   readonly #startMs: { readonly now: number; readonly monotonic: number }
   #ms = 0
+  #turnedMs = 0
   readonly #sleepers = new Set<Sleeper>()
 
   constructor(startMs = { now: 1_790_000_000_000, monotonic: 0 }) {
@@ -16,7 +17,7 @@ export class PlayedClock implements Clock {
   }
 
   now(): number {
-    return this.#startMs.now + this.#ms
+    return this.#startMs.now + this.#ms + this.#turnedMs
   }
 
   monotonic(): number {
@@ -43,6 +44,11 @@ export class PlayedClock implements Clock {
       this.#sleepers.add(sleeper)
       signal?.addEventListener('abort', leave, { once: true })
     })
+  }
+
+  /** Moves the wall clock alone, forward or back, as an administrator does: nobody wakes. */
+  turn(ms: number): void {
+    this.#turnedMs += ms
   }
 
   /** Moves on at once; everybody whose time has come wakes then. */

@@ -2,8 +2,16 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '@forebay/base/clock'
 import { Failure, isFailure } from '@forebay/base/failure'
 import { newNodeId } from '@forebay/base/ids'
-import type { JobChange, JobEngine, JobFilter, JobWorker } from '../engine.ts'
-import type { ItemFailure, JobOrder, JobPriority, JobRecord, JobSchedule } from '../job.ts'
+import type { JobChange, JobEngine, JobFilter, JobWorker, ScheduleCheck } from '../engine.ts'
+import {
+  type ItemFailure,
+  JOB_STATES,
+  type JobOrder,
+  type JobPriority,
+  type JobRecord,
+  type JobSchedule,
+  type NewSchedule,
+} from '../job.ts'
 import {
   ended,
   isEnd,
@@ -85,6 +93,7 @@ export class BullmqEngine implements JobEngine {
   readonly #unread = new Set<string>()
   readonly #closing = new AbortController()
   #host: WorkerHost | undefined
+  #check: ScheduleCheck = async () => undefined
   #attaching: Promise<void> | undefined
   #isAttached = false
   #hasReplicas = false
@@ -102,7 +111,7 @@ export class BullmqEngine implements JobEngine {
     this.#jobs.onEpochChanged = () => this.#detach('Redis lost it')
     const trouble = { onTrouble: (error: unknown) => this.#trouble(error) }
     this.#outbox = new Outbox({ jobs: this.#jobs, clock, prefix, ...trouble })
-    this.#schedules = new Schedules(this.#jobs, clock)
+    this.#schedules = new Schedules({ jobs: this.#jobs, clock, ...trouble })
     this.#changes = new Changes({
       link: this.#link,
       onChange: (id) => this.#told(id),
@@ -219,7 +228,7 @@ export class BullmqEngine implements JobEngine {
     })
   }
 
-  async putSchedule(schedule: Omit<JobSchedule, 'nextMs' | 'lastJobId'>): Promise<JobSchedule> {
+  async putSchedule(schedule: NewSchedule): Promise<JobSchedule> {
     return this.#call(async () => {
       const put = await this.#schedules.put(schedule)
       await this.#noteSchedules()
@@ -244,8 +253,9 @@ export class BullmqEngine implements JobEngine {
     return () => void this.#listeners.delete(listener)
   }
 
-  async work(worker: JobWorker): Promise<void> {
+  async work(worker: JobWorker, check?: ScheduleCheck): Promise<void> {
     if (this.#host !== undefined) throw new Error('the engine has a worker already')
+    if (check !== undefined) this.#check = check
     this.#host = new WorkerHost({
       jobs: this.#jobs,
       outbox: this.#outbox,
@@ -355,9 +365,9 @@ export class BullmqEngine implements JobEngine {
         await this.#outbox.sendOrphans()
         if (this.#host !== undefined) {
           await this.#schedules.runDue({
+            check: this.#check,
             get: (id) => this.get(id),
             submit: (order) => this.submit(order),
-            onTrouble: (error) => this.#trouble(error),
           })
         }
         await this.#readChanged()
@@ -384,7 +394,8 @@ export class BullmqEngine implements JobEngine {
   }
 
   async #noteSchedules(): Promise<void> {
-    this.#ledger.noteSchedules(await this.#schedules.list())
+    const all = await this.#schedules.list()
+    this.#ledger.noteSchedules(all.filter(({ isDamaged }) => isDamaged === undefined))
     await this.#ledger.flush()
   }
 
@@ -418,9 +429,13 @@ export class BullmqEngine implements JobEngine {
     name: ScriptName,
     { rule, args = [] }: { readonly rule: Rule; readonly args?: readonly string[] },
   ): Promise<JobRecord> {
-    rule(await this.#require(id))
-    const { send } = await this.#jobs.ask(name, id, args)
+    const read = await this.#require(id)
+    rule(read)
+    const { word, send } = await this.#jobs.ask(name, id, args)
     await this.#outbox.send(send)
+    // What it was by then: it may have ended since it was read, and was not changed.
+    const state = JOB_STATES.find((each) => each === word)
+    if (state !== undefined) rule({ ...read, state })
     return this.#require(id)
   }
 

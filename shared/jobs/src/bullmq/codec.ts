@@ -16,9 +16,10 @@ export function asText(reply: unknown): string {
   return typeof reply === 'number' ? String(reply) : ''
 }
 
-/** A flat list of fields and values. */
+/** A flat list of fields and values, or the object that ioredis makes of one for some commands. */
 export function asFields(reply: unknown): JobFields {
-  const list = asList(reply)
+  const isObject = typeof reply === 'object' && reply !== null && !Array.isArray(reply)
+  const list = isObject ? Object.entries(reply).flat() : asList(reply)
   const fields = new Map<string, string>()
   for (let at = 0; at + 1 < list.length; at += 2) fields.set(asText(list[at]), asText(list[at + 1]))
   return fields

@@ -18,8 +18,10 @@ export interface JobStore {
   /** Lets so much time pass, real or played, and everything run that follows from it. */
   pass(ms: number): Promise<void>
   open(nodeId: string): Promise<OpenEngine>
-  /** Overwrites with garbage what the store keeps of a job: its record, or its pages. */
-  spoil(jobId: string, what: 'record' | 'pages'): Promise<void>
+  /** Overwrites with garbage what the store keeps of a job, its record or its pages, or of a schedule. */
+  spoil(id: string, what: 'record' | 'pages' | 'schedule'): Promise<void>
+  /** Moves the wall clock of all engines alone, by so much; forward or back. */
+  turnWallClock(ms: number): void
   /** Closes what is still open, and removes the store. */
   close(): Promise<void>
 }

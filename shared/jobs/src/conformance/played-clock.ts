@@ -50,3 +50,29 @@ export class StoppableClock implements Clock {
     this.#isStopped = true
   }
 }
+
+/** A clock whose wall time is moved by tests; everything else is that of another clock. */
+export class TurnedClock implements Clock {
+  readonly #clock: Clock
+  #turnedMs = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  now(): number {
+    return this.#clock.now() + this.#turnedMs
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic()
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return this.#clock.sleep(ms, signal)
+  }
+
+  turn(ms: number): void {
+    this.#turnedMs += ms
+  }
+}

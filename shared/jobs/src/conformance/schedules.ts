@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
+import { Failure } from '@forebay/base/failure'
+import type { JobSchedule } from '../job.ts'
 import type { Scenario } from './case.ts'
 import { ended, Gate, ORDER, refused, startNode, told, until, World } from './world.ts'
 
 const HOURLY = { id: 'hourly', cron: '0 * * * *', timeZone: 'UTC', order: ORDER }
+
+/** How far a clock is ahead that is wrong, milliseconds. */
+const YEARS_MS = 10 * 365 * 86_400_000
 
 /** Jobs that come by the clock. */
 export const SCHEDULE_SCENARIOS: readonly Scenario[] = [
@@ -102,6 +107,112 @@ export const SCHEDULE_SCENARIOS: readonly Scenario[] = [
       assert.equal(schedule.lastJobId, job.id)
       assert.ok(schedule.nextMs > job.createdMs && schedule.nextMs <= job.createdMs + 4000)
       assert.equal((await told(engine, job.id)).scheduleId, 'often')
+    },
+  },
+  {
+    title: 'a schedule that is refused makes no job, says why, and orders again when it may',
+    async play(store) {
+      const world = new World(store.clock)
+      const { worker } = world.worker('node-a')
+      const { engine } = await store.open('node-a')
+      let refusal: Failure | undefined = new Failure('access-denied', 'ada may not')
+      const asked: JobSchedule[] = []
+      await engine.work(worker, async (schedule) => {
+        asked.push(schedule)
+        return refusal
+      })
+      const put = await engine.putSchedule({ ...HOURLY, id: 'often', cron: '* * * * * *' })
+      assert.equal(put.lastError, undefined)
+      const schedule = async (): Promise<JobSchedule | undefined> =>
+        (await engine.listSchedules())[0]
+      await until(store, 'two refusals', () => asked.length >= 2)
+      await until(store, 'the reason', async () => (await schedule())?.lastError !== undefined)
+      const refused = await schedule()
+      assert.deepEqual(
+        [refused?.lastError?.code, refused?.lastError?.message, refused?.lastJobId],
+        ['access-denied', 'ada may not', undefined],
+      )
+      assert.ok((refused?.lastError?.atMs ?? 0) >= put.nextMs)
+      assert.ok((refused?.nextMs ?? 0) > (refused?.lastError?.atMs ?? 0))
+      assert.deepEqual(asked[0]?.order.user, ORDER.user)
+      assert.deepEqual(await engine.list({}), [])
+      refusal = undefined
+      await until(store, 'a job', async () => (await schedule())?.lastJobId !== undefined)
+      assert.equal((await schedule())?.lastError, undefined)
+      assert.ok((await engine.list({})).length > 0)
+    },
+  },
+  {
+    title: 'a check that breaks refuses as well, and tells no more than that',
+    async play(store) {
+      const { engine } = await store.open('node-a')
+      await engine.work(new World(store.clock).worker('node-a').worker, async () => {
+        throw new Error('the word of the database')
+      })
+      await engine.putSchedule({ ...HOURLY, id: 'often', cron: '* * * * * *' })
+      const reason = async (): Promise<string | undefined> =>
+        (await engine.listSchedules())[0]?.lastError?.message
+      await until(store, 'the reason', async () => (await reason()) !== undefined)
+      assert.match((await reason()) ?? '', /failed unexpectedly/)
+      assert.deepEqual(await engine.list({}), [])
+    },
+  },
+  {
+    title:
+      'a schedule that is garbage is told of by name, hides no other, and can be removed or put anew',
+    async play(store) {
+      const opened = await store.open('node-a')
+      for (const id of ['a-bad', 'b-bad', 'often']) {
+        await opened.engine.putSchedule({ ...HOURLY, id })
+      }
+      await opened.kill()
+      await store.spoil('a-bad', 'schedule')
+      await store.spoil('b-bad', 'schedule')
+      const { engine } = await startNode(store, new World(store.clock))
+      const all = await engine.listSchedules()
+      assert.deepEqual(
+        all.map(({ id, isDamaged }) => [id, isDamaged]),
+        [
+          ['a-bad', true],
+          ['b-bad', true],
+          ['often', undefined],
+        ],
+      )
+      assert.match(all[0]?.lastError?.message ?? '', /cannot be read/)
+      await engine.putSchedule({ ...HOURLY, id: 'often', cron: '* * * * * *' })
+      await until(store, 'a job of the other', async () => (await engine.list({})).length > 0)
+      assert.equal(await engine.removeSchedule('a-bad'), true)
+      await engine.putSchedule({ ...HOURLY, id: 'b-bad' })
+      const left = await engine.listSchedules()
+      assert.deepEqual(
+        left.map(({ id, isDamaged }) => [id, isDamaged]),
+        [
+          ['b-bad', undefined],
+          ['often', undefined],
+        ],
+      )
+    },
+  },
+  {
+    title: 'a clock that was years ahead for a while leaves no schedule silent',
+    async play(store) {
+      const { engine } = await startNode(store, new World(store.clock))
+      await engine.putSchedule({ ...HOURLY, id: 'often', cron: '* * * * * *' })
+      await engine.putSchedule(HOURLY)
+      await until(store, 'a job', async () => (await engine.list({})).length > 0)
+      store.turnWallClock(YEARS_MS)
+      const nextOf = async (at: number): Promise<number> =>
+        (await engine.listSchedules())[at]?.nextMs ?? 0
+      const isAhead = async (at: number): Promise<boolean> =>
+        (await nextOf(at)) > store.clock.now() - 60_000
+      await until(store, 'the times of then', async () => (await isAhead(0)) && (await isAhead(1)))
+      store.turnWallClock(-YEARS_MS)
+      const nowMs = store.clock.now()
+      await until(store, 'a job of now', async () => {
+        const [job] = (await engine.list({})).filter(({ scheduleId }) => scheduleId === 'often')
+        return (job?.createdMs ?? 0) >= nowMs && (job?.createdMs ?? 0) < nowMs + YEARS_MS / 2
+      })
+      assert.ok((await nextOf(0)) <= nowMs + 2 * 3_600_000)
     },
   },
 ]

@@ -2,22 +2,20 @@ import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { newNodeId } from '@forebay/base/ids'
 import { nextTimeMs } from '../cron.ts'
-import type { JobChange, JobEngine, JobFilter, JobWorker } from '../engine.ts'
-import type { ItemFailure, JobOrder, JobRecord, JobSchedule } from '../job.ts'
+import type { JobChange, JobEngine, JobFilter, JobWorker, ScheduleCheck } from '../engine.ts'
+import type { ItemFailure, JobOrder, JobRecord, JobSchedule, NewSchedule } from '../job.ts'
 import { isEnd, jobNotFound, paused, resumed } from '../record-change.ts'
 import { FairQueue } from './fair-queue.ts'
 import { JobRun, type RunContext } from './job-run.ts'
 import { JobTable } from './job-table.ts'
 import type { Head } from './rows.ts'
+import { ScheduleWatch } from './schedule-watch.ts'
 
 /** Steps of lists and ends that are under way at once, of all jobs. */
 export const STEPS_AT_ONCE = 8
 
 /** How long changes are gathered before listeners are told, milliseconds. */
 const TELL_AFTER_MS = 100
-
-/** How often schedules are looked at, milliseconds; sooner when the next one comes before. */
-const SCHEDULES_EVERY_MS = 1000
 
 /** How long `close` waits for what is under way to notice, milliseconds. */
 const CLOSE_WAIT_MS = 10_000
@@ -116,7 +114,7 @@ export class EmbeddedEngine implements JobEngine {
     this.#tell(id)
   }
 
-  async putSchedule(schedule: Omit<JobSchedule, 'nextMs' | 'lastJobId'>): Promise<JobSchedule> {
+  async putSchedule(schedule: NewSchedule): Promise<JobSchedule> {
     const nextMs = nextTimeMs(schedule, this.#clock.now())
     return this.#open().putSchedule({ ...schedule, nextMs })
   }
@@ -134,7 +132,7 @@ export class EmbeddedEngine implements JobEngine {
     return () => void this.#listeners.delete(listener)
   }
 
-  async work(worker: JobWorker): Promise<void> {
+  async work(worker: JobWorker, check?: ScheduleCheck): Promise<void> {
     const table = this.#open()
     if (this.#context !== undefined) throw new Error('the engine has a worker already')
     this.#context = {
@@ -148,7 +146,17 @@ export class EmbeddedEngine implements JobEngine {
       onOver: (run) => this.#over(run),
     }
     for (const id of table.read.goingIds()) this.#inBackground(async () => this.#start(id))
-    this.#inBackground(() => this.#watchSchedules())
+    const schedules = new ScheduleWatch({
+      table,
+      clock: this.#clock,
+      check,
+      onStart: (id) => {
+        this.#start(id)
+        this.#tell(id)
+      },
+      onError: this.#onError,
+    })
+    this.#inBackground(() => schedules.run(this.#closing.signal))
   }
 
   async close(): Promise<void> {
@@ -201,35 +209,6 @@ export class EmbeddedEngine implements JobEngine {
 
   #prune(): void {
     this.#inBackground(() => this.#table.prune())
-  }
-
-  async #watchSchedules(): Promise<void> {
-    const { signal } = this.#closing
-    while (!signal.aborted) {
-      let waitMs = SCHEDULES_EVERY_MS
-      try {
-        for (const schedule of this.#table.read.schedules()) {
-          const nowMs = this.#clock.now()
-          if (schedule.nextMs <= nowMs) await this.#runSchedule(schedule, nowMs)
-          else waitMs = Math.min(waitMs, schedule.nextMs - nowMs)
-        }
-      } catch (error) {
-        this.#onError(error)
-      }
-      await this.#clock.sleep(waitMs, signal)
-    }
-  }
-
-  /** However many times were missed, it runs once. */
-  async #runSchedule(schedule: JobSchedule, nowMs: number): Promise<void> {
-    const head = await this.#table.runSchedule(schedule.id, {
-      jobId: newNodeId(),
-      nowMs,
-      nextMs: nextTimeMs(schedule, nowMs),
-    })
-    if (head === undefined) return
-    this.#start(head.id)
-    this.#tell(head.id)
   }
 
   #tell(id: string): void {

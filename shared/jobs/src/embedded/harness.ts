@@ -41,17 +41,19 @@ class FolderStore implements JobStore {
     }
   }
 
-  async spoil(jobId: string, what: 'record' | 'pages'): Promise<void> {
+  turnWallClock(ms: number): void {
+    this.clock.turn(ms)
+  }
+
+  async spoil(id: string, what: 'record' | 'pages' | 'schedule'): Promise<void> {
     const { root, serials, transact, close } = await openJobRows(this.#folder)
-    const serial = serials.get(jobId) ?? 0
-    const database = root.openDB({
-      name: what === 'record' ? 'heads' : 'pages',
-      encoding: 'binary',
-    })
+    const serial = serials.get(id) ?? 0
+    const names = { record: 'heads', pages: 'pages', schedule: 'schedules' }
+    const database = root.openDB({ name: names[what], encoding: 'binary' })
+    const keys =
+      what === 'schedule' ? [id] : [...database.getKeys({ start: [serial], end: [serial + 1] })]
     await transact(() => {
-      for (const key of [...database.getKeys({ start: [serial], end: [serial + 1] })]) {
-        database.putSync(key, Buffer.from([0xc1, 0xff, 0x00, 0x93]))
-      }
+      for (const key of keys) database.putSync(key, Buffer.from([0xc1, 0xff, 0x00, 0x93]))
     })
     await close()
   }

@@ -10,6 +10,7 @@ import type {
   PageOutcome,
 } from '../job.ts'
 import { addCounters, isEnd, isWanted, jobNotFound, listMax } from '../record-change.ts'
+import { damagedSchedule } from '../schedule.ts'
 import type { FailureKey, Head, JobRows, PageKey, ProgressRow, Serial } from './rows.ts'
 
 /** Jobs whose arguments stay in memory. */
@@ -124,7 +125,23 @@ export class JobReader {
 
   /** Schedules, by id. */
   schedules(): readonly JobSchedule[] {
-    return this.#rows.schedules.keys({}).flatMap((id) => this.#rows.schedules.get(id) ?? [])
+    return this.#rows.schedules.keys({}).flatMap((id) => this.schedule(id) ?? [])
+  }
+
+  /** One that is garbage is told of as damaged, so that it hides no other. */
+  schedule(id: string): JobSchedule | undefined {
+    try {
+      return this.#rows.schedules.get(id)
+    } catch (error) {
+      if (isFailure(error, 'internal')) return damagedSchedule(id)
+      throw error
+    }
+  }
+
+  /** True for a job that is there and has not ended. */
+  isGoing(id: string | undefined): boolean {
+    const head = id === undefined ? undefined : this.head(id)
+    return head !== undefined && !isEnd(head.state)
   }
 
   find(id: string): Found | undefined {

@@ -1,7 +1,7 @@
 import { Failure, isFailure } from '@forebay/base/failure'
 import { HISTORY_MAX, type ListedStep, PAGE_ITEMS_MAX } from '../engine.ts'
 import type { ItemFailure, JobItem, JobOrder, JobPage, JobSchedule, PageOutcome } from '../job.ts'
-import { checkListed, countersOf, failurePositions } from '../outcome.ts'
+import { checkListed, countersOf, failurePositions, reasonOf } from '../outcome.ts'
 import {
   addCounters,
   ended,
@@ -63,11 +63,7 @@ export class JobTable {
     return this.#change(() => {
       const there = this.read.find(name.id)
       if (there !== undefined) return there.head
-      if (this.#isFull()) {
-        throw new Failure('slow-down', `${JOBS_GOING_MAX} jobs wait already`, {
-          retryAfterSeconds: 60,
-        })
-      }
+      if (this.#isFull()) throw tooManyWait()
       return this.#submit(order, name)
     })
   }
@@ -272,7 +268,7 @@ export class JobTable {
   /** @throws Failure `slow-down` when there are `SCHEDULES_MAX` */
   putSchedule(schedule: JobSchedule): Promise<JobSchedule> {
     return this.#change(() => {
-      const before = this.#rows.schedules.get(schedule.id)
+      const before = this.read.schedule(schedule.id)
       if (before === undefined && this.#rows.schedules.count() >= SCHEDULES_MAX) {
         throw new Failure('slow-down', `there are ${SCHEDULES_MAX} schedules already`)
       }
@@ -293,26 +289,48 @@ export class JobTable {
   /**
    * Submits the job of a schedule whose time has come, and sets the next time, in one transaction.
    *
-   * @returns the job; undefined when the time is not there yet, the last one has not ended, or too many
-   * jobs wait
+   * @param time `refusal`: why there is to be no job; the schedule keeps it
+   * @returns the job; undefined when the time is not there yet, the last one has not ended, it is
+   * refused, or too many jobs wait
    */
   runSchedule(
     id: string,
-    { jobId, nowMs, nextMs }: { jobId: string; nowMs: number; nextMs: number },
+    time: {
+      readonly jobId: string
+      readonly nowMs: number
+      readonly nextMs: number
+      readonly refusal: unknown
+    },
   ): Promise<Head | undefined> {
+    const { jobId, nowMs, nextMs } = time
     return this.#change(() => {
-      const schedule = this.#rows.schedules.get(id)
+      const schedule = this.read.schedule(id)
       if (schedule === undefined || schedule.nextMs > nowMs) return undefined
-      const last = this.read.find(schedule.lastJobId ?? '')
-      const isLeftOut = this.#isFull() || (last !== undefined && !isEnd(last.head.state))
-      this.#rows.schedules.put(id, {
-        ...schedule,
-        nextMs,
-        lastJobId: isLeftOut ? schedule.lastJobId : jobId,
-      })
-      return isLeftOut
-        ? undefined
-        : this.#submit({ ...schedule.order, scheduleId: id }, { id: jobId, nowMs })
+      const { lastError: _before, ...rest } = schedule
+      if (this.read.isGoing(schedule.lastJobId)) {
+        this.#rows.schedules.put(id, { ...rest, nextMs })
+        return undefined
+      }
+      const refusal = time.refusal ?? (this.#isFull() ? tooManyWait() : undefined)
+      if (refusal !== undefined) {
+        const lastError = { atMs: nowMs, ...reasonOf(refusal) }
+        this.#rows.schedules.put(id, { ...rest, nextMs, lastError })
+        return undefined
+      }
+      this.#rows.schedules.put(id, { ...rest, nextMs, lastJobId: jobId })
+      return this.#submit({ ...schedule.order, scheduleId: id }, { id: jobId, nowMs })
+    })
+  }
+
+  /** Sets another time where it is still the one that was read. */
+  moveSchedule(
+    id: string,
+    { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+  ): Promise<void> {
+    return this.#change(() => {
+      const schedule = this.read.schedule(id)
+      if (schedule?.nextMs !== fromMs) return
+      this.#rows.schedules.put(id, { ...schedule, nextMs: toMs })
     })
   }
 
@@ -405,6 +423,10 @@ export class JobTable {
       throw new Failure('job-engine-unavailable', 'the table of jobs cannot be written', { cause })
     }
   }
+}
+
+function tooManyWait(): Failure {
+  return new Failure('slow-down', `${JOBS_GOING_MAX} jobs wait already`, { retryAfterSeconds: 60 })
 }
 
 /** Pages of one owner, none of them with a key twice. */

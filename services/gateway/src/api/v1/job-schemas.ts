@@ -134,7 +134,7 @@ export const SCHEDULE_VIEW = Type.Object(
       priority: Type.Enum(['low', 'normal', 'high']),
       limits: LIMITS_SCHEMA,
     }),
-    next: time('When it orders next.'),
+    next: orNull(time('When it orders next; null for one that never comes.')),
     lastJob: orNull(Type.String({ description: 'Id of the job that it ordered last.' })),
   },
   { description: 'An order that is given by the clock.' },
@@ -143,6 +143,16 @@ export const SCHEDULE_VIEW = Type.Object(
 export const SCHEDULE_LIST = Type.Object({ schedules: Type.Array(SCHEDULE_VIEW) })
 
 /** An order of any of the kinds, each with its own arguments: for the document. */
+    lastError: orNull(
+      Type.Object(
+        {
+          time: orNull(time('When it was tried.')),
+          code: Type.String({ description: 'Of the catalogue of errors.' }),
+          message: Type.String(),
+        },
+        { description: 'Why the last time passed without a job; null when it made one.' },
+      ),
+    ),
 export function orderSchemaOf(kinds: readonly JobKind[]): TSchema {
   return Type.Union(kinds.map(orderOf), { description: 'An order of a job, by its kind.' })
 }

@@ -1,9 +1,18 @@
+import { systemClock } from '@forebay/base/clock'
+import { Failure } from '@forebay/base/failure'
 import { checkSchema } from '@forebay/jobs/check-schema'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { JOBS_OPEN_PER_USER_MAX } from '../../jobs/job-service.ts'
 import { ARGS_SHOWN_MAX } from '../../jobs/job-view.ts'
 import { type JobRig, openJobRig } from '../../jobs/testing/job-rig.ts'
-import { FAILURE_LIST, JOB_LIST, JOB_VIEW, KIND_LIST, SCHEDULE_VIEW } from './job-schemas.ts'
+import {
+  FAILURE_LIST,
+  JOB_LIST,
+  JOB_VIEW,
+  KIND_LIST,
+  SCHEDULE_LIST,
+  SCHEDULE_VIEW,
+} from './job-schemas.ts'
 import { openTestDoor, type TestDoor } from './testing/test-door.ts'
 
 let rig: JobRig
@@ -257,6 +266,25 @@ test('stopping a kind stops what the caller may stop, and is refused where that 
   expect(await rig.engine.get(own.id)).toMatchObject({ state: 'aborted' })
   expect((await rig.engine.get(other.id))?.endedMs).toBeUndefined()
   expect((await ask('PUT', 'cluster', { body, user: 'owner' })).status).toBe(403)
+})
+
+test('a schedule whose time was refused tells when and why, and no job was made', async () => {
+  rig.refuseSchedules(new Failure('access-denied', 'user "root" may not now'))
+  const body = { cron: '* * * * * *', order: { kind: 'prefetch', bucket: 'b' } }
+  const put = await ask('PUT', 'schedules/often', { body })
+  expect(checkSchema(SCHEDULE_VIEW, await put.json()).lastError).toBeNull()
+  const told = async () =>
+    checkSchema(SCHEDULE_LIST, await (await ask('GET', 'schedules')).json()).schedules[0]
+  while ((await told())?.lastError === null) await systemClock.sleep(50)
+  expect(await told()).toMatchObject({
+    lastJob: null,
+    lastError: {
+      time: expect.stringMatching(/Z$/),
+      code: 'access-denied',
+      message: 'user "root" may not now',
+    },
+  })
+  expect(await rig.engine.list({})).toEqual([])
 })
 
 test('a schedule is made, replaced, listed and removed', async () => {

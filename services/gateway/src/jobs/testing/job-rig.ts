@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@forebay/base/clock'
+import type { Failure } from '@forebay/base/failure'
 import { EmbeddedEngine } from '@forebay/jobs/embedded/embedded-engine'
 import type { JobWorker, ListedStep, PageDelivery } from '@forebay/jobs/engine'
 import type { ItemFailure, JobRecord, JsonObject, PageOutcome } from '@forebay/jobs/job'
@@ -15,6 +16,8 @@ export interface JobRig {
   /** Nothing is done until then; at once by default. */
   hold(): void
   release(): void
+  /** What schedules are told when their time comes; nothing by default. */
+  refuseSchedules(refusal: Failure): void
   /** Resolves when the job has ended. */
   ended(id: string): Promise<JobRecord>
   close(): Promise<void>
@@ -34,13 +37,17 @@ export async function openJobRig(): Promise<JobRig> {
     report: (error) => reported.push(error),
   })
   const gate = new Gate()
-  await engine.work(workerBehind(gate))
+  let refusal: Failure | undefined
+  await engine.work(workerBehind(gate), async () => refusal)
   return {
     engine,
     service,
     reported,
     hold: () => gate.close(),
     release: () => gate.open(),
+    refuseSchedules: (failure) => {
+      refusal = failure
+    },
     ended: (id) => untilEnded(engine, id),
     close: async () => {
       gate.open()
