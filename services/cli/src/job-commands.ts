@@ -116,7 +116,7 @@ function addCopyCommands(program: Command, run: () => Run, setExitCode: SetExitC
   )
     .addHelpText(
       'after',
-      `\nKeys stay whole: s3://a/x/1 becomes ais://b/p/x/1 below ais://b/p/. What is the same stays.\n\n${WAIT_HELP}\n\nExample:\n  forebay cp s3://training-data/epoch-1/ ais://scratch --wait`,
+      `\nKeys stay whole: s3://a/x/1 becomes ais://b/p/x/1 below ais://b/p/. One object may get a key of its own: ais://b/y. What is the same stays.\n\n${WAIT_HELP}\n\nExample:\n  forebay cp s3://training-data/epoch-1/ ais://scratch --wait`,
     )
     .action(async (urls: string[], options: CopyOptions) =>
       setExitCode(await copyObjects(run(), urls, options)),

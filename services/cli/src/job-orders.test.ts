@@ -46,6 +46,15 @@ test('cp copies named objects by their names, and a bucket or prefix by its list
   ])
 })
 
+test('cp gives one object the key that the destination names', async () => {
+  await node.forebay('cp', 's3://a/k', 'ais://b/other')
+  expect(order()).toEqual({
+    kind: 'copy-objects',
+    bucket: 's3://a',
+    args: { keys: ['k'], to: 'ais://b', keyTo: 'other' },
+  })
+})
+
 test('sync makes a bucket, or what begins with a prefix, the same as another', async () => {
   await node.forebay('sync', 's3://a/pre', 'ais://b')
   expect(order()).toEqual({
@@ -146,7 +155,9 @@ test('a command line that is wrong orders nothing, and says what is allowed', as
     [['prefetch', 's3://b', '--concurrency', '0'], 'from 1 on'],
     [['prefetch', 's3://b/p/', '--template', 'x'], 'of a bucket'],
     [['cp', 's3://a'], 'a source and a destination'],
-    [['cp', 's3://a/k', 'ais://b/k'], 'ends in "/"'],
+    [['cp', 's3://a/k', 's3://a/l', 'ais://b/k'], 'ends in "/"'],
+    [['cp', 's3://a/k/', 'ais://b/k'], 'ends in "/"'],
+    [['cp', '-r', 's3://a/k', 'ais://b/k'], 'ends in "/"'],
     [['sync', 's3://a', 'ais://b/p/'], 'in the source alone'],
     [['rm', '--job', '-r', 's3://a'], '--yes'],
     [['rm', '--job', 's3://a'], '-r'],

@@ -75,24 +75,32 @@ export function copyObjects(
 ): Promise<number> {
   const { sources, destination } = splitDestination('cp', urls)
   const { bucket, key } = destination
-  if (key !== '' && !key.endsWith('/')) {
+  const selections = readSelections(sources, options)
+  const isObject = key !== '' && !key.endsWith('/')
+  if (isObject && !isOneObject(selections)) {
     throw usageError(
       `${formatObjectUrl(bucket, key)} names an object`,
-      'The destination is a bucket, or a prefix that ends in "/": keys stay as they are below it.',
+      'Of more than one object the destination is a bucket, or a prefix that ends in "/".',
     )
   }
   const { latest, dryRun } = options
-  return startSelected(run, readSelections(sources, options), {
+  return startSelected(run, selections, {
     kindOf: copyKindOf,
     args: {
       to: formatObjectUrl(bucket),
-      prepend: key === '' ? undefined : key,
+      prepend: key === '' || isObject ? undefined : key,
+      keyTo: isObject ? key : undefined,
       latest,
       overwrite: options.overwrite === false ? false : undefined,
       dryRun,
     },
     options,
   })
+}
+
+function isOneObject([first, ...others]: readonly Selection[]): boolean {
+  const keys = first?.args['keys']
+  return others.length === 0 && Array.isArray(keys) && keys.length === 1
 }
 
 /** `forebay sync SOURCE DESTINATION`. @returns the exit code */

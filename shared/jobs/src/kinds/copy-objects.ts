@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { defineKind } from '../kind.ts'
-import { COPY_OPTIONS, checkCopy } from './copy-options.ts'
+import { COPY_OPTIONS, checkCopy, KEY_TO } from './copy-options.ts'
 import { SELECTION } from './selection.ts'
 
 export const COPY_OBJECTS = defineKind({
@@ -10,6 +10,6 @@ export const COPY_OBJECTS = defineKind({
   bucket: 'required',
   need: 'read',
   needAtDestination: 'write',
-  args: Type.Object({ ...COPY_OPTIONS, ...SELECTION }, { additionalProperties: false }),
+  args: Type.Object({ ...COPY_OPTIONS, ...KEY_TO, ...SELECTION }, { additionalProperties: false }),
   check: checkCopy,
 })

@@ -32,11 +32,29 @@ export const COPY_OPTIONS = {
   ),
 } as const
 
+/** Of a job that copies one object alone. */
+export const KEY_TO = {
+  keyTo: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 1024,
+      description: 'Key of the copy, where `keys` names one object; not with `prepend`.',
+    }),
+  ),
+} as const
+
 /** The options alone: what one item needs to know of a job, however many keys the job names. */
-export const COPY_OPTIONS_SCHEMA = Type.Object(COPY_OPTIONS)
+export const COPY_OPTIONS_SCHEMA = Type.Object({ ...COPY_OPTIONS, ...KEY_TO })
 
 /** @throws Failure `argument-invalid` */
-export function checkCopy({ sync, prepend = '', keys, template }: JsonObject): void {
+export function checkCopy(args: JsonObject): void {
+  const { sync, prepend = '', keys, template, keyTo } = args
+  if (keyTo !== undefined && (!Array.isArray(keys) || keys.length !== 1)) {
+    throw new Failure('argument-invalid', 'keyTo goes with one key in keys')
+  }
+  if (keyTo !== undefined && prepend !== '') {
+    throw new Failure('argument-invalid', 'keyTo does not go with prepend')
+  }
   if (sync !== true) return
   if (prepend !== '') throw new Failure('argument-invalid', 'sync does not go with prepend')
   if (keys === undefined && template === undefined) return

@@ -8,6 +8,7 @@ import { decodeCustomMetadata } from '@forebay/wire/custom-metadata'
 import { encodeWriteHeaders } from '@forebay/wire/object-headers'
 import { objectKey, openBucket, type RawAddress } from './address.ts'
 import { orderBlobDownload } from './blob-download.ts'
+import { copyObject } from './copy-object.ts'
 import type { Exchange } from './exchange.ts'
 import { V1IncomingBody } from './incoming-body.ts'
 import { signedPayloadHash } from './payload-hash.ts'
@@ -18,7 +19,6 @@ import { readAction } from './request-body.ts'
 const UNBUILT_QUERIES = [
   'append_type',
   'append_handle',
-  'object_to',
   'uploadId',
   'partNumber',
   'archpath',
@@ -35,6 +35,7 @@ export async function putObject(exchange: Exchange, address: RawAddress): Promis
       throw new Failure('not-implemented', `PUT with ${name} is not built yet`)
     }
   }
+  if ((exchange.query.get('object_to') ?? '') !== '') return copyObject(exchange, address)
   const { context, raw, signal } = exchange
   const key = objectKey(exchange, address.key)
   const stated = decodeChecksum(

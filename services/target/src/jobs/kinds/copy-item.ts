@@ -34,11 +34,13 @@ interface Copied {
  */
 export async function copyItem(context: JobContext, work: Work): Promise<ItemResult> {
   const { job, item } = work
-  const { latest } = checkSchema(COPY_OPTIONS_SCHEMA, job.args, 'args')
+  const { latest, keyTo } = checkSchema(COPY_OPTIONS_SCHEMA, job.args, 'args')
   let version = listedVersion(item) ?? (await sourceVersion(context, work, latest))
   let there = versionThere(item)
   for (let tries = 1; ; tries++) {
-    if (version === undefined) return { kind: 'skipped', why: 'absent' }
+    if (version === undefined && keyTo === undefined) return { kind: 'skipped', why: 'absent' }
+    // Who names both keys means this object.
+    if (version === undefined) throw new Failure('object-not-found', `${item.key} does not exist`)
     const result = await copyVersion(context, work, { version, there })
     const isChanged = result.kind === 'skipped' && result.why === 'changed'
     // What the list told of the destination is of the past, perhaps by an earlier delivery of the item.
@@ -69,12 +71,14 @@ async function copyVersion(
   { version, there }: Copied,
 ): Promise<ItemResult> {
   const { job, item, lease } = work
-  const { to, prepend = '', overwrite, dryRun } = checkSchema(COPY_OPTIONS_SCHEMA, job.args, 'args')
+  const options = checkSchema(COPY_OPTIONS_SCHEMA, job.args, 'args')
+  const { to, prepend = '', keyTo, overwrite, dryRun } = options
   const source = { bucket: context.bucketOf(job), key: item.key }
   const bucket = findBucket(context, to)
-  const place = { bucket, key: `${prepend}${item.key}` }
+  const place = { bucket, key: keyTo ?? `${prepend}${item.key}` }
   // Of a bucket copied into itself, what the job makes is not to be copied as well.
-  if (bucket?.id === source.bucket.id && mayBeNew(source.bucket, version, beganMs(job))) {
+  const isListed = bucket?.id === source.bucket.id && keyTo === undefined
+  if (isListed && mayBeNew(source.bucket, version, beganMs(job))) {
     return { kind: 'skipped', why: 'new' }
   }
   const old = there ?? (await versionAt(context, place, lease))

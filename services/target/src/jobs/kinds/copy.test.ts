@@ -25,6 +25,12 @@ test('what does not go together is refused', () => {
   expect(() => checkArgs(COPY_OBJECTS, { to, sync: true, template: 'k{1..2}' })).toThrow('prefix')
   expect(() => checkArgs(COPY_BUCKET, { to, keys: ['k'] })).toThrow('no property "keys"')
   expect(checkArgs(COPY_BUCKET, { to, sync: true, prepend: '' })).toHaveProperty('sync')
+  const keyTo = 'x'
+  expect(() => checkArgs(COPY_OBJECTS, { to, keyTo, keys: ['a', 'b'] })).toThrow('one key')
+  expect(() => checkArgs(COPY_OBJECTS, { to, keyTo, template: 'a' })).toThrow('one key')
+  expect(() => checkArgs(COPY_OBJECTS, { to, keyTo, keys: ['a'], prepend: 'p' })).toThrow('prepend')
+  expect(() => checkArgs(COPY_BUCKET, { to, keyTo })).toThrow('no property "keyTo"')
+  expect(checkArgs(COPY_OBJECTS, { to, keyTo, keys: ['a'] })).toMatchObject({ keyTo })
 })
 
 test('a bucket is not copied onto itself; a dry run of it finds everything there', async () => {
@@ -55,6 +61,28 @@ test('copied under a prefix of its own, a bucket is copied once', async () => {
   expect(await rig.run(COPY, job)).toEqual({ a: 'done' })
   expect(await rig.run(COPY, job)).toEqual({ a: 'equal', 'b/a': 'new' })
   expect(await rig.contents(bucket)).toEqual({ a: 'A', 'b/a': 'A' })
+})
+
+test('one object is copied to the key that is named, also inside its bucket', async () => {
+  const bucket = await rig.native('one')
+  const other = await rig.stored('other')
+  await rig.put(bucket, 'a', 'A')
+  rig.nowMs += 5000
+  const to = (url: string, keyTo: string, keys = ['a']) =>
+    rig.job('copy-objects', bucket, { to: url, keys, keyTo })
+  expect(await rig.run(COPY, to('ais://one', 'dir/b'))).toEqual({ a: 'done' })
+  expect(await rig.run(COPY, to('ais://one', 'dir/b'))).toEqual({ a: 'equal' })
+  expect(await rig.run(COPY, to('aws://other', 'c'))).toEqual({ a: 'done' })
+  expect(await rig.contents(bucket)).toEqual({ a: 'A', 'dir/b': 'A' })
+  expect(await rig.contents(other)).toEqual({ c: 'A' })
+  await rig.put(bucket, 'fresh', 'new')
+  expect(await rig.run(COPY, to('ais://one', 'fresh-2', ['fresh']))).toEqual({ fresh: 'done' })
+  await expect(rig.run(COPY, to('ais://one', 'b', ['gone']))).rejects.toMatchObject({
+    code: 'object-not-found',
+  })
+  await expect(rig.list(COPY, to('ais://one', 'a'))).rejects.toMatchObject({
+    code: 'argument-invalid',
+  })
 })
 
 const PAIRS = [

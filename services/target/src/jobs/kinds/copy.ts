@@ -40,10 +40,12 @@ async function listStep(
   const args = checkSchema(COPY_OBJECTS.args, job.args, 'args')
   const source = context.bucketOf(job)
   const destination = await destinationOf(context, args, source)
-  const isSame = source.id === destination?.id && (args.prepend ?? '') === ''
+  const [key] = args.keys ?? []
+  const isElsewhere = (args.prepend ?? '') !== '' || (args.keyTo ?? key) !== key
+  const isSame = source.id === destination?.id && !isElsewhere
   if (isSame && args.dryRun !== true) {
     throw new Failure('argument-invalid', 'a bucket is not copied onto itself', {
-      hint: 'name another bucket, or a prefix to prepend',
+      hint: 'name another bucket, another key, or a prefix to prepend',
     })
   }
   if (cursor?.startsWith(SURPLUS_PASS)) {

@@ -9,6 +9,7 @@ import { resolveRange } from '@forebay/model/range'
 import type { ObjectBody } from '@forebay/peer/bodies'
 import type {
   ChangeNotice,
+  CopyRequest,
   DeleteRequest,
   Explanation,
   HeadAnswer,
@@ -140,13 +141,20 @@ export class MemoryTarget implements TargetPort {
     return 'stale'
   }
 
+  async copy(request: CopyRequest): Promise<WriteAnswer> {
+    this.requests.push(request)
+    const stored = this.objects.get(keyOf(request.source))
+    if (stored === undefined) throw new Failure('object-not-found', 'no such source')
+    this.objects.set(keyOf(request), stored)
+    return { attributes: stored.attributes }
+  }
+
   unseal = refuse
 
   async dropBucket(): Promise<void> {
     this.objects.clear()
   }
 
-  copy = refuse
   createUpload = refuse
   writePart = refuse
   copyPart = refuse
