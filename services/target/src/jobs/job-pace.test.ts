@@ -1,6 +1,6 @@
 import { PlayedClock, settle } from '@forebay/base/testing/played-clock'
 import { beforeEach, expect, test } from 'vitest'
-import { JobPace, START_ITEMS, TICK_MS } from './job-pace.ts'
+import { JobPace, START_ITEMS, TICK_MS, USERS_AWAY_MS } from './job-pace.ts'
 import { QueueingStore } from './testing/queueing-store.ts'
 import { UserLoad } from './user-load.ts'
 
@@ -62,15 +62,30 @@ async function end(): Promise<void> {
   await clock.advance(60_000)
 }
 
-test('without users it grows to the limit, and not beyond', async () => {
+test('without users it begins at the limit, and never goes beyond', async () => {
   workFrom({ places: 1000, ms: 50 })
   await settle()
-  expect(pace.limit).toBe(START_ITEMS)
+  expect(pace.limit).toBe(ITEMS_MAX)
+  expect(pace.running).toBe(ITEMS_MAX)
   await clock.advance(10 * TICK_MS)
   expect(pace.limit).toBe(ITEMS_MAX)
   expect(pace.running).toBe(ITEMS_MAX)
   await end()
   expect(pace.running).toBe(0)
+})
+
+test('beside users it begins with few, and grows to the limit when they have left', async () => {
+  await users.during(
+    async () => undefined,
+    () => false,
+  )
+  workFrom({ places: 1000, ms: 50 })
+  await settle()
+  expect(pace.limit).toBe(START_ITEMS)
+  await clock.advance(USERS_AWAY_MS + 10 * TICK_MS)
+  expect(pace.limit).toBe(ITEMS_MAX)
+  expect(pace.running).toBe(ITEMS_MAX)
+  await end()
 })
 
 test.each([

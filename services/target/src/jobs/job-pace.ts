@@ -1,7 +1,7 @@
 import type { Clock } from '@forebay/base/clock'
 import type { UserLoad } from './user-load.ts'
 
-/** Items at once with which work begins: enough for a small job, and not noticed for a moment. */
+/** Items at once with which work begins beside users: enough for a small job, and not noticed for a moment. */
 export const START_ITEMS = 8
 
 /** How often the pace is judged while jobs have work, ms. */
@@ -61,7 +61,8 @@ interface Probe {
 /**
  * How many items of jobs are worked on at once: as many as users do not notice.
  *
- * While no user is there it grows fast to the limit. While one is, it grows by one each fifth of a
+ * While no user is there it is the limit: at once when work begins, and within a second when the last
+ * user has left, so that a job of a second loses nothing. While one is, it grows by one each fifth of a
  * second as long as users wait for the store about as long as they do without jobs, and halves when
  * nine of ten wait 1.4 times that, or the event loop has no time left. What they wait without jobs is
  * measured with a single item at once: when users come, and once a minute for at most two seconds. So
@@ -149,10 +150,11 @@ export class JobPace {
   #tick(): void {
     if (this.#ticking) return
     this.#ticking = true
+    const { users, itemsMax } = this.#options
     // What was right for the work before may be too much now.
-    this.#limit = Math.min(START_ITEMS, this.#limit)
+    this.#limit = users.idleMs > USERS_AWAY_MS ? itemsMax : Math.min(START_ITEMS, this.#limit)
     // What came while there was no work says nothing about work.
-    this.#options.users.take()
+    users.take()
     this.#options.loopBusyShare()
     this.#ticks = 0
     void this.#keepTicking()
