@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { systemClock } from '@forebay/base/clock'
 import { BullmqEngine } from '@forebay/jobs/bullmq/bullmq-engine'
 import { parseRedisUrl } from '@forebay/jobs/bullmq/redis-address'
@@ -49,6 +51,23 @@ async function store(redisUrl: string) {
   const opened = await redisHarness('faults', () => place).openStore()
   closers.push(() => opened.close())
   return opened
+}
+
+/** Says of every command that it does not know it, and what it was, as a proxy may. @returns its port */
+async function quotingServer(): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', (chunk: Buffer) => {
+      for (const [command] of chunk.toString().matchAll(/\*\d+\r\n(?:\$\d+\r\n[^\r]*\r\n)+/g)) {
+        const words = command.split('\r\n').filter((_, at) => at % 2 === 0)
+        socket.write(`-ERR unknown command, with args beginning with: ${words.join(' ')}\r\n`)
+      }
+    })
+  })
+  const port = await freePort()
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  closers.push(async () => void server.close())
+  return port
 }
 
 /** A world in which each item takes a little. */
@@ -170,6 +189,24 @@ describe.skipIf(isLeftOut('valkey'))('Redis', () => {
     expect(error).toMatchObject({ code: 'job-engine-unavailable' })
     expect(`${error}`).toMatch(/WRONGPASS|invalid/)
     expect(`${error}`).not.toContain('wrong-word')
+  })
+
+  test('that quotes the login which it refuses gives no password away, whoever is told', async () => {
+    const port = await quotingServer()
+    const troubles: unknown[] = []
+    const login = `redis://ada:secret%20word@127.0.0.1:${port}`
+    const engine = await BullmqEngine.open({
+      ...{ address: parseRedisUrl(login), nodeId: 'n', clock: systemClock },
+      ...{ ledgerPath: join(folder.path, 'ledger'), callTimeoutMs: 500 },
+      onTrouble: (error) => troubles.push(error),
+    })
+    closers.push(() => engine.close())
+    await engine.work(new World(systemClock).worker('n').worker)
+    const error = await engine.list({}).catch((thrown: unknown) => thrown)
+    while (troubles.length < 5) await systemClock.sleep(50)
+    const told = [error, ...troubles].map((each) => inspect(each, { depth: 9, showHidden: true }))
+    expect(told.join(' ')).toContain('(secret)')
+    expect(told.filter((text) => /secret( |%20)word/.test(text))).toEqual([])
   })
 
   test('holds deliveries of jobs that nobody knows: they are dropped', async () => {

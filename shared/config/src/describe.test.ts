@@ -43,6 +43,22 @@ test('the secrets are known, so that the log can keep them out', () => {
   expect(secretsOf(loaded)).toEqual([SECRET, TOKEN])
 })
 
+test('of a URL of Redis the password is a secret by itself, as written and as sent', async () => {
+  const of = async (url: string) =>
+    secretsOf(
+      await loadSettings({
+        flags: { redis: url },
+        environment: { variables: {}, home: '/home/user' },
+        readFile: async () => undefined,
+      }),
+    )
+  const url = 'rediss://ada:p%40ss%3Aword@host:6380/1'
+  expect(await of(url)).toEqual([url, 'p%40ss%3Aword', 'p@ss:word'])
+  expect(await of('redis://:%zz@host')).toEqual(['redis://:%zz@host', '%zz'])
+  expect(await of('redis://ada@host')).toEqual(['redis://ada@host'])
+  expect(await of('auto')).toEqual(['auto'])
+})
+
 test('what is shown can be loaded again and means the same', async () => {
   const values = describeSettings(loaded).filter(
     ({ key, value }) => value !== undefined && key !== 'auth.users' && key !== 'metrics.token',

@@ -34,6 +34,7 @@ test.each([
   ],
   ['x-amz-security-token=AbC/+=%2F end', 'x-amz-security-token=(secret) end'],
   ['{"url":"/b?Signature=a%2Bb&Expires=1"}', '{"url":"/b?Signature=(secret)&Expires=1"}'],
+  ['no rediss+sentinel://ada:p%40ss@h:1/m', 'no rediss+sentinel://ada:(secret)@h:1/m'],
   ['{"a":"Bearer eyJhbGciOi.eyJzdWI.c2ln"}', '{"a":"Bearer (secret)"}'],
   ['authorization: Basic dXNlcjpwYXNz', 'authorization: Basic (secret)'],
   [

@@ -14,6 +14,8 @@ const BY_PLACE: readonly (readonly [pattern: RegExp, replacement: string])[] = [
     `$1$2${REDACTED}`,
   ],
   [/\b(Bearer|Basic) [\w+/=.~-]{6,}/g, `$1 ${REDACTED}`],
+  // The password of a URL.
+  [/\b(rediss?(?:\+\w+)?:\/\/[^\s:@/"']*:)[^\s@/"']+@/g, `$1${REDACTED}@`],
   [/\bAWS4-HMAC-SHA256 Credential=[^"\\]+/g, `AWS4-HMAC-SHA256 ${REDACTED}`],
 ]
 

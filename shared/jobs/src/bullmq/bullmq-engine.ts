@@ -290,7 +290,9 @@ export class BullmqEngine implements JobEngine {
   }
 
   #trouble(error: unknown): void {
-    if (!this.#closing.signal.aborted) this.#options.onTrouble?.(error)
+    if (this.#closing.signal.aborted) return
+    const isOurs = error instanceof Failure || error instanceof EpochChanged
+    this.#options.onTrouble?.(isOurs ? error : this.#link.secrets.clean(error))
   }
 
   /** A call by somebody outside: on the Redis that is there, once more if that turned out another. */

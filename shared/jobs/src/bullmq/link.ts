@@ -2,6 +2,7 @@ import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { describeRedis, REDIS_PORT, type RedisAddress } from './redis-address.ts'
+import { RedisSecrets } from './redis-secrets.ts'
 import { type ScriptName, script } from './scripts.ts'
 
 /** A call waits so long for a connection and its answer, milliseconds, before it fails. */
@@ -45,6 +46,8 @@ export interface RedisLinkOptions {
 /** Connections to one Redis, and calls that end in bounded time. */
 export class RedisLink {
   readonly where: string
+  /** For errors that ioredis or BullMQ made. */
+  readonly secrets: RedisSecrets
   readonly #options: RedisLinkOptions
   readonly #client: RedisClient
   readonly #timeoutMs: number
@@ -54,6 +57,7 @@ export class RedisLink {
   constructor(options: RedisLinkOptions) {
     this.#options = options
     this.where = describeRedis(options.address)
+    this.secrets = new RedisSecrets(options.address)
     this.#timeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS
     this.#client = this.connect({
       // What a broken connection may or may not have done is for the caller to ask again.
@@ -94,7 +98,7 @@ export class RedisLink {
       ...options,
     })
     client.on('error', (error: Error) => {
-      this.#trouble = error.message
+      this.#trouble = this.secrets.hide(error.message)
     })
     return client
   }
@@ -182,13 +186,13 @@ export class RedisLink {
 
   #translate(error: unknown): unknown {
     if (error instanceof Failure) return error
-    const message = messageOf(error)
+    const message = this.secrets.hide(messageOf(error))
     if (message.startsWith('EPOCH') || message.includes('EPOCH another one'))
       return new EpochChanged()
     if (message.startsWith('OOM')) return this.#unavailable('it has no memory left')
     if (/^(ERR|WRONGTYPE)/.test(message)) {
       return new Failure('internal', `a script of jobs failed in Redis: ${message}`, {
-        cause: error,
+        cause: this.secrets.clean(error),
       })
     }
     return this.#unavailable(message)
