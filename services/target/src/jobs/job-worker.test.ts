@@ -147,9 +147,11 @@ test('pages take turns, so that a small job does not wait for the whole page of 
   })
   const large = worker.apply(deliveryOf(keysOf(1000)))
   await clock.advance(20)
+  const before = order.length
   const small = worker.apply(deliveryOf(['small']))
   await played(Promise.all([large, small]))
-  expect(order.indexOf('small')).toBeLessThan(100)
+  // Behind what was under way.
+  expect(order.indexOf('small') - before).toBeLessThan(100)
 })
 
 test('a failure that may pass is tried again, one that will not is told at once', async () => {
