@@ -42,6 +42,7 @@ const SOUND: Machine = {
     askedAtMs: Date.now(),
     tookMs: 1,
   }),
+  lookAtRedis: async () => ({ kind: 'silent', where: 'redis://a:1', reason: 'ECONNREFUSED' }),
   readText: async () => undefined,
 }
 

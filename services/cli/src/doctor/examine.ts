@@ -17,6 +17,7 @@ import type { Machine } from './machine.ts'
 import { checkMountpaths } from './mountpaths.ts'
 import { checkOrigins, type Origin } from './origins.ts'
 import { checkPorts } from './ports.ts'
+import { checkRedis } from './redis.ts'
 
 export interface ExamineInput {
   readonly machine: Machine
@@ -50,6 +51,7 @@ export async function examine(input: ExamineInput): Promise<readonly Finding[]> 
     ...(await checkDisks(machine, { ...settings, mountpaths: mountpaths.paths })),
     ...mountpaths.findings,
     ...credentials,
+    ...(await checkRedis({ machine, settings, searchPath: environment.variables['PATH'] ?? '' })),
     ...(await checkIgnoredEndpoint(settings, environment)),
     ...(await checkOrigins({ machine, settings, origins: distinct(origins), signal })),
   ]

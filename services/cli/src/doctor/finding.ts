@@ -12,6 +12,7 @@ export type Check =
   | 'mountpath'
   | 'credentials'
   | 'origin'
+  | 'redis'
   | 'clock'
 
 /** One thing that `forebay doctor` looked at. */

@@ -2,6 +2,9 @@ import { constants, readFileSync } from 'node:fs'
 import { access, readFile, stat, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { availableParallelism, totalmem } from 'node:os'
+import { systemClock } from '@forebay/base/clock'
+import type { RedisLook } from '@forebay/jobs/bullmq/look-at-redis'
+import type { RedisAddress } from '@forebay/jobs/bullmq/redis-address'
 import { detectSendfile } from '@forebay/target/os/detect-sendfile'
 import { openFilesLimit } from '@forebay/target/os/open-files'
 
@@ -52,6 +55,8 @@ export interface Machine {
   look(path: string): Promise<DirectoryFacts | undefined>
   tryPort(address: string, port: number): Promise<PortState>
   ask(url: string, signal: AbortSignal): Promise<Answer>
+  /** Never throws for a Redis that is not there. */
+  lookAtRedis(address: RedisAddress): Promise<RedisLook>
   /** Undefined when the file is absent or may not be read. */
   readText(path: string): Promise<string | undefined>
 }
@@ -70,6 +75,11 @@ export const systemMachine: Machine = {
   look: lookAt,
   tryPort,
   ask,
+  lookAtRedis: async (address) => {
+    // Loaded only where one is set: half a second.
+    const { lookAtRedis } = await import('@forebay/jobs/bullmq/look-at-redis')
+    return lookAtRedis(address, systemClock)
+  },
   readText: async (path) => {
     try {
       return await readFile(path, 'utf8')

@@ -18,7 +18,7 @@ const ORIGIN_TIMEOUT_MS = 5000
 const ORIGINS_MAX = 20
 
 /** A clock this wrong is worth a look: stores compare dates to the second. */
-const SKEW_WARNING_MS = 30_000
+export const SKEW_WARNING_MS = 30_000
 
 /** Stores refuse signatures that are 15 minutes off; some of that is theirs. */
 const SKEW_PROBLEM_MS = 10 * 60_000
@@ -74,6 +74,12 @@ function todoFor(reason: string): string {
   return 'check the address, firewalls and proxies'
 }
 
+/** How far this machine's clock is from another one. @param skewMs ours less theirs */
+export function skewText(skewMs: number, name: string): string {
+  const seconds = Math.round(Math.abs(skewMs) / 1000)
+  return `this machine's clock is ${seconds} s ${skewMs < 0 ? 'behind' : 'ahead of'} that of ${name}`
+}
+
 /** RFC 9110 section 6.6.1: `Date` is the origin's clock, to the second. */
 function clockFindings(
   name: string,
@@ -82,8 +88,7 @@ function clockFindings(
   const theirsMs = Date.parse(answer.headers.get('date') ?? '')
   if (Number.isNaN(theirsMs)) return []
   const skewMs = answer.askedAtMs - theirsMs
-  const seconds = Math.round(Math.abs(skewMs) / 1000)
-  const what = `this machine's clock is ${seconds} s ${skewMs < 0 ? 'behind' : 'ahead of'} that of ${name}`
+  const what = skewText(skewMs, name)
   if (Math.abs(skewMs) >= SKEW_PROBLEM_MS) {
     return [
       problem(
