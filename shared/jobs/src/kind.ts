@@ -1,4 +1,4 @@
-import type { Static, TObject } from 'typebox'
+import type { Static, TObject, TSchema } from 'typebox'
 import type { JsonObject } from './job.ts'
 
 /** What its caller must be allowed: on the job's bucket, or `admin` on the node. */
@@ -23,6 +23,8 @@ export interface JobKind<Args extends TObject = TObject> {
   readonly args: Args
   /** What the schema cannot say of arguments that fit it. @throws Failure, status 400 */
   readonly check?: ((args: JsonObject) => void) | undefined
+  /** What `args` and `check` let through together, for documents; `args` alone by default. */
+  readonly accepts?: TSchema | undefined
   /** The arguments without what is secret in them, for everybody who looks at a job. */
   readonly shown?: ((args: JsonObject) => JsonObject) | undefined
 }

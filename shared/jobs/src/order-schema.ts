@@ -6,16 +6,23 @@ export const DESCRIPTION_LENGTH_MAX = 256
 /** Longest name of a bucket in an order with its provider and namespace, characters. */
 const BUCKET_TEXT_LENGTH_MAX = 256
 
+/** Formats that begin with `forebay-` are notes for programs that make requests: code is what checks. */
 const closed = { additionalProperties: false } as const
 
 /** A bucket as an order names it: `provider://name`, or in parts as AIStore writes it. */
 export const BUCKET_NAME_SCHEMA = Type.Union(
   [
-    Type.String({ minLength: 1, maxLength: BUCKET_TEXT_LENGTH_MAX }),
+    Type.String({ minLength: 1, maxLength: BUCKET_TEXT_LENGTH_MAX, format: 'forebay-bucket' }),
     Type.Object(
       {
-        name: Type.String({ minLength: 1, maxLength: BUCKET_TEXT_LENGTH_MAX }),
-        provider: Type.Optional(Type.String({ description: 'ais, aws, gcp or azure.' })),
+        name: Type.String({
+          minLength: 1,
+          maxLength: BUCKET_TEXT_LENGTH_MAX,
+          format: 'forebay-bucket-name',
+        }),
+        provider: Type.Optional(
+          Type.String({ format: 'forebay-provider', description: 'ais, aws, gcp or azure.' }),
+        ),
         namespace: Type.Optional(
           Type.Object(
             { uuid: Type.Optional(Type.String()), name: Type.Optional(Type.String()) },
@@ -89,10 +96,16 @@ export const SCHEDULE_SCHEMA = Type.Object(
     cron: Type.String({
       minLength: 1,
       maxLength: 256,
+      format: 'forebay-cron',
       description: 'Five fields of cron, or six that begin with seconds.',
     }),
     timeZone: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 64, description: 'IANA name; UTC by default.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        format: 'forebay-time-zone',
+        description: 'IANA name; UTC by default.',
+      }),
     ),
     order: ORDER_SCHEMA,
   },

@@ -5,6 +5,7 @@ import { Type } from 'typebox'
 import type { JsonObject } from '../job.ts'
 import { defineKind } from '../kind.ts'
 import { parseShardName } from '../shard-name.ts'
+import { inWays, SELECTION_WAYS } from './accepted.ts'
 import { SELECTION } from './selection.ts'
 
 /** Members of one shard: its list goes through the engine as one item. */
@@ -16,6 +17,61 @@ export const SHARD_BYTES_MAX = 5 * 1024 ** 3
 /** Unless the order says otherwise, and where the shards are numbered, bytes. */
 export const SHARD_BYTES_DEFAULT = 1024 ** 3
 
+const ARGS = Type.Object(
+  {
+    ...SELECTION,
+    to: Type.String({
+      minLength: 1,
+      maxLength: 1024,
+      format: 'forebay-bucket',
+      description: 'Bucket of the archives, as provider://name.',
+    }),
+    name: Type.String({
+      minLength: 1,
+      maxLength: 1024,
+      format: 'forebay-archive-name',
+      description:
+        'Key of the archives. %06d in it is the number of the shard, from 0; without one there is a single archive.',
+    }),
+    format: Type.Optional(
+      Type.Enum(['tar', 'tgz', 'tar.lz4', 'zip'], { description: 'Absent: as the name ends.' }),
+    ),
+    shardBytes: Type.Optional(
+      Type.Integer({
+        minimum: 1024,
+        maximum: SHARD_BYTES_MAX,
+        description:
+          'Size of an archive before it is packed, bytes; a larger object gets an archive of its own. 1 GiB where the name has a number.',
+      }),
+    ),
+    shardMembers: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: SHARD_MEMBERS_MAX,
+        description: 'Objects in an archive; 50,000 by default.',
+      }),
+    ),
+    memberNames: Type.Optional(
+      Type.Enum(['key', 'base', 'bucket-key'], {
+        description:
+          'Names in the archive: the key (default), what follows its last slash, or bucket and key.',
+      }),
+    ),
+    append: Type.Optional(
+      Type.Boolean({
+        description: 'Adds to archives that are there already; TAR only.',
+      }),
+    ),
+    onMissing: Type.Optional(
+      Type.Enum(['fail', 'skip'], {
+        description:
+          'An object that is gone or changed since it was listed: its archive fails (default), or does without it.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
 export const ARCHIVE = defineKind({
   name: 'archive',
   wireName: 'archive',
@@ -24,58 +80,14 @@ export const ARCHIVE = defineKind({
   need: 'read',
   needAtDestination: 'write',
   check: checkArchive,
-  args: Type.Object(
+  args: ARGS,
+  accepts: inWays(ARGS, SELECTION_WAYS, [
+    { changed: { append: Type.Literal(false) } },
     {
-      ...SELECTION,
-      to: Type.String({
-        minLength: 1,
-        maxLength: 1024,
-        description: 'Bucket of the archives, as provider://name.',
-      }),
-      name: Type.String({
-        minLength: 1,
-        maxLength: 1024,
-        description:
-          'Key of the archives. %06d in it is the number of the shard, from 0; without one there is a single archive.',
-      }),
-      format: Type.Optional(
-        Type.Enum(['tar', 'tgz', 'tar.lz4', 'zip'], { description: 'Absent: as the name ends.' }),
-      ),
-      shardBytes: Type.Optional(
-        Type.Integer({
-          minimum: 1024,
-          maximum: SHARD_BYTES_MAX,
-          description:
-            'Size of an archive before it is packed, bytes; a larger object gets an archive of its own. 1 GiB where the name has a number.',
-        }),
-      ),
-      shardMembers: Type.Optional(
-        Type.Integer({
-          minimum: 1,
-          maximum: SHARD_MEMBERS_MAX,
-          description: 'Objects in an archive; 50,000 by default.',
-        }),
-      ),
-      memberNames: Type.Optional(
-        Type.Enum(['key', 'base', 'bucket-key'], {
-          description:
-            'Names in the archive: the key (default), what follows its last slash, or bucket and key.',
-        }),
-      ),
-      append: Type.Optional(
-        Type.Boolean({
-          description: 'Adds to archives that are there already; TAR only.',
-        }),
-      ),
-      onMissing: Type.Optional(
-        Type.Enum(['fail', 'skip'], {
-          description:
-            'An object that is gone or changed since it was listed: its archive fails (default), or does without it.',
-        }),
-      ),
+      required: ['append', 'format'],
+      changed: { append: Type.Literal(true), format: Type.Literal('tar') },
     },
-    { additionalProperties: false },
-  ),
+  ]),
 })
 
 /** Beside the schema: the name is a key, it tells the format, and only TAR can be added to. */

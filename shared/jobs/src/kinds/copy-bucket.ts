@@ -1,7 +1,13 @@
 import { Type } from 'typebox'
 import { defineKind } from '../kind.ts'
-import { COPY_OPTIONS, checkCopy } from './copy-options.ts'
+import { inWays } from './accepted.ts'
+import { COPY_OPTIONS, COPY_WAY, checkCopy, SYNC_WAY } from './copy-options.ts'
 import { SELECTION } from './selection.ts'
+
+const ARGS = Type.Object(
+  { ...COPY_OPTIONS, prefix: SELECTION.prefix },
+  { additionalProperties: false },
+)
 
 export const COPY_BUCKET = defineKind({
   name: 'copy-bucket',
@@ -10,6 +16,7 @@ export const COPY_BUCKET = defineKind({
   bucket: 'required',
   need: 'read',
   needAtDestination: 'write',
-  args: Type.Object({ ...COPY_OPTIONS, prefix: SELECTION.prefix }, { additionalProperties: false }),
+  args: ARGS,
+  accepts: inWays(ARGS, [COPY_WAY, SYNC_WAY]),
   check: checkCopy,
 })

@@ -1,12 +1,14 @@
 import { Failure } from '@forebay/base/failure'
 import { Type } from 'typebox'
 import type { JsonObject } from '../job.ts'
+import type { Way } from './accepted.ts'
 
 /** What every kind that copies objects into a bucket takes, beside what it copies. */
 export const COPY_OPTIONS = {
   to: Type.String({
     minLength: 1,
     maxLength: 512,
+    format: 'forebay-bucket',
     description:
       'Bucket to copy into, `provider://name`; a native one (`ais://name`) is created if absent.',
   }),
@@ -45,6 +47,26 @@ export const KEY_TO = {
 
 /** The options alone: what one item needs to know of a job, however many keys the job names. */
 export const COPY_OPTIONS_SCHEMA = Type.Object({ ...COPY_OPTIONS, ...KEY_TO })
+
+/** Without `sync`. */
+export const COPY_WAY: Way = { changed: { sync: Type.Literal(false) } }
+
+/** With it. */
+export const SYNC_WAY: Way = {
+  leftOut: ['prepend', 'keys', 'template'],
+  required: ['sync'],
+  changed: { sync: Type.Literal(true) },
+}
+
+/** One object, to a key of its own. */
+export const KEY_WAY: Way = {
+  leftOut: ['template', 'prefix', 'prepend'],
+  required: ['keys', 'keyTo'],
+  changed: {
+    keys: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, maxItems: 1 }),
+    sync: Type.Literal(false),
+  },
+}
 
 /** @throws Failure `argument-invalid` */
 export function checkCopy(args: JsonObject): void {

@@ -4,6 +4,7 @@ import { checkKey } from '@forebay/model/key'
 import { type Static, Type } from 'typebox'
 import type { JsonObject } from '../job.ts'
 import { defineKind } from '../kind.ts'
+import { inWays, type Way } from './accepted.ts'
 import { NAMED_KEYS_MAX } from './selection.ts'
 
 /** Files that one job brings unless it says otherwise. */
@@ -18,7 +19,12 @@ export const DOWNLOAD_STALL_SECONDS_DEFAULT = 60
 /** http(s), no user name, no fragment, no backslash: what is left of the text is the parser's affair. */
 const URL_TEXT = '^[hH][tT][tT][pP][sS]?://[^\\s/\\\\@#?]+([/?][^\\s\\\\#]*)?$'
 
-const URL_SCHEMA = Type.String({ pattern: URL_TEXT, maxLength: 8192, description: 'http(s) URL.' })
+const URL_SCHEMA = Type.String({
+  pattern: URL_TEXT,
+  maxLength: 8192,
+  format: 'forebay-url',
+  description: 'http(s) URL.',
+})
 
 const GLOBS = Type.Array(Type.String({ minLength: 1, maxLength: 512 }), { maxItems: 100 })
 
@@ -36,6 +42,7 @@ const HUB = Type.Object(
     revision: Type.Optional(
       Type.String({
         pattern: '^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$',
+        format: 'forebay-revision',
         description:
           'Branch, tag or commit; `main` by default. What it is at the start is fetched.',
       }),
@@ -44,6 +51,7 @@ const HUB = Type.Object(
       Type.String({
         pattern: URL_TEXT,
         maxLength: 1024,
+        format: 'forebay-url',
         description: 'Base URL of a mirror of the hub; no token is sent there.',
       }),
     ),
@@ -64,6 +72,7 @@ const SOURCE = {
     Type.String({
       minLength: 1,
       maxLength: 1024,
+      format: 'forebay-file-key',
       description: "Key for `link`; the last name of the link's path by default.",
     }),
   ),
@@ -80,6 +89,7 @@ const SOURCE = {
     Type.String({
       pattern: URL_TEXT,
       maxLength: 4096,
+      format: 'forebay-url-template',
       description: 'URL with a range: `http://host/shard-{0001..0010}.tar`, `-@100` or `-%06d`.',
     }),
   ),
@@ -87,11 +97,111 @@ const SOURCE = {
     Type.String({
       pattern: URL_TEXT,
       maxLength: 8192,
+      format: 'forebay-url-directory',
       description: 'URL of a directory with index pages, with a slash at its end.',
     }),
   ),
   huggingFace: Type.Optional(HUB),
 } as const
+
+const ARGS = Type.Object(
+  {
+    ...SOURCE,
+    depth: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: DOWNLOAD_DEPTH_MAX,
+        description: 'Levels of directories below `directory` that are looked into.',
+      }),
+    ),
+    include: Type.Optional({
+      ...GLOBS,
+      description: 'Only files that one of these patterns names: `*.tar`, `train/**`.',
+    }),
+    exclude: Type.Optional({ ...GLOBS, description: 'No files that one of these names.' }),
+    prepend: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 900,
+        format: 'forebay-file-key',
+        description: 'Put before every key.',
+      }),
+    ),
+    headers: Type.Optional(
+      Type.Record(Type.String(), Type.String({ maxLength: 4096 }), {
+        maxProperties: 50,
+        description: 'Sent with each request to the origin that is named; never shown.',
+      }),
+    ),
+    objectsMax: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1e9,
+        description: `More files fail the job; ${DOWNLOAD_OBJECTS_DEFAULT} by default.`,
+      }),
+    ),
+    objectBytesMax: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: OBJECT_BYTES_MAX,
+        description: 'A longer file fails; bytes. 50 GiB by default, 5 GiB with a backend.',
+      }),
+    ),
+    stallSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 3600,
+        description: `A server that brings less than 64 KiB in so long is given up; ${DOWNLOAD_STALL_SECONDS_DEFAULT} by default.`,
+      }),
+    ),
+    timeoutSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 604_800,
+        description: 'Longest time for one try at a file; none by default.',
+      }),
+    ),
+  },
+  closed,
+)
+
+const SOURCES = ['link', 'links', 'template', 'directory', 'huggingFace'] as const
+
+/** The hub of either sort, and a token or another endpoint. */
+const HUB_WAYS = ['dataset', 'model'].flatMap((sort): readonly Way[] => {
+  const other = sort === 'dataset' ? 'model' : 'dataset'
+  return ['endpoint', 'tokenEnv'].map((left) => ({ leftOut: [other, left], required: [sort] }))
+})
+
+/** One source, with the names of headers that can be set. */
+const DOWNLOAD_WAYS = SOURCES.map((source): Way => {
+  const others = SOURCES.filter((name) => name !== source)
+  return {
+    leftOut: source === 'link' ? others : [...others, 'object'],
+    required: [source],
+    changed: {
+      headers: Type.Unsafe({
+        type: 'object',
+        propertyNames: { format: 'forebay-header-name' },
+        additionalProperties: { type: 'string', maxLength: 4096, pattern: '^[\\x20-\\x7e]*$' },
+        maxProperties: 50,
+      }),
+      huggingFace: inWays(HUB, HUB_WAYS),
+      links: Type.Unsafe({
+        anyOf: [
+          { type: 'array', items: URL_SCHEMA, minItems: 1, maxItems: NAMED_KEYS_MAX },
+          {
+            type: 'object',
+            propertyNames: { format: 'forebay-file-key' },
+            additionalProperties: URL_SCHEMA,
+            minProperties: 1,
+            maxProperties: NAMED_KEYS_MAX,
+          },
+        ],
+      }),
+    },
+  }
+})
 
 export const DOWNLOAD = defineKind({
   name: 'download',
@@ -99,68 +209,13 @@ export const DOWNLOAD = defineKind({
   doc: 'Fetches files of web servers into a bucket.',
   bucket: 'required',
   need: 'write',
-  args: Type.Object(
-    {
-      ...SOURCE,
-      depth: Type.Optional(
-        Type.Integer({
-          minimum: 0,
-          maximum: DOWNLOAD_DEPTH_MAX,
-          description: 'Levels of directories below `directory` that are looked into.',
-        }),
-      ),
-      include: Type.Optional({
-        ...GLOBS,
-        description: 'Only files that one of these patterns names: `*.tar`, `train/**`.',
-      }),
-      exclude: Type.Optional({ ...GLOBS, description: 'No files that one of these names.' }),
-      prepend: Type.Optional(
-        Type.String({ minLength: 1, maxLength: 900, description: 'Put before every key.' }),
-      ),
-      headers: Type.Optional(
-        Type.Record(Type.String(), Type.String({ maxLength: 4096 }), {
-          maxProperties: 50,
-          description: 'Sent with each request to the origin that is named; never shown.',
-        }),
-      ),
-      objectsMax: Type.Optional(
-        Type.Integer({
-          minimum: 1,
-          maximum: 1e9,
-          description: `More files fail the job; ${DOWNLOAD_OBJECTS_DEFAULT} by default.`,
-        }),
-      ),
-      objectBytesMax: Type.Optional(
-        Type.Integer({
-          minimum: 1,
-          maximum: OBJECT_BYTES_MAX,
-          description: 'A longer file fails; bytes. 50 GiB by default, 5 GiB with a backend.',
-        }),
-      ),
-      stallSeconds: Type.Optional(
-        Type.Integer({
-          minimum: 1,
-          maximum: 3600,
-          description: `A server that brings less than 64 KiB in so long is given up; ${DOWNLOAD_STALL_SECONDS_DEFAULT} by default.`,
-        }),
-      ),
-      timeoutSeconds: Type.Optional(
-        Type.Integer({
-          minimum: 1,
-          maximum: 604_800,
-          description: 'Longest time for one try at a file; none by default.',
-        }),
-      ),
-    },
-    closed,
-  ),
+  args: ARGS,
+  accepts: inWays(ARGS, DOWNLOAD_WAYS),
   check: checkDownload,
   shown: withoutSecrets,
 })
 
 export type DownloadArgs = Static<typeof DOWNLOAD.args>
-
-const SOURCES = ['link', 'links', 'template', 'directory', 'huggingFace'] as const
 
 /** Headers that are ours to send, or that would change what an answer means. */
 const OWN_HEADERS =

@@ -17,6 +17,7 @@ export const INVENTORY = defineKind({
       maxAge: Type.Optional(
         Type.String({
           maxLength: 32,
+          format: 'forebay-duration',
           description:
             'How old the list behind the snapshot may be, such as `24h` (the default); then the store is asked again.',
         }),

@@ -13,6 +13,7 @@ export const RENAME_BUCKET = defineKind({
       to: Type.String({
         minLength: 1,
         maxLength: 512,
+        format: 'forebay-bucket',
         description: 'The new name, `ais://name`; no other bucket has it.',
       }),
     },

@@ -14,6 +14,7 @@ export const SELECTION = {
   template: Type.Optional(
     Type.String({
       maxLength: 4096,
+      format: 'forebay-template',
       description:
         'Keys by a pattern: `shard-{0001..0010..2}.tar`, `shard-@100.tar` or `shard-%06d.tar`.',
     }),

@@ -2,6 +2,7 @@ import { JOB_STATES } from '@forebay/jobs/job'
 import type { JobKind } from '@forebay/jobs/kind'
 import { BUCKET_NAME_SCHEMA, LIMITS_SCHEMA, ORDER_PARTS } from '@forebay/jobs/order-schema'
 import { type TSchema, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
 import { FAILURES_PAGE_MAX, JOBS_PAGE_MAX } from '../../jobs/job-service.ts'
 
 const count = (description: string) => Type.Integer({ minimum: 0, description })
@@ -72,7 +73,7 @@ export const JOB_LIST_QUERY = Type.Object(
     ),
     bucket: Type.Optional(
       Type.String({
-        pattern: '^([a-z0-9]{1,16}://)?([@#][^/]{0,128}/)?[^/]{1,64}/?$',
+        format: 'forebay-bucket',
         description: 'Jobs of one bucket: `provider://name`.',
       }),
     ),
@@ -87,7 +88,12 @@ export const JOB_LIST = Type.Object({ jobs: Type.Array(JOB_VIEW) })
 
 export const FAILURES_QUERY = Type.Object(
   {
-    after: Type.Optional(Type.String({ description: '`next` of the answer before.' })),
+    after: Type.Optional(
+      Type.String({
+        format: 'forebay-cursor',
+        description: '`next` of the answer before.',
+      }),
+    ),
     max: Type.Optional(
       Type.Integer({ minimum: 1, maximum: FAILURES_PAGE_MAX, description: '100 by default.' }),
     ),
@@ -136,13 +142,6 @@ export const SCHEDULE_VIEW = Type.Object(
     }),
     next: orNull(time('When it orders next; null for one that never comes.')),
     lastJob: orNull(Type.String({ description: 'Id of the job that it ordered last.' })),
-  },
-  { description: 'An order that is given by the clock.' },
-)
-
-export const SCHEDULE_LIST = Type.Object({ schedules: Type.Array(SCHEDULE_VIEW) })
-
-/** An order of any of the kinds, each with its own arguments: for the document. */
     lastError: orNull(
       Type.Object(
         {
@@ -153,6 +152,13 @@ export const SCHEDULE_LIST = Type.Object({ schedules: Type.Array(SCHEDULE_VIEW) 
         { description: 'Why the last time passed without a job; null when it made one.' },
       ),
     ),
+  },
+  { description: 'An order that is given by the clock.' },
+)
+
+export const SCHEDULE_LIST = Type.Object({ schedules: Type.Array(SCHEDULE_VIEW) })
+
+/** An order of any of the kinds, each with its own arguments: for the document. */
 export function orderSchemaOf(kinds: readonly JobKind[]): TSchema {
   return Type.Union(kinds.map(orderOf), { description: 'An order of a job, by its kind.' })
 }
@@ -160,12 +166,14 @@ export function orderSchemaOf(kinds: readonly JobKind[]): TSchema {
 function orderOf(kind: JobKind): TSchema {
   const { bucket: optional, ...parts } = ORDER_PARTS
   const needsBucket = kind.bucket === 'required' ? BUCKET_NAME_SCHEMA : optional
-  const needsArgs = 'required' in kind.args && kind.args.required !== undefined
+  const { accepts: args = kind.args } = kind
+  // Without any there must be a way to go.
+  const needsArgs = !Compile(args).Check({})
   return Type.Object(
     {
       kind: Type.Literal(kind.name),
       ...(kind.bucket === 'none' ? {} : { bucket: needsBucket }),
-      args: needsArgs ? kind.args : Type.Optional(kind.args),
+      args: needsArgs ? args : Type.Optional(args),
       ...parts,
     },
     { additionalProperties: false, description: kind.doc },

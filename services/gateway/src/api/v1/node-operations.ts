@@ -43,6 +43,20 @@ const BUCKET_PARTS = {
   namespace: Type.Object({ uuid: text(), name: text() }),
 }
 
+const INVENTORY_ROW = Type.Object(
+  {
+    objects: count(),
+    bytes: count('Of the objects.'),
+    fileBytes: count('Of its files on the node.'),
+    changedKeys: count('Keys that changed since.'),
+    asOf: Type.String({ format: 'date-time' }),
+    usableUntil: Type.String({ format: 'date-time' }),
+    usable: Type.Boolean({ description: 'False: too old, or too much changed; the store is asked.' }),
+    nextRefresh: Type.Optional(Type.String({ format: 'date-time' })),
+  },
+  { description: 'The list that is kept on the node, where there is one.' },
+)
+
 const BUCKET_ROW = Type.Object({
   ...BUCKET_PARTS,
   created: Type.String({ format: 'date-time' }),
@@ -51,6 +65,7 @@ const BUCKET_ROW = Type.Object({
   properties: Type.Record(text(), Type.Unknown()),
   space: Type.Object({ objectCount: count(), usedBytes: count(), reservedBytes: count() }),
   lastEvent: Type.Optional(Type.String({ format: 'date-time' })),
+  inventory: Type.Optional(INVENTORY_ROW),
 })
 
 const OBJECT_PAGE = Type.Object({
@@ -77,6 +92,16 @@ const ACTION = (actions: readonly string[], value: TSchema) =>
     name: Type.Optional(orNull(text())),
     value: Type.Optional(value),
   })
+
+/** Of AIStore's message what is needed; `mime`, `tobck` and the flags go with it. */
+const ARCHIVE_BODY = Type.Object({
+  action: Type.Enum(['archive']),
+  name: Type.Optional(orNull(text())),
+  value: Type.Object({
+    archname: Type.String({ minLength: 1, maxLength: 1024, format: 'forebay-archive-key' }),
+    objnames: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { minItems: 1 }),
+  }),
+})
 
 const names = { bucket: BUCKET } as const
 const done = { 200: { doc: 'Done; no body.' } } as const
@@ -192,7 +217,7 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
         prefix: Type.Optional(text()),
         rate: Type.Optional(
           Type.String({
-            pattern: '^[0-9]{1,6}([KMGT]i?B|B)?$',
+            pattern: '^([0-9]{1,6}([KMG]i?B|B)?|[0-9]{1,3}Ti?B)$',
             description: 'Bytes a second, with a unit: `20MiB`.',
           }),
         ),
@@ -263,7 +288,7 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
     summary: 'Writes objects into archives, as AIStore has it; a job of the kind archive',
     names,
     query: Type.Object({ provider }, closed),
-    body: ACTION(['archive'], orNull(Type.Record(text(), Type.Unknown()))),
+    body: ARCHIVE_BODY,
     answers: { 200: { doc: 'The id of the job.', contentType: 'text/plain' } },
   },
   {
