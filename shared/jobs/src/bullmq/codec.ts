@@ -1,7 +1,8 @@
 import { Failure } from '@forebay/base/failure'
 import type { ItemFailure, JobItem, JobPage, JobRecord, PageOutcome } from '../job.ts'
 import { NOTHING_SETTLED } from '../outcome.ts'
-import { type Reader, readFailure, readItems, readOutcome, readRecord } from '../stored.ts'
+import { packItems, unpackItems } from '../packed-items.ts'
+import { readFailure, readOutcome, readRecord } from '../stored.ts'
 
 /** What Redis says of a job besides its order: fields and values. */
 export type JobFields = ReadonlyMap<string, string>
@@ -95,9 +96,14 @@ export function decodeRecord(id: string, order: string, fields: JobFields): JobR
   return read
 }
 
+/** The items of a page, as they are kept. */
+export function encodeItems(items: readonly JobItem[]): string {
+  return JSON.stringify(packItems(items))
+}
+
 /** @throws Failure `internal` */
 export function decodeItems(id: string, text: string): readonly JobItem[] {
-  return decoded(readItems, text) ?? fail(damaged(id, 'page'))
+  return unpackItems(parseJson(text)) ?? fail(damaged(id, 'page'))
 }
 
 /** What an earlier delivery of a page left: `undefined` for nothing. @throws Failure `internal` */
@@ -135,10 +141,6 @@ export function itemsLeft(
   const failed = new Set(failures.map(({ key }) => key))
   const through = new Set(settled)
   return page.items.filter((item, at) => !through.has(at) || failed.has(item.key))
-}
-
-function decoded<T>(read: Reader<T>, text: string): T | undefined {
-  return read(parseJson(text))
 }
 
 /** `undefined` for what is no JSON. */

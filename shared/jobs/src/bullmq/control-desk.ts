@@ -10,6 +10,7 @@ import {
   decodeFailures,
   decodeItems,
   decodeSaved,
+  encodeItems,
   itemsLeft,
   type JobFields,
 } from './codec.ts'
@@ -84,7 +85,7 @@ export class ControlDesk {
       ...pages.flatMap(({ owner, items }) => [
         '',
         owner,
-        JSON.stringify(items),
+        encodeItems(items),
         items.length,
         items.reduce((sum, { sizeBytes = 0 }) => sum + sizeBytes, 0),
       ]),
@@ -105,7 +106,7 @@ export class ControlDesk {
             { items: decodeItems(id, items) },
             decodeSaved(id, { saved, failures }) ?? NOTHING_SETTLED,
           )
-    const row = [number, owner, JSON.stringify(page), page.length, 0]
+    const row = [number, owner, encodeItems(page), page.length, 0]
     await this.#listed(step, [0, '', 'take', number, ...row])
   }
 

@@ -151,7 +151,8 @@ export class PageDesk {
       lease.token,
       when === 'finally' ? 1 : 0,
       ...[done, skipped, failures.length, bytes],
-      encodeSaved(outcome),
+      // Of a page that is done nothing but the counts is kept.
+      when === 'finally' ? '' : encodeSaved(outcome),
       failures.length === 0 ? '' : JSON.stringify(failures),
       tooManyFailed(failuresMax(job)),
       when === 'finally' ? (outcome.endsJob ?? '') : '',

@@ -4,14 +4,8 @@ import { isSaneLmdbFile } from '@forebay/base/lmdb-file'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { Type } from 'typebox'
 import type { ItemFailure, JobItem, JobRecord, JobSchedule, JsonObject } from '../job.ts'
-import {
-  type Reader,
-  readerOf,
-  readFailure,
-  readItems,
-  readSchedule,
-  STORED_RECORD,
-} from '../stored.ts'
+import { packItems, unpackItems } from '../packed-items.ts'
+import { type Reader, readerOf, readFailure, readSchedule, STORED_RECORD } from '../stored.ts'
 
 /** Virtual memory that lmdb maps at first; it grows by itself. */
 const MAP_BYTES = 256 * 1024 ** 2
@@ -89,8 +83,12 @@ const readOwned = readerOf(Type.Object({ owner: Type.String() }))
 const readPage: Reader<PageRow> = (value) => {
   if (!isRow(value)) return undefined
   const owned = readOwned(value)
-  const items = readItems(value['items'])
+  const items = unpackItems(value['items'])
   return owned === undefined || items === undefined ? undefined : { owner: owned.owner, items }
+}
+
+function writePage({ owner, items }: PageRow): unknown {
+  return { owner, items: packItems(items) }
 }
 
 const readFailureRow: Reader<FailureRow> = (value) => {
@@ -103,17 +101,23 @@ const readFailureRow: Reader<FailureRow> = (value) => {
 const readString: Reader<string> = readerOf(Type.String())
 const readNumber: Reader<number> = readerOf(Type.Number())
 
+/** How values of a table are read, and written where that is not as they are. */
+interface Form<Value> {
+  readonly read: Reader<Value>
+  readonly write?: (value: Value) => unknown
+}
+
 /** A table whose values are looked at before they are believed. */
 export class Rows<Value, Key extends number | string | (number | string)[]> {
   readonly #open: () => Database<unknown, Key>
-  readonly #read: Reader<Value>
   readonly #what: string
+  readonly #form: Form<Value>
 
   /** @param database gives the tables of lmdb, while they are open */
-  constructor(database: () => Database<unknown, Key>, what: string, read: Reader<Value>) {
+  constructor(database: () => Database<unknown, Key>, what: string, form: Form<Value>) {
     this.#open = database
     this.#what = what
-    this.#read = read
+    this.#form = form
   }
 
   get #database(): Database<unknown, Key> {
@@ -129,7 +133,7 @@ export class Rows<Value, Key extends number | string | (number | string)[]> {
       throw isFailure(cause) ? cause : this.#unreadable(key, cause)
     }
     if (stored === undefined) return undefined
-    const value = this.#read(stored)
+    const value = this.#form.read(stored)
     if (value === undefined) throw this.#unreadable(key, undefined)
     return value
   }
@@ -144,7 +148,8 @@ export class Rows<Value, Key extends number | string | (number | string)[]> {
 
   /** Inside of a transaction. */
   put(key: Key, value: Value): void {
-    this.#database.putSync(key, value)
+    const { write } = this.#form
+    this.#database.putSync(key, write === undefined ? value : write(value))
   }
 
   /** Inside of a transaction. */
@@ -233,10 +238,11 @@ export async function openJobRows(folder: string): Promise<JobRows> {
   const table = <Value, Key extends number | string | (number | string)[]>(
     name: string,
     what: string,
-    read: Reader<Value>,
+    form: Reader<Value> | Form<Value>,
   ): Rows<Value, Key> => {
     const database = root.openDB<unknown, Key>({ name })
-    return new Rows(() => gate.passed(database), what, read)
+    const both = typeof form === 'function' ? { read: form } : form
+    return new Rows(() => gate.passed(database), what, both)
   }
   const rows: JobRows = {
     root,
@@ -244,7 +250,7 @@ export async function openJobRows(folder: string): Promise<JobRows> {
     heads: table('heads', 'record', readHead),
     args: table('args', 'arguments', readArgs),
     cursors: table('cursors', 'cursor', readString),
-    pages: table('pages', 'page', readPage),
+    pages: table('pages', 'page', { read: readPage, write: writePage }),
     progress: table('progress', 'progress of page', readProgress),
     failures: table('failures', 'failure', readFailureRow),
     ended: table('ended', 'end', readString),
