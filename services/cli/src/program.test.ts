@@ -220,12 +220,13 @@ test('config explain tells what a setting or a group means, and proposes for a m
 const PINNED = [{ prefix: 'val/', until: '2999-01-01T00:00:00.000Z' }]
 
 /** A node with one bucket; it takes whatever is set. */
-function answerBucket(properties: object): void {
+function answerBucket(properties: object, more: object = {}): void {
   const bucket = {
     ...{ name: 'train', provider: 'aws', created: '2026-01-01T00:00:00Z', aliases: [] },
     backend: { provider: 'aws', bucket: 'train' },
     properties,
     space: { objectCount: 3, usedBytes: 5 * 1024 ** 3, reservedBytes: 0 },
+    ...more,
   }
   answer = (request, response) =>
     void response.end(request.method === 'GET' ? JSON.stringify([bucket]) : '')
@@ -237,6 +238,22 @@ test('a bucket is shown with what it takes of its quota', async () => {
   answerBucket({ quota: '10GiB' })
   const { out } = await forebay('bucket', 'show', 's3://train')
   expect(out).toMatch(/^used +5\.00 GiB in 3 objects, 50\.0 % of the quota$/m)
+})
+
+test('a bucket is shown with the age of its inventory, and when the next one comes', async () => {
+  const asOf = new Date(Date.now() - 7_500_000).toISOString()
+  const inventory = { objects: 1_000_000, changedKeys: 12, asOf, usable: true }
+  answerBucket({}, { inventory: { ...inventory, nextRefresh: '2999-01-01T06:00:00.000Z' } })
+  const { out } = await forebay('bucket', 'show', 's3://train')
+  expect(out).toMatch(/^inventory +1,000,000 objects, 2h 5m old$/m)
+  expect(out).toMatch(/^ +changed since +12 keys$/m)
+  expect(out).toMatch(/^ +next +2999-01-01 06:00:00$/m)
+  answerBucket({}, { inventory: { ...inventory, usable: false } })
+  const old = (await forebay('bucket', 'show', 's3://train')).out
+  expect(old).toMatch(/2h 5m old; not used: it is too old, or too much changed$/m)
+  expect(old).toMatch(/next +no schedule makes one$/m)
+  answerBucket({})
+  expect((await forebay('bucket', 'show', 's3://train')).out).not.toContain('inventory')
 })
 
 test('a pin is added to those that are there, for ever or until a time', async () => {

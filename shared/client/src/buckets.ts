@@ -30,6 +30,20 @@ export interface BucketSummary {
   readonly space?: BucketSpace | undefined
   /** When the last event of the store came, since the node started. */
   readonly lastEvent?: string | undefined
+  /** The list of it that the node keeps, where it keeps one. */
+  readonly inventory?: BucketInventory | undefined
+}
+
+/** A list of a bucket that a node keeps on its disk. Times are ISO 8601. */
+export interface BucketInventory {
+  readonly objects: number
+  /** Keys that changed since. */
+  readonly changedKeys: number
+  readonly asOf: string
+  /** False: it is too old, or too much changed, so the store is asked. */
+  readonly usable: boolean
+  /** When a schedule makes the next one. */
+  readonly nextRefresh?: string | undefined
 }
 
 /** What a bucket takes on a node. */
@@ -204,6 +218,19 @@ function summaryOf(answer: Answer): BucketSummary {
     properties: Object.fromEntries(answer.nested('properties').entries()),
     space: spaceOf(answer.nested('space')),
     lastEvent: answer.text('lastEvent'),
+    inventory: inventoryOf(answer.nested('inventory')),
+  }
+}
+
+function inventoryOf(answer: Answer): BucketInventory | undefined {
+  const asOf = answer.text('asOf')
+  if (asOf === undefined) return undefined
+  return {
+    objects: answer.number('objects') ?? 0,
+    changedKeys: answer.number('changedKeys') ?? 0,
+    asOf,
+    usable: answer.flag('usable') ?? false,
+    nextRefresh: answer.text('nextRefresh'),
   }
 }
 

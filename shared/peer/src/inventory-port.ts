@@ -8,6 +8,10 @@ export interface InventoryFacts {
   readonly fileBytes: number
   /** Keys that changed since. */
   readonly changedKeys: number
+  /** Older, it is listed from no longer, ms. */
+  readonly maxAgeMs: number
+  /** Lists come from it, where the bucket or the request wants them to; otherwise it is old or lost count of what changed. */
+  readonly isUsable: boolean
 }
 
 /** Snapshots of what buckets list, on this node. */

@@ -1,11 +1,12 @@
 import { type BucketAddress, formatObjectUrl, parseObjectUrl } from '@forebay/client/address'
-import type { BucketSummary } from '@forebay/client/buckets'
+import type { BucketInventory, BucketSummary } from '@forebay/client/buckets'
 import { ForebayError } from '@forebay/client/forebay-error'
 import { PROPERTY_LIST, parseProperties } from '@forebay/model/property-list'
 import { clientOf, note, print, type Run } from '../cli-context.ts'
 import { usageError } from '../exit-code.ts'
+import { countText } from '../jobs/job-text.ts'
 import { formatPairs, formatTable } from '../output/table.ts'
-import { shareText, sizeText, timeText, valueText } from '../output/values.ts'
+import { shareText, sizeText, spanText, timeText, valueText } from '../output/values.ts'
 
 export interface AddOptions {
   /** Of the bucket that stands for a directory of a web server. */
@@ -178,6 +179,7 @@ export async function showBucket(run: Run, url: string): Promise<void> {
     ...Object.entries(properties).map(([name, value]) => [name, valueText(value)] as const),
   ]
   if (backend !== undefined) pairs.push(['last event', eventText(found)])
+  pairs.push(...inventoryPairs(found.inventory, Date.now()))
   for (const line of formatPairs(pairs)) print(run, line)
 }
 
@@ -186,6 +188,23 @@ function eventText({ lastEvent, properties }: BucketSummary): string {
   if (lastEvent !== undefined) return timeText(lastEvent)
   const waits = valueText(properties['revalidate']).startsWith('event')
   return waits ? 'none since the start: see docs/freshness.md' : '-'
+}
+
+/** The list that the node keeps of the bucket: how old it is, and when the next one comes. */
+function inventoryPairs(
+  inventory: BucketInventory | undefined,
+  nowMs: number,
+): readonly (readonly [string, string])[] {
+  if (inventory === undefined) return []
+  const { objects, changedKeys, asOf, usable, nextRefresh } = inventory
+  const ageSeconds = Math.max(0, (nowMs - Date.parse(asOf)) / 1000)
+  const state = usable ? '' : '; not used: it is too old, or too much changed'
+  return [
+    ['inventory', `${countText(objects)} objects, ${spanText(ageSeconds)} old${state}`],
+    ['  as of', timeText(asOf)],
+    ['  changed since', `${countText(changedKeys)} keys`],
+    ['  next', nextRefresh === undefined ? 'no schedule makes one' : timeText(nextRefresh)],
+  ]
 }
 
 /** What the bucket takes, with its share of the quota where it has one. */

@@ -1,7 +1,7 @@
 import type { BucketSummary } from '@forebay/client/buckets'
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
-import { nameText } from './format.ts'
+import { countText, dateText, nameText, spanText, UNKNOWN } from './format.ts'
 import { useLoad } from './load.ts'
 import { Await, Card, Table } from './parts.tsx'
 import { PropertiesDialog } from './properties.tsx'
@@ -52,6 +52,8 @@ function BucketTable(props: {
         { head: 'Freshness', cell: (bucket) => freshnessText(bucket) },
         { head: 'Cache', cell: (bucket) => property(bucket, 'cache') },
         { head: 'Policy', cell: (bucket) => property(bucket, 'policy') },
+        // Most nodes keep none: the column would be empty.
+        ...(rows.some(({ inventory }) => inventory !== undefined) ? [INVENTORY_COLUMN] : []),
         { head: 'Aliases', cell: ({ aliases }) => aliases.map(nameText).join(', ') },
         {
           head: 'Properties',
@@ -69,6 +71,19 @@ function BucketTable(props: {
     />
   )
 }
+
+const INVENTORY_COLUMN = {
+  head: 'Inventory',
+  cell: ({ inventory }: BucketSummary): ComponentChildren => {
+    if (inventory === undefined) return UNKNOWN
+    const { objects, changedKeys, asOf, usable, nextRefresh } = inventory
+    const ageSeconds = Math.max(0, (Date.now() - Date.parse(asOf)) / 1000)
+    const since = changedKeys === 0 ? '' : `, ${countText(changedKeys)} changed since`
+    const next = nextRefresh === undefined ? '' : `, next ${dateText(nextRefresh) ?? UNKNOWN}`
+    const age = `${countText(objects)} keys, ${spanText(ageSeconds)} old`
+    return `${age}${since}${usable ? '' : ', not used'}${next}`
+  },
+} as const
 
 function BucketLink({ bucket }: { readonly bucket: BucketSummary }): ComponentChildren {
   const { name, provider = 'ais' } = bucket.address

@@ -109,11 +109,21 @@ export class BucketInventory {
     return nowMs - snapshot.asOfMs <= snapshot.maxAgeMs ? snapshot : undefined
   }
 
-  get facts(): InventoryFacts | undefined {
+  /** @param nowMs wall clock, ms */
+  factsAt(nowMs: number): InventoryFacts | undefined {
     const snapshot = this.#snapshot
     if (snapshot === undefined) return undefined
-    const { objects, objectBytes: bytes, asOfMs, fileBytes } = snapshot
-    return { objects, bytes, asOfMs, fileBytes, changedKeys: this.#changes.size }
+    const { objects, objectBytes: bytes, asOfMs, fileBytes, maxAgeMs } = snapshot
+    const isUsable = this.usable(nowMs) !== undefined
+    return {
+      objects,
+      bytes,
+      asOfMs,
+      fileBytes,
+      changedKeys: this.#changes.size,
+      maxAgeMs,
+      isUsable,
+    }
   }
 
   /** The build that was published last. */

@@ -45,7 +45,7 @@ export class Inventories implements InventoryPort {
   }
 
   factsOf(bucketId: number): InventoryFacts | undefined {
-    return this.of(bucketId)?.facts
+    return this.of(bucketId)?.factsAt(this.#clock.now())
   }
 
   /** From now on the changes of this bucket are noted. */

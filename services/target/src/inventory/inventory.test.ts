@@ -89,10 +89,8 @@ describe('an inventory', () => {
     await build()
     expect(await isFromDisk()).toBe(true)
     await expectSame({})
-    expect(rig.context.inventories?.of(bucket.id)?.facts).toMatchObject({
-      objects: 4,
-      changedKeys: 0,
-    })
+    const facts = rig.context.inventories?.factsOf(bucket.id)
+    expect(facts).toMatchObject({ objects: 4, changedKeys: 0, isUsable: true })
   })
 
   it('shows more changes than a page copies at once, each once and in order', async () => {

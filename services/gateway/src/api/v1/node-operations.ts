@@ -51,7 +51,9 @@ const INVENTORY_ROW = Type.Object(
     changedKeys: count('Keys that changed since.'),
     asOf: Type.String({ format: 'date-time' }),
     usableUntil: Type.String({ format: 'date-time' }),
-    usable: Type.Boolean({ description: 'False: too old, or too much changed; the store is asked.' }),
+    usable: Type.Boolean({
+      description: 'False: too old, or too much changed; the store is asked.',
+    }),
     nextRefresh: Type.Optional(Type.String({ format: 'date-time' })),
   },
   { description: 'The list that is kept on the node, where there is one.' },

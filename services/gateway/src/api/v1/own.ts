@@ -6,6 +6,7 @@ import { encodeBucket } from '@forebay/wire/bucket'
 import { openKnownBucket } from './address.ts'
 import type { V1Context } from './context.ts'
 import type { Exchange } from './exchange.ts'
+import { inventoryRows } from './inventory-rows.ts'
 
 /** `GET /v1/forebay/status`: what the node holds and how its cache does. */
 export async function answerStatus(exchange: Exchange): Promise<void> {
@@ -56,11 +57,12 @@ export async function answerExplain(exchange: Exchange): Promise<void> {
 }
 
 /** `GET /v1/forebay/buckets`: buckets with aliases, backend and properties, in one answer. */
-export function answerBuckets(exchange: Exchange): void {
+export async function answerBuckets(exchange: Exchange): Promise<void> {
   const { context } = exchange
   const visible = context.buckets
     .list()
     .filter(({ ref }) => context.allows(exchange.raw, 'list', ref.name))
+  const inventories = await inventoryRows(exchange, visible)
   exchange.sendJson(
     visible.map((record) => ({
       ...encodeBucket(record.ref),
@@ -70,6 +72,7 @@ export function answerBuckets(exchange: Exchange): void {
       properties: formatProperties(resolveProperties(record.backend, record.properties)),
       space: context.spaceOf(record),
       ...lastEventOf(context, record.id),
+      ...inventories.get(record.id),
     })),
   )
 }

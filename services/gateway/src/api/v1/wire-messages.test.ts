@@ -4,6 +4,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type JobRig, openJobRig } from '../../jobs/testing/job-rig.ts'
 import { openTestDoor, type TestDoor } from './testing/test-door.ts'
 
+const IN_USE = { maxAgeMs: 86_400_000, isUsable: true } as const
+
 class OneInventory implements InventoryPort {
   facts: InventoryFacts | undefined
 
@@ -136,7 +138,7 @@ test('an inventory is shown under the name that is asked for, and removed', asyn
   expect(JSON.parse((await show('')).text)).toEqual({})
   expect((await show('x')).status).toBe(404)
   const asOfMs = 1_790_000_000_000
-  inventory.facts = { objects: 20_001, bytes: 5, asOfMs, fileBytes: 99, changedKeys: 1 }
+  inventory.facts = { objects: 20_001, bytes: 5, asOfMs, fileBytes: 99, changedKeys: 1, ...IN_USE }
   const { text: id } = await send('POST', 'buckets/b', { action: 'create-inventory', value: {} })
   const { endedMs = 0 } = await rig.ended(id)
   expect(JSON.parse((await show('inv-1')).text)).toEqual({

@@ -52,8 +52,11 @@ export const INVENTORY_WORK: KindWork = {
     return { kind: 'done', bytes: 0 }
   },
   end: async (context, { job }) => {
-    const facts = context.inventories?.of(remoteBucket(context, job).id)?.facts
-    return facts && { ...facts, asOf: new Date(facts.asOfMs).toISOString() }
+    const facts = context.inventories?.factsOf(remoteBucket(context, job).id)
+    if (facts === undefined) return undefined
+    const { objects, bytes, asOfMs, fileBytes, changedKeys } = facts
+    const asOf = new Date(asOfMs).toISOString()
+    return { objects, bytes, asOfMs, fileBytes, changedKeys, asOf }
   },
 }
 
