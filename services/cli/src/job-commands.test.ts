@@ -140,6 +140,30 @@ test('a job is shown with its arguments, its counts and why it ended', async () 
   expect(JSON.parse((await node.forebay('--json', 'job', 'show', 'j1')).out)).toEqual(told)
 })
 
+test('bounds of a job are shown with what is reached of them', async () => {
+  const limits = {
+    bytesPerSecond: 10 * 1024 ** 2,
+    itemsPerSecond: 50,
+    concurrency: 4,
+    failuresMax: 9,
+  }
+  const rate = { itemsPerSecond: 49, bytesPerSecond: 5 * 1024 ** 2 }
+  const running = { ...VIEW, state: 'running', limits, rate }
+  node.answer = (_request, response) => void response.end(JSON.stringify(running))
+  const { out } = await node.forebay('job', 'show', 'j1')
+  expect(out).toMatch(/^ {2}rate +10.0 MiB\/s at most; 5.00 MiB\/s now, 50 %$/m)
+  expect(out).toMatch(/^ {2}item rate +50\/s at most; 49\/s now, 98 %$/m)
+  expect(out).toMatch(/^ {2}concurrency +4 at once on a node at most$/m)
+  expect(out).toMatch(/^ {2}failures +\d+ of 9 at most$/m)
+  const times = { started: '2026-11-21T00:00:00Z', ended: '2026-11-21T00:00:10Z' }
+  const counters = { done: 400, skipped: 40, failed: 10, bytes: 100 * 1024 ** 2 }
+  const over = { ...running, ...times, counters, state: 'finished', rate: null }
+  node.answer = (_request, response) => void response.end(JSON.stringify(over))
+  const ended = (await node.forebay('job', 'show', 'j1')).out
+  expect(ended).toMatch(/^ {2}rate +10.0 MiB\/s at most; 10.0 MiB\/s on average, 100 %$/m)
+  expect(ended).toMatch(/^ {2}item rate +50\/s at most; 45\/s on average, 90 %$/m)
+})
+
 test('failures are read to the end, one a line, and a key cannot break the line', async () => {
   node.answer = (request, response) => {
     const isFirst = request.url?.includes('after') === false

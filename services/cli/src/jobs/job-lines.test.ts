@@ -50,6 +50,13 @@ test('progress has a bar once the list is complete, before that what was found',
   expect(progressText(job())).toBe(
     'prefetch aws://b j1  [############............] 50 %  2 of 4 objects  1.00 KiB',
   )
+  const single = job({
+    listing: { items: 1, bytes: 4096, complete: true },
+    counters: { done: 0, skipped: 0, failed: 0, bytes: 1024 },
+  })
+  expect(progressText(single)).toBe(
+    'prefetch aws://b j1  [######..................] 25 %  0 of 1 objects  1.00 KiB',
+  )
   const open = job({
     listing: { items: 4000, bytes: 0, complete: false },
     counters: { done: 1, skipped: 0, failed: 1, bytes: 0 },

@@ -13,6 +13,16 @@ export function settledItems({ counters }: JobReport): number {
   return counters.done + counters.skipped + counters.failed
 }
 
+/** How much of what is listed so far is done, 0..1: of a single object by its bytes. */
+export function doneShare(job: JobReport): number {
+  const { listing, counters } = job
+  const { items, bytes } = listing
+  if (items === 0) return 0
+  const settled = settledItems(job)
+  if (items === 1 && settled === 0 && bytes > 0) return Math.min(1, counters.bytes / bytes)
+  return Math.min(1, settled / items)
+}
+
 /** `prefetch s3://train (K3x9...)`: which job it is, for people. */
 export function jobName(job: JobReport): string {
   return printable([job.kind, ...(job.bucket === undefined ? [] : [job.bucket]), job.id].join(' '))
@@ -22,7 +32,7 @@ export function jobName(job: JobReport): string {
 export function progressText(job: JobReport): string {
   const { listing, counters, rate, remainingSeconds } = job
   const settled = settledItems(job)
-  const share = listing.items === 0 ? 0 : Math.min(1, settled / listing.items)
+  const share = doneShare(job)
   const isTotal = listing.complete
   const parts = [
     ...(isTotal && listing.items > 0 ? [barText(share)] : []),
@@ -32,7 +42,7 @@ export function progressText(job: JobReport): string {
     describeBytes(counters.bytes),
     ...(rate === undefined
       ? []
-      : [`${rateText(rate.itemsPerSecond)}/s`, `${describeBytes(rate.bytesPerSecond)}/s`]),
+      : [`${perSecondText(rate.itemsPerSecond)}/s`, `${describeBytes(rate.bytesPerSecond)}/s`]),
     ...(remainingSeconds === undefined ? [] : [`${spanText(remainingSeconds)} left`]),
     ...(counters.failed === 0 ? [] : [`${countText(counters.failed)} failed`]),
     ...(job.state === 'running' ? [] : [job.state]),
@@ -68,7 +78,6 @@ export function jobPairs(job: JobReport): readonly (readonly [string, string])[]
     name: string,
     value: string | undefined,
   ): readonly (readonly [string, string])[] => (value === undefined ? [] : [[name, value]])
-  const settled = settledItems(job)
   const isTotal = listing.complete && listing.items > 0
   return [
     ['id', job.id],
@@ -81,7 +90,7 @@ export function jobPairs(job: JobReport): readonly (readonly [string, string])[]
     ...optional('user', job.user),
     ...optional('schedule', job.schedule),
     ['priority', job.priority],
-    ...Object.entries(job.limits).map(([name, value]) => [`  ${name}`, shortValue(value)] as const),
+    ...limitPairs(job),
     ['ordered', timeText(job.created)],
     ['begun', timeText(job.started)],
     ['ended', timeText(job.ended)],
@@ -91,10 +100,10 @@ export function jobPairs(job: JobReport): readonly (readonly [string, string])[]
     ['skipped', countText(counters.skipped)],
     ['failed', countText(counters.failed)],
     ['bytes', sizeText(counters.bytes)],
-    ...(isTotal ? [['progress', shareText(settled, listing.items)] as const] : []),
+    ...(isTotal ? [['progress', shareText(doneShare(job), 1)] as const] : []),
     ...optional(
       'rate',
-      rate && `${rateText(rate.itemsPerSecond)}/s, ${describeBytes(rate.bytesPerSecond)}/s`,
+      rate && `${perSecondText(rate.itemsPerSecond)}/s, ${describeBytes(rate.bytesPerSecond)}/s`,
     ),
     ...optional('left', remainingSeconds === undefined ? undefined : spanText(remainingSeconds)),
     ...resultPairs(job),
@@ -104,6 +113,54 @@ export function jobPairs(job: JobReport): readonly (readonly [string, string])[]
 /** What a job told at its end, besides its counts; empty for most kinds. */
 export function resultPairs({ result }: JobReport): readonly (readonly [string, string])[] {
   return Object.entries(result ?? {}).map(([name, value]) => [name, shortValue(value)] as const)
+}
+
+/** The bounds that a job was ordered with, each with what is reached of it. */
+function limitPairs(job: JobReport): readonly (readonly [string, string])[] {
+  return Object.entries(job.limits).map(([name, value]) => {
+    if (typeof value !== 'number') return [`  ${name}`, valueText(value)]
+    return limitPair(job, name, value)
+  })
+}
+
+function limitPair(job: JobReport, name: string, limit: number): readonly [string, string] {
+  const { counters } = job
+  switch (name) {
+    case 'bytesPerSecond': {
+      const reached = reachedText(job, counters.bytes, job.rate?.bytesPerSecond)
+      return ['  rate', `${describeBytes(limit)}/s at most${reached(describeBytes, limit)}`]
+    }
+    case 'itemsPerSecond': {
+      const items = counters.done + counters.skipped + counters.failed
+      const reached = reachedText(job, items, job.rate?.itemsPerSecond)
+      return ['  item rate', `${perSecondText(limit)}/s at most${reached(perSecondText, limit)}`]
+    }
+    case 'concurrency':
+      return ['  concurrency', `${countText(limit)} at once on a node at most`]
+    case 'failuresMax':
+      return ['  failures', `${countText(counters.failed)} of ${countText(limit)} at most`]
+    default:
+      return [`  ${name}`, valueText(limit)]
+  }
+}
+
+/** Of a rate: what it is now, or was on average of a job that has ended; nothing before its beginning. */
+function reachedText(
+  { started, ended }: JobReport,
+  amount: number,
+  now: number | undefined,
+): (text: (perSecond: number) => string, limit: number) => string {
+  const seconds =
+    started === undefined || ended === undefined
+      ? 0
+      : (Date.parse(ended) - Date.parse(started)) / 1000
+  const average = seconds > 0 ? amount / seconds : undefined
+  const perSecond = now ?? average
+  return (text, limit) => {
+    if (perSecond === undefined) return ''
+    const share = Math.round((perSecond / limit) * 100)
+    return `; ${text(perSecond)}/s ${now === undefined ? 'on average' : 'now'}, ${share} %`
+  }
 }
 
 /** True when it will not change by itself any more. */
@@ -122,7 +179,8 @@ function barText(share: number): string {
   return `[${bar}] ${Math.floor(share * 100)} %`
 }
 
-function rateText(perSecond: number): string {
+/** Items a second: whole ones from ten on. */
+function perSecondText(perSecond: number): string {
   return perSecond >= 10 || perSecond === 0 ? countText(perSecond) : perSecond.toFixed(1)
 }
 

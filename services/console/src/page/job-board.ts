@@ -39,8 +39,12 @@ export function settledItems({ counters }: JobReport): number {
 
 /** How much is done, 0..1; undefined while the list is not complete. */
 export function shareOf(job: JobReport): number | undefined {
-  const { items, complete } = job.listing
+  const { items, bytes, complete } = job.listing
   if (!complete) return undefined
+  // A single object is as far as its bytes are.
+  if (items === 1 && settledItems(job) === 0 && bytes > 0) {
+    return Math.min(1, job.counters.bytes / bytes)
+  }
   return items === 0 ? 1 : Math.min(1, settledItems(job) / items)
 }
 

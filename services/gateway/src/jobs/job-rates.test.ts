@@ -96,3 +96,12 @@ test('what remains is told once everything is listed', () => {
   expect(viewJob(job(100, { listing }), rate).remainingSeconds).toBeNull()
   expect(viewJob(job(100), undefined).remainingSeconds).toBeNull()
 })
+
+test('while no item ends what remains is told by the bytes that were listed', () => {
+  const rate = { itemsPerSecond: 0, bytesPerSecond: 100 }
+  const counters = { done: 0, skipped: 0, failed: 0, bytes: 400 }
+  const listing = { items: 1, bytes: 1000, pages: 1, complete: true }
+  expect(viewJob(job(0, { listing, counters }), rate).remainingSeconds).toBe(6)
+  const untold = { ...listing, bytes: 0 }
+  expect(viewJob(job(0, { listing: untold, counters }), rate).remainingSeconds).toBeNull()
+})

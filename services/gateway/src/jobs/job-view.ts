@@ -154,7 +154,14 @@ export function settledItems({ done, skipped, failed }: JobCounters): number {
 function remainingSeconds(job: JobRecord, rate: JobRate | undefined): number | undefined {
   const { listing, counters, state } = job
   if (JOB_ENDS.has(state) || !listing.complete) return undefined
-  if (rate === undefined || rate.itemsPerSecond <= 0) return undefined
+  if (rate === undefined) return undefined
+  if (rate.itemsPerSecond <= 0) {
+    // Of large objects none may end for long: the bytes that were listed tell.
+    const leftBytes = listing.bytes - counters.bytes
+    return rate.bytesPerSecond > 0 && leftBytes > 0
+      ? Math.ceil(leftBytes / rate.bytesPerSecond)
+      : undefined
+  }
   const left = Math.max(0, listing.items - settledItems(counters))
   return Math.ceil(left / rate.itemsPerSecond)
 }
