@@ -243,9 +243,15 @@ test.skipIf(isLeftOut('valkey'))('a failover of Sentinels under load loses nothi
   const before = await set.masterPort()
   const master = set.servers.find(({ port }) => port === before)
   assert.ok(master)
+  // What users were told last: an order, and that another one is ended.
+  await engine.submit({ ...ORDER, id: 'ended', priority: 'low' })
+  await engine.abort('ended', 'enough')
+  await engine.submit({ ...ORDER, id: 'last', priority: 'low' })
   await master.kill9()
   const job = await ended(opened, engine, id)
   expect(await set.masterPort()).not.toBe(before)
+  expect((await told(engine, 'ended')).state).toBe('aborted')
+  expect((await ended(opened, engine, 'last')).state).toBe('finished')
   expectWhole(world, job)
 })
 

@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@forebay/base/clock'
 import { Failure, isFailure } from '@forebay/base/failure'
-import { newNodeId } from '@forebay/base/ids'
 import type { JobChange, JobEngine, JobFilter, JobWorker, ScheduleCheck } from '../engine.ts'
 import {
   type ItemFailure,
   JOB_STATES,
   type JobOrder,
-  type JobPriority,
   type JobRecord,
   type JobSchedule,
   type NewSchedule,
@@ -18,7 +16,6 @@ import {
   isWanted,
   jobNotFound,
   listMax,
-  newRecord,
   paused,
   requireEnded,
   resumed,
@@ -28,13 +25,14 @@ import { Changes } from './changes.ts'
 import { asList, asText, decodeFailures, encodeOrder, encodeState } from './codec.ts'
 import { Ledger } from './ledger.ts'
 import { EpochChanged, RedisLink } from './link.ts'
+import { Orders } from './orders.ts'
 import { Outbox } from './outbox.ts'
-import { failuresMax } from './page-desk.ts'
 import type { RedisAddress } from './redis-address.ts'
 import { isDamage, RedisJobs } from './redis-jobs.ts'
 import { RedisRates } from './redis-rates.ts'
+import { Replicas } from './replicas.ts'
 import { Schedules } from './schedules.ts'
-import { JOBS_GOING_MAX, type ScriptName } from './scripts.ts'
+import type { ScriptName } from './scripts.ts'
 import { checkServer, replicasOf } from './server-check.ts'
 import { WorkerHost } from './worker-host.ts'
 
@@ -47,14 +45,11 @@ const LOOK_EVERY_MS = 1000
 /** Jobs that are read at once while they are filtered. */
 const SCAN_ROWS = 100
 
-/** A new job waits so long for a replica to have it, milliseconds. */
-const REPLICA_WAIT_MS = 500
+/** How often is looked for what clocks and servers that changed left behind, milliseconds. */
+const SWEEP_EVERY_MS = 60_000
 
 /** Throws for a state in which something may not be asked for. */
 type Rule = (job: JobRecord) => JobRecord
-
-/** BullMQ's priorities: the lower goes first. */
-const PRIORITIES: Readonly<Record<JobPriority, number>> = { high: 1, normal: 2, low: 3 }
 
 export interface BullmqOptions {
   readonly address: RedisAddress
@@ -86,6 +81,8 @@ export class BullmqEngine implements JobEngine {
   readonly #link: RedisLink
   readonly #jobs: RedisJobs
   readonly #outbox: Outbox
+  readonly #replicas: Replicas
+  readonly #orders: Orders
   readonly #changes: Changes
   readonly #schedules: Schedules
   readonly #ledger: Ledger
@@ -96,7 +93,7 @@ export class BullmqEngine implements JobEngine {
   #check: ScheduleCheck = async () => undefined
   #attaching: Promise<void> | undefined
   #isAttached = false
-  #hasReplicas = false
+  #sweptAt = Number.NEGATIVE_INFINITY
   #looking: Promise<void> = Promise.resolve()
 
   private constructor(options: BullmqOptions, ledger: Ledger) {
@@ -112,8 +109,20 @@ export class BullmqEngine implements JobEngine {
     const trouble = { onTrouble: (error: unknown) => this.#trouble(error) }
     this.#outbox = new Outbox({ jobs: this.#jobs, clock, prefix, ...trouble })
     this.#schedules = new Schedules({ jobs: this.#jobs, clock, ...trouble })
+    this.#replicas = new Replicas({ link: this.#link, clock, ...trouble })
+    this.#orders = new Orders({
+      jobs: this.#jobs,
+      ledger,
+      replicas: this.#replicas,
+      outbox: this.#outbox,
+      clock,
+      call: (run) => this.#call(run),
+      read: (id) => this.#require(id),
+      onDone: (id) => this.#unread.add(id),
+    })
     this.#changes = new Changes({
       link: this.#link,
+      clock,
       onChange: (id) => this.#told(id),
       onStop: (id) => this.#host?.leases.stopped(id),
       ...trouble,
@@ -141,23 +150,7 @@ export class BullmqEngine implements JobEngine {
   }
 
   async submit(order: JobOrder): Promise<JobRecord> {
-    const id = order.id ?? newNodeId()
-    const record = newRecord(order, { id, nowMs: this.#clock.now() })
-    return this.#call(async () => {
-      const args = [encodeOrder(record), PRIORITIES[record.priority], failuresMax(record)]
-      const send = await this.#jobs.run('submit', id, args)
-      if (send === null) return this.#require(id)
-      if (send === 'full') {
-        throw new Failure('slow-down', `${JOBS_GOING_MAX} jobs wait already`, {
-          hint: 'Wait until some have ended, or abort some.',
-        })
-      }
-      if (this.#hasReplicas) await this.#link.command('wait', [1, REPLICA_WAIT_MS])
-      this.#ledger.note(record)
-      await this.#ledger.flush()
-      await this.#outbox.send(asList(send))
-      return this.#require(id)
-    })
+    return this.#orders.submit(order)
   }
 
   async get(id: string): Promise<JobRecord | undefined> {
@@ -225,12 +218,14 @@ export class BullmqEngine implements JobEngine {
       const { word } = await this.#jobs.ask('remove', id)
       if (word !== '' && !isEnd(before.state)) throw jobNotFound(id)
       this.#jobs.forget(id)
+      await this.#replicas.confirm()
     })
   }
 
   async putSchedule(schedule: NewSchedule): Promise<JobSchedule> {
     return this.#call(async () => {
       const put = await this.#schedules.put(schedule)
+      await this.#replicas.confirm()
       await this.#noteSchedules()
       return put
     })
@@ -243,6 +238,7 @@ export class BullmqEngine implements JobEngine {
   async removeSchedule(id: string): Promise<boolean> {
     return this.#call(async () => {
       const was = await this.#schedules.remove(id)
+      await this.#replicas.confirm()
       await this.#noteSchedules()
       return was
     })
@@ -330,7 +326,7 @@ export class BullmqEngine implements JobEngine {
   async #attachNow(): Promise<void> {
     const infos = await this.#link.infos()
     for (const info of infos) checkServer(info, this.#link.where)
-    this.#hasReplicas = infos.some((info) => replicasOf(info) > 0)
+    this.#replicas.isThere = infos.some((info) => replicasOf(info) > 0)
     const key = this.#link.key('epoch')
     await this.#link.command('set', [key, randomUUID(), 'NX'])
     const epoch = asText(await this.#link.command('get', [key]))
@@ -347,7 +343,7 @@ export class BullmqEngine implements JobEngine {
   /** Redis has forgotten everything: what this node knows is recorded, and is not done again. */
   async #mourn(): Promise<void> {
     this.#jobs.forgetAll()
-    for (const job of this.#ledger.jobs) {
+    for (const job of this.#ledger.jobs.filter(({ id }) => !this.#orders.isUnderWay(id))) {
       const lost = ended(job, {
         state: 'lost',
         nowMs: this.#clock.now(),
@@ -364,7 +360,9 @@ export class BullmqEngine implements JobEngine {
     while (!signal.aborted) {
       try {
         await this.#attach()
+        await this.#orders.takeBack()
         await this.#outbox.sendOrphans()
+        await this.#sweep()
         if (this.#host !== undefined) {
           await this.#schedules.runDue({
             check: this.#check,
@@ -378,6 +376,15 @@ export class BullmqEngine implements JobEngine {
       }
       await this.#clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined)
     }
+  }
+
+  async #sweep(): Promise<void> {
+    const now = this.#clock.monotonic()
+    if (this.#host === undefined || now - this.#sweptAt < SWEEP_EVERY_MS) return
+    const infos = await this.#link.infos()
+    this.#replicas.isThere = infos.some((info) => replicasOf(info) > 0)
+    await this.#outbox.sendLate(this.#host.queues)
+    this.#sweptAt = now
   }
 
   #told(id: string): void {
@@ -434,6 +441,7 @@ export class BullmqEngine implements JobEngine {
     const read = await this.#require(id)
     rule(read)
     const { word, send } = await this.#jobs.ask(name, id, args)
+    await this.#replicas.confirm()
     await this.#outbox.send(send)
     // What it was by then: it may have ended since it was read, and was not changed.
     const state = JOB_STATES.find((each) => each === word)
@@ -445,7 +453,7 @@ export class BullmqEngine implements JobEngine {
   async #noneHeld(id: string): Promise<void> {
     const { signal } = this.#closing
     for (let pauseMs = 5; ; pauseMs = Math.min(250, pauseMs * 2)) {
-      if (Number(await this.#jobs.run('held', id)) === 0) return
+      if (Number(await this.#jobs.run('held', id, [this.#leaseMs])) === 0) return
       await this.#clock.sleep(pauseMs, signal)
     }
   }

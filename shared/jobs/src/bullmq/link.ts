@@ -19,8 +19,14 @@ const AGAIN_PAUSE_MS = 50
 /** How ioredis begins when it has not sent a command at all. */
 const UNSENT = "Stream isn't writeable"
 
-/** Scripts that change nothing. */
-const READS: ReadonlySet<ScriptName> = new Set(['read', 'scan', 'failures', 'left', 'held'])
+/**
+ * Scripts that may run again where nobody knows whether they did: they change nothing, or nothing more.
+ * An order is known by its id.
+ */
+const REPEATABLE: ReadonlySet<ScriptName> = new Set([
+  ...(['read', 'scan', 'failures', 'left', 'held'] as const),
+  ...(['submit', 'schedule'] as const),
+])
 
 export type RedisClient = Redis | Cluster
 
@@ -68,7 +74,7 @@ export class RedisLink {
     })
   }
 
-  get isReady(): boolean {
+  get mayRepeaty(): boolean {
     return this.#client.status === 'ready'
   }
 
@@ -112,8 +118,8 @@ export class RedisLink {
   async script(name: ScriptName, epoch: string, args: readonly RedisArg[]): Promise<unknown> {
     const { text, sha } = script(name)
     const rest = [1, this.key('epoch'), epoch, ...args]
-    const isRead = READS.has(name)
-    return this.#bounded({ isRead }, async () => {
+    const mayRepeat = REPEATABLE.has(name)
+    return this.#bounded({ mayRepeat }, async () => {
       try {
         return await this.#client.call('evalsha', [sha, ...rest])
       } catch (error) {
@@ -125,12 +131,36 @@ export class RedisLink {
 
   /** Runs a command. @throws Failure `job-engine-unavailable` */
   command(name: string, args: readonly RedisArg[]): Promise<unknown> {
-    return this.#bounded({ isRead: false }, () => this.#client.call(name, [...args]))
+    return this.#bounded({ mayRepeat: false }, () => this.#client.call(name, [...args]))
+  }
+
+  /**
+   * Waits until a replica has what was sent over this connection before.
+   *
+   * @returns replicas that have it, 0 when the time was over
+   * @throws Failure `job-engine-unavailable`
+   */
+  replicated(waitMs: number): Promise<number> {
+    return this.#bounded({ mayRepeat: true }, async () => {
+      // In a cluster a pipeline goes to the server of its first key; WAIT alone goes to any.
+      const commands = this.#client.pipeline().exists(this.key('epoch')).wait(1, waitMs)
+      const [, waited] = (await commands.exec()) ?? []
+      const [error, count] = waited ?? []
+      if (error !== undefined && error !== null) throw error
+      return Number(count)
+    })
+  }
+
+  /** Milliseconds since 1970 by the clock of a server. @throws Failure `job-engine-unavailable` */
+  async serverMs(): Promise<number> {
+    const time = await this.#bounded({ mayRepeat: true }, () => this.#client.call('time'))
+    const [seconds, micros] = Array.isArray(time) ? time.map(Number) : []
+    return (seconds ?? 0) * 1000 + Math.floor((micros ?? 0) / 1000)
   }
 
   /** What INFO says on each server that can be written to. @throws Failure `job-engine-unavailable` */
   infos(): Promise<readonly string[]> {
-    return this.#bounded({ isRead: true }, () => {
+    return this.#bounded({ mayRepeat: true }, () => {
       const nodes = this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client]
       return Promise.all(nodes.map((node) => node.info()))
     })
@@ -141,7 +171,7 @@ export class RedisLink {
     this.#client.disconnect()
   }
 
-  async #bounded<T>({ isRead }: { isRead: boolean }, run: () => Promise<T>): Promise<T> {
+  async #bounded<T>({ mayRepeat }: { mayRepeat: boolean }, run: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new Failure('job-engine-unavailable', 'the engine of jobs is closed')
     const { clock } = this.#options
     const enough = new AbortController()
@@ -150,7 +180,7 @@ export class RedisLink {
       () => new Promise<never>(ignore),
     )
     try {
-      return await Promise.race([this.#persist(isRead, enough.signal, run), late])
+      return await Promise.race([this.#persist(mayRepeat, enough.signal, run), late])
     } catch (error) {
       throw this.#translate(error)
     } finally {
@@ -158,8 +188,8 @@ export class RedisLink {
     }
   }
 
-  /** Asks again over the next connection what was never sent, or only reads. */
-  async #persist<T>(isRead: boolean, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
+  /** Asks again over the next connection what was never sent, or may come twice. */
+  async #persist<T>(mayRepeat: boolean, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
     for (;;) {
       await this.#ready(signal)
       try {
@@ -167,7 +197,7 @@ export class RedisLink {
       } catch (error) {
         const message = messageOf(error)
         const isUnsent = message.startsWith(UNSENT)
-        if (!isUnsent && !(isRead && isBreak(message))) throw error
+        if (!isUnsent && !(mayRepeat && isBreak(message))) throw error
         if (isUnsent) this.#trouble = 'the connection was lost'
       }
       await this.#options.clock.sleep(AGAIN_PAUSE_MS, signal)
@@ -176,7 +206,7 @@ export class RedisLink {
 
   /** Resolves when there is a connection; left alone when the signal comes first. */
   #ready(signal: AbortSignal): Promise<void> {
-    if (this.isReady) return Promise.resolve()
+    if (this.mayRepeaty) return Promise.resolve()
     return new Promise((resolve) => {
       const onReady = (): void => resolve()
       this.#client.once('ready', onReady)
@@ -199,7 +229,7 @@ export class RedisLink {
   }
 
   #unavailable(why: string): Failure {
-    const trouble = this.isReady || this.#trouble === '' ? why : this.#trouble
+    const trouble = this.mayRepeaty || this.#trouble === '' ? why : this.#trouble
     return new Failure('job-engine-unavailable', `Redis at ${this.where}: ${trouble}`, {
       hint: 'Jobs wait until it is back; objects are served meanwhile.',
     })

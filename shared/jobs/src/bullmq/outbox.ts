@@ -1,11 +1,20 @@
 import type { Clock } from '@forebay/base/clock'
 import { Queue } from 'bullmq'
-import { asText } from './codec.ts'
+import { RETRY_PAUSE_MAX_MS } from '../outcome.ts'
+import { asList, asText } from './codec.ts'
 import { CALL_TIMEOUT_MS, type RedisClient } from './link.ts'
 import type { RedisJobs } from './redis-jobs.ts'
 
 /** Events that BullMQ keeps of a queue; nobody here reads them. */
 const EVENTS_KEPT_MAX = 100
+
+/** A delivery is kept back by BullMQ for no longer than this, milliseconds. */
+const DELAY_MAX_MS = 2 * RETRY_PAUSE_MAX_MS
+
+const DELAY_UNITS_PER_MS = 4096
+
+/** Deliveries that one look lets go. */
+const LATE_MAX = 1000
 
 /** One delivery as the scripts name it. */
 interface Entry {
@@ -58,6 +67,24 @@ export class Outbox {
   async sendOrphans(): Promise<void> {
     const entries = await this.#jobs.run('orphans', '')
     if (Array.isArray(entries)) await this.send(entries.flatMap((entry) => [entry, '0']))
+  }
+
+  /**
+   * Lets go what BullMQ keeps back for longer than any pause: whoever put it there had a clock that was
+   * far ahead.
+   */
+  async sendLate(queues: readonly string[]): Promise<void> {
+    const { link } = this.#jobs
+    // BullMQ counts within a millisecond in the lowest bits.
+    const latest = (this.#clock.now() + DELAY_MAX_MS) * DELAY_UNITS_PER_MS
+    for (const name of queues) {
+      const key = link.key(`queue:${name}:delayed`)
+      const late = await link.command('zrangebyscore', [key, latest, '+inf', 'LIMIT', 0, LATE_MAX])
+      for (const id of asList(late)) {
+        const job = await this.#queue(name).getJob(asText(id))
+        await job?.promote()
+      }
+    }
   }
 
   close(): void {

@@ -90,8 +90,16 @@ local function finish(state, why, result)
   end
 end
 
-local function busyFor(token)
+-- More than one lease is left only where the clock of this server was set back: it is one from now on.
+local function capHolders(leaseMs)
+  for _, token in ipairs(redis.call('ZRANGEBYSCORE', J .. ':holders', '(' .. (server + leaseMs), '+inf')) do
+    redis.call('ZADD', J .. ':holders', server + leaseMs, token)
+  end
+end
+
+local function busyFor(token, leaseMs)
   if not token or token == '' then return 0 end
+  capHolders(leaseMs)
   local untilMs = redis.call('ZSCORE', J .. ':holders', token)
   if not untilMs then return 0 end
   return math.max(0, tonumber(untilMs) - server)

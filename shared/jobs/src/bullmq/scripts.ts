@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto'
+import { RETRY_PAUSE_MAX_MS } from '../outcome.ts'
 import { PRELUDE } from './prelude.ts'
+
+/** An entry of the outbox waits for no longer than this, milliseconds: the longest pause and a grace. */
+const OUTBOX_AHEAD_MAX_MS = 2 * RETRY_PAUSE_MAX_MS
 
 /** Jobs of one Redis that have not ended. */
 export const JOBS_GOING_MAX = 10_000
@@ -25,7 +29,7 @@ const BEGIN = `
 local state = field('state')
 if not state then return {'gone'} end
 if not going(state) or field('want') ~= ARGV[4] or field('seq') ~= ARGV[5] then return {'stale'} end
-local busy = busyFor(field('ctoken'))
+local busy = busyFor(field('ctoken'), tonumber(ARGV[7]))
 if busy > 0 then return {'busy', tostring(busy)} end
 hold(ARGV[6], tonumber(ARGV[7]))
 redis.call('HSET', J, 'ctoken', ARGV[6], 'state', 'running')
@@ -106,7 +110,7 @@ local text = redis.call('HGET', J .. ':meta', ARGV[4])
 if not state or not text then return {'gone'} end
 local meta = cjson.decode(text)
 if not going(state) or tostring(meta.d) ~= ARGV[5] then return {'stale'} end
-local busy = busyFor(meta.t)
+local busy = busyFor(meta.t, tonumber(ARGV[7]))
 if busy > 0 then return {'busy', tostring(busy)} end
 hold(ARGV[6], tonumber(ARGV[7]))
 meta.t = ARGV[6]
@@ -132,8 +136,9 @@ redis.call('ZREM', J .. ':holders', ARGV[4])
 return 'ok'
 `
 
-/** How many leases of the job are not over. */
+/** lease in ms. How many leases of the job are not over. */
 const HELD = `
+capHolders(tonumber(ARGV[4]))
 return redis.call('ZCOUNT', J .. ':holders', server, '+inf')
 `
 
@@ -356,9 +361,16 @@ redis.call('HSET', P .. 'schedules', id, ARGV[5])
 return 'ok'
 `
 
-/** Entries of the outbox whose sender seems to have died; each waits again before the next sees it. */
+/**
+ * Entries of the outbox whose sender seems to have died; each waits again before the next sees it. Those
+ * that wait for longer than any pause are of a time before the clock of the server was set back.
+ */
 const ORPHANS = `
 local entries = redis.call('ZRANGEBYSCORE', P .. 'outbox', '-inf', server, 'LIMIT', 0, 100)
+local latest = '(' .. (server + ${OUTBOX_AHEAD_MAX_MS})
+for _, entry in ipairs(redis.call('ZRANGEBYSCORE', P .. 'outbox', latest, '+inf', 'LIMIT', 0, 100)) do
+  entries[#entries + 1] = entry
+end
 for _, entry in ipairs(entries) do redis.call('ZADD', P .. 'outbox', server + GRACE, entry) end
 return entries
 `

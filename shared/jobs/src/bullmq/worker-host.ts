@@ -32,6 +32,8 @@ type Deliver = (name: string) => Promise<void>
 /** Takes deliveries out of BullMQ's queues: pages of one owner, and steps of any job. */
 export class WorkerHost {
   readonly leases: LeaseDesk
+  /** Names of the queues that it takes from. */
+  readonly queues: readonly string[]
   readonly #clock: Clock
   readonly #client: RedisClient
   readonly #workers: readonly Worker[]
@@ -52,6 +54,7 @@ export class WorkerHost {
 
     this.#onTrouble = options.onTrouble
     this.leases = new LeaseDesk(options)
+    this.queues = [`pages-${worker.owner}`, 'control']
     this.#client = jobs.link.connect()
     const pages = new PageDesk({ ...options, leases: this.leases })
     const control = new ControlDesk({ ...options, leases: this.leases })
