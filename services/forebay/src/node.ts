@@ -269,12 +269,13 @@ function warnOfFewFiles({ datapath, http }: Settings, logger: Logger): void {
 }
 
 function targetSettings(settings: Settings) {
-  const { cold, cache, datapath, http } = settings
+  const { cold, copy, cache, datapath, http } = settings
   return {
     sendfile: datapath.sendfile,
     whenAbandoned: cold.whenAbandoned,
     fillsMax: cold.fillsMax,
     connectionsPerObjectMax: cold.connectionsPerObjectMax,
+    copyPartsAboveBytes: copy.partsAboveBytes,
     writeStallTimeoutMs: http.writeStallTimeoutMs,
     cacheDefaults: {
       revalidate: { kind: 'after' as const, ttlMs: cache.revalidateTtlMs },

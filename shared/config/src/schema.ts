@@ -310,6 +310,14 @@ export const SCHEMA = {
       doc: 'What becomes of a fetch whose last reader left: `stop` keeps the blocks it has, `finish` goes on.',
     }),
   },
+  copy: {
+    partsAbove: bytes({
+      default: 5 * 1024 ** 3,
+      min: 5 * 1024 ** 2,
+      max: 5 * 1024 ** 3,
+      doc: 'Objects that are larger are copied into stores of the S3 API in parts, several at once; such a store takes 5 GiB in one piece at most.',
+    }),
+  },
   cache: {
     revalidateTtl: duration({
       default: 5 * MINUTE_MS,

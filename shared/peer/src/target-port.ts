@@ -126,6 +126,8 @@ export interface DeleteRequest extends ObjectAddress {
 export interface CopyRequest extends ObjectAddress {
   readonly source: ObjectAddress
   readonly sourceConditions: Conditions
+  /** As the caller knows it: what a store does not copy at once goes in parts. */
+  readonly sourceSizeBytes?: number | undefined
   readonly conditions: Conditions
   /** Absent: headers and metadata of the source are kept. */
   readonly replace?:

@@ -58,6 +58,8 @@ export interface ObjectContext {
   readonly fillsMax: number
   /** Connections over which one large object is fetched at most; 1 = never in parallel. */
   readonly connectionsPerObjectMax: number
+  /** Objects that are larger are copied into a store in parts, where it takes parts; bytes. */
+  readonly copyPartsAboveBytes: number
   /** Share of its time that the event loop was busy of late, 0..1. */
   readonly loopBusyShare: () => number
   /** Longest time without progress of a client that reads, ms. */

@@ -7,6 +7,7 @@ import type { ObjectAttributes, Tags } from '@forebay/model/object'
 import type { CopyRequest, ObjectAddress, WriteAnswer } from '@forebay/peer/target-port'
 import { commitAtBackend, writtenValidators } from './commit-at-backend.ts'
 import { checkWritable, keyIdOf, mutationsOf, type ObjectContext } from './context.ts'
+import { copyInParts, copyPartsAbove } from './copy-in-parts.ts'
 import { guardedConditions } from './guard.ts'
 import { headObject } from './head.ts'
 import { type ReadAnswer, readObject } from './read.ts'
@@ -20,9 +21,10 @@ export async function copyObject(
   request: CopyRequest,
 ): Promise<WriteAnswer> {
   checkWritable(context, request.bucket)
-  if (copiesInside(context, request.source.bucket, request.bucket))
-    return copyAtBackend(context, request)
-  return copyThrough(context, request)
+  if (!copiesInside(context, request.source.bucket, request.bucket))
+    return copyThrough(context, request)
+  const isLarge = (request.sourceSizeBytes ?? 0) > copyPartsAbove(context, request.bucket)
+  return isLarge ? copyPartsAtBackend(context, request) : copyAtBackend(context, request)
 }
 
 /** True when both buckets are of one backend that copies by itself. */
@@ -94,9 +96,55 @@ function answerOf(
   }
 }
 
+/** A copy in parts has no source of its headers and metadata: the store is asked for them before. */
+async function copyPartsAtBackend(
+  context: ObjectContext,
+  request: CopyRequest,
+): Promise<WriteAnswer> {
+  const { source, signal } = request
+  const head = await context.backendOf(source.bucket).head({ key: source.key, signal })
+  if (head.kind !== 'found') {
+    throw new Failure('object-not-found', `${source.key}: the source of the copy does not exist`)
+  }
+  return copyLarge(context, request, head.attributes)
+}
+
+async function copyLarge(
+  context: ObjectContext,
+  request: CopyRequest,
+  attributes: ObjectAttributes,
+): Promise<WriteAnswer> {
+  const { bucket, source, replace, noteSource, signal } = request
+  checkKept(context, bucket, { tags: request.replaceTags, headers: replace?.headers })
+  const tags = request.replaceTags ?? (await tagsOfSource(context, request, attributes))
+  // The tag of what is made of parts is the source's never.
+  const isNoted = noteSource === true && attributes.etag !== ''
+  const noted = isNoted
+    ? { ...attributes.metadata, [SOURCE_ETAG_METADATA]: attributes.etag }
+    : attributes.metadata
+  const metadata = replace?.metadata ?? noted
+  return copyInParts(
+    context,
+    { ...request, metadata },
+    {
+      attributes,
+      tags,
+      isInside: copiesInside(context, source.bucket, bucket),
+      open: async (sourceRange, sourceConditions) => {
+        const opened = await openSource(context, { source, sourceConditions, sourceRange, signal })
+        return { body: incomingFrom(opened.body, []), close: () => opened.body.close() }
+      },
+    },
+  )
+}
+
 async function copyThrough(context: ObjectContext, request: CopyRequest): Promise<WriteAnswer> {
   const source = await openSource(context, request)
   const { attributes, body } = source
+  if (attributes.sizeBytes > copyPartsAbove(context, request.bucket)) {
+    body.close()
+    return copyLarge(context, request, attributes)
+  }
   const digests = digestsOfCopy(request, attributes.checksums)
   try {
     const tags = request.replaceTags ?? (await tagsOfSource(context, request, attributes))

@@ -1,6 +1,7 @@
 import type { Backend } from '@forebay/backend-port/backend'
 import type { Clock } from '@forebay/base/clock'
 import type { KeyedLock } from '@forebay/base/keyed-lock'
+import { PUT_BYTES_MAX } from '@forebay/base/limits'
 import type { BucketRecord } from '@forebay/model/bucket'
 import { type BucketProperties, resolveProperties } from '@forebay/model/bucket-properties'
 import type { Inventories } from '../inventory/inventories.ts'
@@ -33,6 +34,8 @@ export interface TargetOptions {
   readonly fillsMax: number
   /** Default 16. */
   readonly connectionsPerObjectMax?: number | undefined
+  /** Default: what a store takes at once, 5 GiB. */
+  readonly copyPartsAboveBytes?: number | undefined
   /** Default: measured. */
   readonly loopBusyShare?: (() => number) | undefined
   readonly writeStallTimeoutMs: number
@@ -54,6 +57,7 @@ export function createObjectContext(options: TargetOptions): ObjectContext {
     told,
     momentOf: (bucket) => ({ nowMs: options.clock.now(), toldSinceMs: told.of(bucket) }),
     connectionsPerObjectMax: options.connectionsPerObjectMax ?? CONNECTIONS_PER_OBJECT_DEFAULT,
+    copyPartsAboveBytes: options.copyPartsAboveBytes ?? PUT_BYTES_MAX,
     loopBusyShare: options.loopBusyShare ?? watchLoop(),
     propertiesOf: rememberProperties(options.cacheDefaults, told),
     generations: new Generations(),

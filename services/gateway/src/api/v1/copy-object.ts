@@ -23,12 +23,12 @@ export async function copyObject(exchange: Exchange, address: RawAddress): Promi
   if (source.bucket.id === bucket.id && to === key) {
     throw new Failure('argument-invalid', 'an object is not copied onto itself')
   }
-  if (parseQueryFlag(query.get('latest-ver')) || parseQueryFlag(query.get('synchronize'))) {
-    await context.target.head({ ...source, conditions: {}, latest: true, signal })
-  }
+  const latest = parseQueryFlag(query.get('latest-ver')) || parseQueryFlag(query.get('synchronize'))
+  const head = await context.target.head({ ...source, conditions: {}, latest, signal })
   const { attributes } = await context.target.copy({
     ...{ bucket, key: to, source, conditions: {}, signal },
     sourceConditions: parseConditions(raw.headers),
+    sourceSizeBytes: head.kind === 'found' ? head.attributes.sizeBytes : undefined,
   })
   const object = { ref: bucket.ref, key: to, attributes }
   exchange.sendEmpty(200, encodeWriteHeaders(object, attributes.lastModifiedMs))

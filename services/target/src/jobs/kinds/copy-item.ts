@@ -97,6 +97,7 @@ async function copyVersion(
     await context.target.copy({
       ...{ bucket, key: place.key, source, conditions: {}, guard, noteSource: true },
       sourceConditions: onlyVersion(version),
+      sourceSizeBytes: version.sizeBytes,
       signal: lease.signal,
     })
     return { kind: 'done', bytes: version.sizeBytes }
