@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { Failure } from '@forebay/base/failure'
-import { PAGE_ATTEMPTS_MAX, PAGES_AHEAD_MAX } from '../engine.ts'
+import { type JobWorker, PAGE_ATTEMPTS_MAX, PAGES_AHEAD_MAX } from '../engine.ts'
+import type { PageOutcome } from '../job.ts'
+import { NOTHING_SETTLED } from '../outcome.ts'
 import type { Scenario } from './case.ts'
-import { allFailures, ended, Gate, ORDER, startNode, told, until, World } from './world.ts'
+import { allFailures, ended, Gate, itemsOf, ORDER, startNode, told, until, World } from './world.ts'
 
 /** How work is handed out. */
 export const DELIVERY_SCENARIOS: readonly Scenario[] = [
@@ -238,6 +240,60 @@ export const DELIVERY_SCENARIOS: readonly Scenario[] = [
         world.deliveries.map(({ page }) => page.jobId),
         ['before', 'high', 'normal', 'low'],
       )
+    },
+  },
+  {
+    title: 'bytes under way are told of, come back with the next delivery, and are gone at the end',
+    async play(store) {
+      const saved: (PageOutcome | undefined)[] = []
+      const gate = new Gate()
+      const whole = { settled: [0], done: 1, skipped: 0, bytes: 1000, failures: [] }
+      const worker: JobWorker = {
+        owner: 'node-a',
+        pagesAtOnce: 1,
+        list: async () => ({
+          pages: [{ owner: 'node-a', items: itemsOf(0, 1) }],
+          cursor: undefined,
+        }),
+        apply: async (delivery) => {
+          saved.push(delivery.saved)
+          delivery.save({ ...NOTHING_SETTLED, bytes: 700, underWayBytes: 700 })
+          await gate.pass(delivery.lease.signal)
+          if (saved.length === 1) throw new Failure('backend-unreachable', 'away')
+          return whole
+        },
+        end: async () => undefined,
+      }
+      const { engine } = await store.open('node-a')
+      await engine.work(worker)
+      const { id } = await engine.submit(ORDER)
+      const bytes = async (): Promise<number> => (await told(engine, id)).counters.bytes
+      await until(store, 'bytes of an item that goes on', async () => (await bytes()) === 700)
+      gate.open()
+      const job = await ended(store, engine, id)
+      assert.deepEqual(job.counters, { done: 1, skipped: 0, failed: 0, bytes: 1000 })
+      assert.deepEqual(
+        saved.map((outcome) => outcome?.underWayBytes),
+        [undefined, 700],
+      )
+    },
+  },
+  {
+    title: 'bytes that were under way are not told of a page that was given up',
+    async play(store) {
+      const world = new World(store.clock, { items: 1 })
+      const { worker } = world.worker('node-a')
+      const { engine } = await store.open('node-a')
+      await engine.work({
+        ...worker,
+        apply: async ({ save }) => {
+          save({ ...NOTHING_SETTLED, bytes: 700, underWayBytes: 700 })
+          throw new Failure('backend-unreachable', 'away')
+        },
+      })
+      const { id } = await engine.submit(ORDER)
+      const job = await ended(store, engine, id)
+      assert.deepEqual(job.counters, { done: 0, skipped: 0, failed: 1, bytes: 0 })
     },
   },
 ]
