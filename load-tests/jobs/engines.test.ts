@@ -20,7 +20,8 @@ type Started = { readonly place: RedisPlace; readonly stop: () => Promise<void> 
 const isLong = process.env['ENGINES'] === 'all'
 
 /** Cases that wait for pauses or leases to pass: what they show does not depend on the server. */
-const LONG_CASES = /throw|given up|for the moment|1000|come|kill|pause|small job|pages of high|counts stay/
+const LONG_CASES =
+  /throw|given up|for the moment|1000|come|kill|pause|small job|pages of high|counts stay/
 
 type Case = ReturnType<typeof jobEngineCases>[number]
 
