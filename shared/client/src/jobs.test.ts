@@ -7,7 +7,7 @@ import { serverEvents } from './server-events.ts'
 let answer: (request: IncomingMessage, response: ServerResponse) => void
 let server: ReturnType<typeof createServer>
 let client: ForebayClient
-const seen: { readonly line: string; readonly body: string }[] = []
+const seen: { readonly line: string; readonly body: string; readonly key: unknown }[] = []
 
 beforeEach(async () => {
   seen.length = 0
@@ -17,6 +17,7 @@ beforeEach(async () => {
     seen.push({
       line: `${request.method} ${request.url}`,
       body: Buffer.concat(chunks).toString(),
+      key: request.headers['idempotency-key'],
     })
     answer(request, response)
   })
@@ -62,6 +63,33 @@ test('an order is sent as it is given, and the job comes back with what is known
   expect(job.rate).toEqual(VIEW.rate)
   expect([job.description, job.error, job.result]).toEqual([undefined, undefined, undefined])
   expect(job.raw).toEqual(VIEW)
+})
+
+test('an order of which nobody knows whether it came is sent again under its key', async () => {
+  const order = { kind: 'prefetch', bucket: 'aws://b', args: {} }
+  answer = (request, response) => {
+    if (seen.length === 1) request.socket.destroy()
+    else if (seen.length === 2) {
+      response.statusCode = 503
+      response.end(JSON.stringify({ code: 'job-engine-unavailable', message: 'away' }))
+    } else response.end(JSON.stringify(VIEW))
+  }
+  expect((await client.jobs.start(order)).id).toBe('j1')
+  expect(seen.length).toBe(3)
+  expect(seen[0]?.key).toMatch(/^[0-9a-f]{32}$/)
+  expect(new Set(seen.map(({ key }) => key)).size).toBe(1)
+  await client.jobs.start(order)
+  expect(seen[3]?.key).not.toBe(seen[0]?.key)
+})
+
+test('an order that is refused is not sent again', async () => {
+  answer = (_request, response) => {
+    response.statusCode = 429
+    response.end(JSON.stringify({ code: 'jobs-too-many', message: 'no', retryable: true }))
+  }
+  const refusal = client.jobs.start({ kind: 'evict', args: {} }, { key: 'mine' })
+  await expect(refusal).rejects.toMatchObject({ code: 'jobs-too-many' })
+  expect(seen.map(({ key }) => key)).toEqual(['mine'])
 })
 
 test('lists, failures and actions ask for what they are told', async () => {

@@ -122,6 +122,11 @@ export type JobEvent =
   | { readonly kind: 'job'; readonly job: JobReport }
   | { readonly kind: 'removed'; readonly id: string }
 
+/** How often an order is sent of which nobody knows whether it came. */
+const START_ATTEMPTS_MAX = 3
+
+const START_PAUSE_MS = 1000
+
 /** Jobs of a node: long work over many objects. */
 export class Jobs {
   readonly #transport: Transport
@@ -135,9 +140,28 @@ export class Jobs {
     return answersOf(await this.#ask('GET', ['jobs', 'kinds'], call)).map(kindOf)
   }
 
-  /** The job is durable when this resolves. */
-  async start(order: JobOrder, call: Call = {}): Promise<JobReport> {
-    return jobOf(await this.#ask('POST', ['jobs'], { ...call, json: order }))
+  /**
+   * The job is durable when this resolves. Where no answer came, or the server could not tell whether the
+   * order did, it is sent again: with its key it is one job.
+   *
+   * @param call `key`: one of 1 to 255 characters for each order; made here by default
+   */
+  async start(
+    order: JobOrder,
+    call: Call & { readonly key?: string | undefined } = {},
+  ): Promise<JobReport> {
+    const { key = newKey(), signal } = call
+    const request = requestOf('POST', ['jobs'], { signal, json: order })
+    const headers = { ...request.headers, 'idempotency-key': key }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return jobOf(await this.#transport.json({ ...request, headers }))
+      } catch (error) {
+        if (attempt === START_ATTEMPTS_MAX || !isDoubtful(error)) throw error
+        await new Promise((resolve) => setTimeout(resolve, START_PAUSE_MS))
+        signal?.throwIfAborted()
+      }
+    }
   }
 
   async list(filter: JobFilter = {}): Promise<readonly JobReport[]> {
@@ -252,6 +276,25 @@ export class Jobs {
   #ask(method: string, path: readonly string[], call: Details): Promise<unknown> {
     return this.#transport.json(requestOf(method, path, call))
   }
+}
+
+/** Not `randomUUID`: browsers have it on secure pages alone. */
+function newKey(): string {
+  const words = crypto.getRandomValues(new Uint32Array(4))
+  return [...words].map((word) => word.toString(16).padStart(8, '0')).join('')
+}
+
+/** An answer that was cut off, or of a server that lost what keeps its jobs. */
+function isDoubtful(error: unknown): boolean {
+  if (!(error instanceof ForebayError)) return false
+  return error.code === 'job-engine-unavailable' || wasCutOff(error)
+}
+
+/** Not where nobody listens: there nothing came. */
+function wasCutOff({ code, cause }: ForebayError): boolean {
+  if (code !== 'unreachable') return false
+  const inner = cause instanceof Error ? cause.cause : undefined
+  return !(inner instanceof Error && 'code' in inner && inner.code === 'ECONNREFUSED')
 }
 
 /** An id is a part of the path: anything else would name another place. */

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '@forebay/base/clock'
 import { Failure, isFailure } from '@forebay/base/failure'
 import { KeyedLock } from '@forebay/base/keyed-lock'
@@ -28,6 +30,11 @@ export const JOBS_OPEN_MAX = 1000
 
 /** Schedules of a cluster. */
 export const SCHEDULES_MAX = 1000
+
+/** Characters of a key that makes an order come once. */
+export const ORDER_KEY_LENGTH_MAX = 255
+
+const ORDER_KEY = /^[!-~]{1,255}$/
 
 /** Failures of items in one answer. */
 export const FAILURES_PAGE_MAX = 1000
@@ -106,6 +113,31 @@ export class JobService {
     return this.#withRoom(caller, () =>
       this.#engine.submit(id === undefined ? order : { ...order, id }),
     )
+  }
+
+  /**
+   * Orders a job once, however often it is asked for with one key: a caller who got no answer asks again.
+   *
+   * @param key 1..`ORDER_KEY_LENGTH_MAX` characters; each user has keys of their own
+   * @throws Failure as `order`; `job-state-invalid` for another order than the key came with before
+   */
+  async orderOnce(body: unknown, caller: JobCaller, key: string): Promise<JobRecord> {
+    if (!ORDER_KEY.test(key)) {
+      throw new Failure(
+        'argument-invalid',
+        `Idempotency-Key has 1 to ${ORDER_KEY_LENGTH_MAX} characters, none of them a space`,
+      )
+    }
+    const order = await checkOrder(body, this.kinds, caller)
+    this.#vet(order.kind, order.args)
+    const id = idOfKey(key, caller.user)
+    const job =
+      (await this.#engine.get(id)) ??
+      (await this.#withRoom(caller, () => this.#engine.submit({ ...order, id })))
+    if (isSameOrder(job, order)) return job
+    throw new Failure('job-state-invalid', 'this Idempotency-Key came with another order before', {
+      hint: 'Take a new key for each order.',
+    })
   }
 
   /** Newest first, arguments shortened. @param filter `max`: 1..`JOBS_PAGE_MAX` */
@@ -322,6 +354,18 @@ export class JobService {
       throw tooMany(`${JOBS_OPEN_PER_USER_MAX} jobs of one user that have not ended`)
     }
   }
+}
+
+/** The same for the same key of the same user, and no one else's. */
+function idOfKey(key: string, user: string | undefined): string {
+  const digest = createHash('sha256').update(JSON.stringify([user ?? null, key]))
+  return digest.digest('hex').slice(0, 24).toUpperCase()
+}
+
+function isSameOrder(job: JobRecord, order: JobOrder): boolean {
+  const textOf = ({ kind, bucket, args }: JobOrder): unknown =>
+    JSON.parse(JSON.stringify({ kind, bucket, args }))
+  return isDeepStrictEqual(textOf(job), textOf(order))
 }
 
 /** That a user may not any more: nobody who reads it was there when they might. */

@@ -113,6 +113,47 @@ test('an order of no body or no JSON is refused', async () => {
   expect(await errorOf(answer)).toMatchObject({ code: 'json-malformed' })
 })
 
+test('an order with a key is one job, however often it comes, and for each user another', async () => {
+  const send = (key: string, keys: readonly string[], user = 'owner'): Promise<Response> =>
+    fetch(`${door.url}/v1/jobs`, {
+      method: 'POST',
+      headers: { 'x-user': user, 'idempotency-key': key },
+      body: JSON.stringify({ kind: 'prefetch', bucket: 'b', args: { keys } }),
+    })
+  const idOf = async (answer: Response): Promise<string> => {
+    expect(answer.status).toBe(201)
+    return checkSchema(JOB_VIEW, await answer.json()).id
+  }
+  const both = await Promise.all([send('k1', ['a']), send('k1', ['a'])])
+  const ids = await Promise.all(both.map(idOf))
+  expect(ids[0]).toBe(ids[1])
+  await rig.ended(ids[0] ?? '')
+  expect(await idOf(await send('k1', ['a']))).toBe(ids[0])
+  expect(await idOf(await send('k1', ['a'], 'root'))).not.toBe(ids[0])
+  expect(await idOf(await send('k2', ['a']))).not.toBe(ids[0])
+  expect((await rig.engine.list({})).length).toBe(3)
+  expect((await send('k1', ['other'])).status).toBe(409)
+  expect((await send('k'.repeat(255), ['a'])).status).toBe(201)
+  expect((await send('k'.repeat(256), ['a'])).status).toBe(400)
+  expect((await send('k 1', ['a'])).status).toBe(400)
+})
+
+test('who has as many jobs as may be still finds the one of a key', async () => {
+  rig.hold()
+  const answers: Response[] = []
+  for (let at = 0; at < JOBS_OPEN_PER_USER_MAX; at++) answers.push(await order(['a'], 'owner'))
+  const body = JSON.stringify({ kind: 'prefetch', bucket: 'b', args: { keys: ['a'] } })
+  const send = (): Promise<Response> => {
+    const headers = { 'x-user': 'owner', 'idempotency-key': 'k' }
+    return fetch(`${door.url}/v1/jobs`, { method: 'POST', headers, body })
+  }
+  expect((await send()).status).toBe(429)
+  const last = checkSchema(JOB_VIEW, await answers.at(-1)?.json())
+  await rig.engine.abort(last.id, 'enough')
+  expect((await send()).status).toBe(201)
+  expect((await send()).status).toBe(201)
+})
+
 test('jobs are listed newest first, by kind, state and bucket', async () => {
   rig.hold()
   const ids: string[] = []

@@ -66,7 +66,7 @@ export const JOB_ROUTES: readonly ApiRoute[] = [
     method: 'POST',
     path: '/v1/jobs',
     tag: 'jobs',
-    summary: 'Orders a job',
+    summary: 'Orders a job; with a header Idempotency-Key once, however often it is sent',
     body: ORDER_BODY,
     answers: { 201: { doc: 'The job.', schema: JOB_VIEW } },
     handle: orderJob,
@@ -188,7 +188,11 @@ export function serviceOf({ context }: Exchange): JobService {
 async function orderJob(exchange: Exchange): Promise<void> {
   const service = serviceOf(exchange)
   const body = await readJson(exchange.raw, exchange.signal, ORDER_BYTES_MAX)
-  const job = await service.order(body, jobCallerOf(exchange))
+  const caller = jobCallerOf(exchange)
+  const key = exchange.header('idempotency-key')
+  const job = await (key === undefined
+    ? service.order(body, caller)
+    : service.orderOnce(body, caller, key))
   exchange.sendJson(service.view(job), 201)
 }
 
