@@ -26,7 +26,9 @@ export const LIST_FLAGS = {
 
 /** Flags of an entry. */
 const ENTRY_CACHED = 64
+const ENTRY_MEMBER = 128
 const ENTRY_DIRECTORY = 256
+const ENTRY_ARCHIVE = 512
 
 /** A request for one page of a bucket. */
 export interface ListMessage {
@@ -44,6 +46,8 @@ export interface ListMessage {
 export interface ListEntry {
   readonly name: string
   readonly directory: boolean
+  /** Where archives are folders: an archive, or what is in one. */
+  readonly of?: 'archive' | 'member' | undefined
   readonly sizeBytes: number
   readonly cached: boolean
   readonly etag: string | undefined
@@ -61,10 +65,8 @@ export interface ListPage {
 /** @throws Failure `argument-invalid` | `key-too-long` | `key-invalid` | `not-implemented` */
 export function decodeListMessage(fields: Fields): ListMessage {
   const flags = fields.integer('flags', { min: 0, max: 2 ** 32 - 1 }) ?? 0
-  for (const name of ['archives', 'notCached'] as const) {
-    if ((flags & LIST_FLAGS[name]) !== 0) {
-      throw new Failure('not-implemented', `list flag ${LIST_FLAGS[name]} is not built yet`)
-    }
+  if ((flags & LIST_FLAGS.notCached) !== 0) {
+    throw new Failure('not-implemented', `list flag ${LIST_FLAGS.notCached} is not built yet`)
   }
   const props = fields.text('props') ?? ''
   return {
@@ -126,7 +128,11 @@ interface SelectedEntry {
 
 /** The values of an entry that the request asked for. */
 function selectEntry(entry: ListEntry, message: ListMessage): SelectedEntry {
-  const flags = (entry.cached ? ENTRY_CACHED : 0) | (entry.directory ? ENTRY_DIRECTORY : 0)
+  const flags =
+    (entry.cached ? ENTRY_CACHED : 0) |
+    (entry.directory ? ENTRY_DIRECTORY : 0) |
+    (entry.of === 'archive' ? ENTRY_ARCHIVE : 0) |
+    (entry.of === 'member' ? ENTRY_MEMBER : 0)
   const nameOnly = (message.flags & LIST_FLAGS.nameOnly) !== 0
   if (nameOnly || entry.directory) return { sizeBytes: undefined, custom: undefined, flags }
   const { properties } = message

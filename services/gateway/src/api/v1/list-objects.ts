@@ -2,7 +2,7 @@ import { newNodeId } from '@forebay/base/ids'
 import { LIST_PAGE_MAX } from '@forebay/base/limits'
 import type { BucketRecord } from '@forebay/model/bucket'
 import { compareKeys } from '@forebay/model/key'
-import type { ListAnswer } from '@forebay/peer/target-port'
+import type { ListAnswer, ListRequest } from '@forebay/peer/target-port'
 import { type ActionMessage, valueFields } from '@forebay/wire/action'
 import { Fields } from '@forebay/wire/fields'
 import {
@@ -14,6 +14,7 @@ import {
   type ListMessage,
   type ListPage,
 } from '@forebay/wire/list-objects'
+import { listMembers, type OpenedPage } from '../../archives/list-members.ts'
 import { openBucket } from './address.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -39,7 +40,7 @@ export async function listObjects(
     message === undefined ? queryFields(exchange) : valueFields(message),
   )
   const has = (flag: number): boolean => (wanted.flags & flag) !== 0
-  const answer = await exchange.context.target.list({
+  const request: ListRequest = {
     bucket: record,
     prefix: wanted.prefix,
     delimiter: has(LIST_FLAGS.noRecursion) ? '/' : undefined,
@@ -49,9 +50,13 @@ export async function listObjects(
     cachedOnly: has(LIST_FLAGS.cached),
     inventory: wantsInventory(exchange, record, wanted),
     signal: exchange.signal,
-  })
+  }
   const cached = record.backend === undefined || has(LIST_FLAGS.cached)
-  sendPage(exchange, pageOf(answer, wanted, cached), wanted)
+  const { target } = exchange.context
+  const page = has(LIST_FLAGS.archives)
+    ? openedPageOf(await listMembers(target, request), wanted, cached)
+    : pageOf(await target.list(request), wanted, cached)
+  sendPage(exchange, page, wanted)
 }
 
 /** By AIStore's header or flag, or as the bucket has it; without an inventory the store is asked. */
@@ -83,6 +88,24 @@ function pageOf(answer: ListAnswer, wanted: ListMessage, cached: boolean): ListP
     uuid: wanted.uuid === '' ? newNodeId() : wanted.uuid,
     continuationToken: answer.nextToken ?? '',
     entries,
+  }
+}
+
+/** A member is there only where its archive is. */
+function openedPageOf(opened: OpenedPage, wanted: ListMessage, cached: boolean): ListPage {
+  const hasFolders = (wanted.flags & LIST_FLAGS.noDirectories) === 0
+  return {
+    uuid: wanted.uuid === '' ? newNodeId() : wanted.uuid,
+    continuationToken: opened.nextToken ?? '',
+    entries: opened.entries.flatMap(({ kind, name, sizeBytes, object }): readonly ListEntry[] => {
+      if (kind === 'folder') return hasFolders ? [directoryEntry(name)] : []
+      const isMember = kind === 'member'
+      const { etag, lastModifiedMs } = object ?? {}
+      const of = kind === 'object' ? undefined : kind
+      return [
+        { name, directory: false, of, sizeBytes, cached: cached || isMember, etag, lastModifiedMs },
+      ]
+    }),
   }
 }
 

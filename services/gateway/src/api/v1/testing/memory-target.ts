@@ -36,6 +36,8 @@ export class MemoryTarget implements TargetPort {
   /** Every request that came, newest last. */
   readonly requests: unknown[] = []
   readonly notices: ChangeNotice[] = []
+  /** Bucket id and key, with a slash between, of what is cached in part. */
+  readonly partial = new Set<string>()
 
   async read(request: ReadRequest): Promise<ReadAnswer> {
     this.requests.push(request)
@@ -121,7 +123,9 @@ export class MemoryTarget implements TargetPort {
   async explain(request: ReadRequest): Promise<Explanation> {
     const stored = this.objects.get(keyOf(request))
     return {
-      state: stored === undefined ? 'absent' : 'whole',
+      state:
+        stored === undefined ? 'absent' : this.partial.has(keyOf(request)) ? 'partial' : 'whole',
+      etag: stored?.attributes.etag,
       unsettled: false,
       fresh: true,
       sizeBytes: stored?.bytes.length ?? 0,
