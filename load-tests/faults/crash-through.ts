@@ -33,14 +33,18 @@ export function casesOf(scenario: Scenario): readonly Case[] {
   return scenario.points.map((point) => ({ scenario, point, site: siteOf(scenario, point) }))
 }
 
-function siteOf({ name, bucket, seeded }: Scenario, point: string): Site {
+function siteOf({ name, bucket, seeded, seededBytes }: Scenario, point: string): Site {
   const key = `${name} ${point}`.replaceAll(/[^a-z0-9]+/gi, '-').toLowerCase()
   const body = { seed: 1, key: `${bucket}/${key}` }
   return {
     bucket,
     key,
     old: { ...body, version: 1, sizeBytes: OLD_BYTES },
-    new: { ...body, version: 2, sizeBytes: seeded === true ? SEEDED_BYTES : NEW_BYTES },
+    new: {
+      ...body,
+      version: 2,
+      sizeBytes: seeded === true ? (seededBytes ?? SEEDED_BYTES) : NEW_BYTES,
+    },
   }
 }
 

@@ -33,6 +33,8 @@ export type Scenario = {
   readonly again?: (client: S3Client, site: Site, found: State) => Promise<Answer | undefined>
   /** The new version is at the origin from the start: nobody writes it through the node. */
   readonly seeded?: boolean
+  /** Of the version at the origin; absent: more than is brought into memory first. */
+  readonly seededBytes?: number
 }
 
 const COMMIT = [
@@ -214,6 +216,16 @@ const CACHE_SCENARIOS: readonly Scenario[] = [
     before: 'new',
     after: 'new',
     seeded: true,
+    act: readWhole,
+  },
+  {
+    name: 'fill by way of memory',
+    bucket: REMOTE,
+    points: ['gather:verified', ...COMMIT],
+    before: 'new',
+    after: 'new',
+    seeded: true,
+    seededBytes: 10_000,
     act: readWhole,
   },
   {

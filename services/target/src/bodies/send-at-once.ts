@@ -1,11 +1,19 @@
 import type { ServerResponse } from 'node:http'
-import { readResidentFully } from '../os/file-io.ts'
 import { sendfile } from '../os/libc.ts'
 import { markHeadSent, unsentHead } from '../os/response-head.ts'
 import { bodyRoom, sendHead, sendHeadAndBody, unsentBytes } from '../os/send.ts'
 import { socketDescriptor } from '../os/socket.ts'
 import { loopTurns } from './loop-turns.ts'
 import { SLICE_BYTES } from './send-limits.ts'
+
+/** A body that is at hand. */
+export interface BodyAtHand {
+  readonly socketFd: number
+  /** At most `BODY_ROOM_BYTES`. */
+  readonly lengthBytes: number
+  /** Puts the bytes into a buffer of that length. @throws Failure `object-corrupt` | `disk-error` */
+  readonly fill: (room: Buffer) => void
+}
 
 /** Bytes of a file that are there and in memory. */
 export interface ResidentRange {
@@ -27,17 +35,15 @@ export function directSocket({ socket, req }: ServerResponse): number | undefine
  * Sends head and body of a small answer in one call, and ends the response. What the socket does not
  * take at once goes on in Node's queue.
  *
- * @param range at most `BODY_ROOM_BYTES` long
  * @param writeHead called when the bytes are there and before anything is sent
  * @throws Failure `object-corrupt` | `disk-error`, with nothing written; what `writeHead` throws
  */
 export function sendSmall(
   response: ServerResponse,
-  { socketFd, range }: { readonly socketFd: number; readonly range: ResidentRange },
+  { socketFd, lengthBytes, fill }: BodyAtHand,
   writeHead: () => void,
 ): void {
-  const { fd, offset, lengthBytes } = range
-  readResidentFully(fd, bodyRoom.subarray(0, lengthBytes), offset)
+  fill(bodyRoom.subarray(0, lengthBytes))
   writeHead()
   const head = response.chunkedEncoding ? undefined : unsentHead(response)
   const sentBytes = head === undefined ? -1 : sendHeadAndBody(socketFd, head, lengthBytes)

@@ -135,8 +135,11 @@ class FileBody implements ObjectBody {
     if (this.lengthBytes > SMALL_BODY_DIRECT_BYTES_MAX || this.lengthBytes === 0) return false
     const socketFd = this.#direct() ? directSocket(response) : undefined
     if (socketFd === undefined || !this.#isThere(this.lengthBytes)) return false
+    const { fd, offset } = this.#range
+    const { lengthBytes } = this
+    const fill = (room: Buffer): void => readResidentFully(fd, room, offset)
     try {
-      sendSmall(response, { socketFd, range: this.#range }, writeHead)
+      sendSmall(response, { socketFd, lengthBytes, fill }, writeHead)
     } finally {
       this.close()
     }

@@ -45,7 +45,7 @@ function isOlder(record: { readonly validatedMs: number }, { askedMs }: ListedPa
 function doubtOther(context: ObjectContext, page: ListedPage, listed: ListedObject): boolean {
   const { bucket } = page
   const keyId = keyIdOf(bucket, listed.key)
-  const fill = context.fills.get(keyId)
+  const fill = context.fills.get(keyId) ?? context.fills.gathered(keyId)
   if (fill !== undefined && fill.askedMs <= page.askedMs && differs(fill, listed, bucket)) {
     raiseKey(context, keyId)
   }

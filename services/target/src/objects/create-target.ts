@@ -10,6 +10,7 @@ import { Questions } from './ask-backend.ts'
 import type { ObjectContext, ObjectObserver } from './context.ts'
 import { watchLoop } from './fetch-pace.ts'
 import { FillTable } from './fill-table.ts'
+import { GATHERED_BYTES_MAX } from './gathered.ts'
 import { Generations } from './generations.ts'
 import { Mending } from './mending.ts'
 import { OverlapWatch } from './overlap.ts'
@@ -32,6 +33,8 @@ export interface TargetOptions {
   readonly sendfile: 'auto' | 'off'
   readonly whenAbandoned: 'stop' | 'finish'
   readonly fillsMax: number
+  /** Default `GATHERED_BYTES_MAX`. */
+  readonly gatheredBytesMax?: number | undefined
   /** Default 16. */
   readonly connectionsPerObjectMax?: number | undefined
   /** Default: what a store takes at once, 5 GiB. */
@@ -56,6 +59,7 @@ export function createObjectContext(options: TargetOptions): ObjectContext {
     ...options,
     told,
     momentOf: (bucket) => ({ nowMs: options.clock.now(), toldSinceMs: told.of(bucket) }),
+    gatheredBytesMax: options.gatheredBytesMax ?? GATHERED_BYTES_MAX,
     connectionsPerObjectMax: options.connectionsPerObjectMax ?? CONNECTIONS_PER_OBJECT_DEFAULT,
     copyPartsAboveBytes: options.copyPartsAboveBytes ?? PUT_BYTES_MAX,
     loopBusyShare: options.loopBusyShare ?? watchLoop(),

@@ -1,9 +1,14 @@
+import type { BackendBody } from '@forebay/backend-port/backend'
 import { abortable } from './abortable.ts'
 import { ConnectionShare } from './connection-share.ts'
 import type { Fill } from './fill.ts'
+import type { Gathered } from './gathered.ts'
 
 /** What opening a cold object came to. */
-export type Opened = { readonly kind: 'fill'; readonly fill: Fill } | { readonly kind: 'absent' }
+export type Opened =
+  | { readonly kind: 'fill'; readonly fill: Fill }
+  | { readonly kind: 'gathered'; readonly gathered: Gathered }
+  | { readonly kind: 'absent' }
 
 /** Objects that are made whole in the background at a time, by one connection each. */
 const BACKGROUND_FILLS_MAX = 4
@@ -24,6 +29,15 @@ export class FillTable {
   /** Also those that nobody may join any more. */
   readonly #active = new Set<Fill>()
   readonly #openings = new Map<string, Promise<Opened>>()
+  /** Keys whose opening somebody waits for who did not cause it. */
+  readonly #joined = new Set<string>()
+  /** Bodies of small objects on their way into memory. */
+  readonly #gathering = new Set<BackendBody>()
+  /** Small objects on their way from memory into the cache: the latest of each key, and all. */
+  readonly #gathered = new Map<string, Gathered>()
+  readonly #storing = new Set<Gathered>()
+  /** Why nothing is fetched any more. */
+  #over: { readonly reason: unknown } | undefined
 
   get(keyId: string): Fill | undefined {
     const fill = this.#fills.get(keyId)
@@ -37,7 +51,7 @@ export class FillTable {
    * @returns false when there was nothing to wait for, or it took too long
    */
   async publication(keyId: string, signal?: AbortSignal): Promise<boolean> {
-    const publishing = this.#fills.get(keyId)?.publishing
+    const publishing = this.gathered(keyId)?.stored ?? this.#fills.get(keyId)?.publishing
     if (publishing === undefined) return false
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<boolean>((resolve) => {
@@ -51,8 +65,17 @@ export class FillTable {
     }
   }
 
-  /** Where all of a key is in a file: waits until the cache has it, or never will, however long it takes. */
+  /**
+   * Where all of a key is there: waits until the cache has it, or never will, however long it takes.
+   *
+   * @throws Failure why a small object is not kept
+   */
   async completion(keyId: string, signal: AbortSignal): Promise<void> {
+    const gathered = this.gathered(keyId)
+    if (gathered !== undefined) {
+      const reason = await abortable(gathered.stored, signal)
+      if (reason !== undefined) throw reason
+    }
     const completing = this.#fills.get(keyId)?.completing
     if (completing !== undefined) await abortable(completing, signal)
   }
@@ -62,10 +85,24 @@ export class FillTable {
     return this.#openings.get(keyId)
   }
 
+  /** The same for a reader who waits for it. */
+  join(keyId: string): Promise<Opened> | undefined {
+    const opening = this.#openings.get(keyId)
+    if (opening !== undefined) this.#joined.add(keyId)
+    return opening
+  }
+
+  /** True while more than one wait for the object of a key, or read it as it comes. */
+  isShared(keyId: string): boolean {
+    return this.#joined.has(keyId) || (this.get(keyId)?.readers.count ?? 0) > 1
+  }
+
   /** Runs `open` as the key's opening; readers that come meanwhile share its result. */
   open(keyId: string, open: () => Promise<Opened>): Promise<Opened> {
     const opening = open().finally(() => {
-      if (this.#openings.get(keyId) === opening) this.#openings.delete(keyId)
+      if (this.#openings.get(keyId) !== opening) return
+      this.#openings.delete(keyId)
+      this.#joined.delete(keyId)
     })
     this.#openings.set(keyId, opening)
     // Who waits for the opening joins in the turn in which it resolves; all may have left before.
@@ -78,10 +115,42 @@ export class FillTable {
     return opening
   }
 
+  /** The object of a key that is whole in memory and, as far as anybody knows, the current version. */
+  gathered(keyId: string): Gathered | undefined {
+    const gathered = this.#gathered.get(keyId)
+    return gathered?.isCurrent() === true ? gathered : undefined
+  }
+
+  /** Takes an object in until it is stored. */
+  keep(keyId: string, gathered: Gathered): void {
+    this.#gathered.set(keyId, gathered)
+    this.#storing.add(gathered)
+    const end = (): void => {
+      this.#storing.delete(gathered)
+      if (this.#gathered.get(keyId) === gathered) this.#gathered.delete(keyId)
+    }
+    gathered.stored.then(end, end)
+  }
+
+  /** Runs `collect`, whose body ends with the table. @throws what it throws, or why the table is over */
+  async gathering<T>(body: BackendBody, collect: () => Promise<T>): Promise<T> {
+    this.#gathering.add(body)
+    try {
+      if (this.#over !== undefined) body.discard()
+      return await collect()
+    } catch (error) {
+      throw this.#over === undefined ? error : this.#over.reason
+    } finally {
+      this.#gathering.delete(body)
+    }
+  }
+
   /** Later readers start anew: neither a fill nor an opening of before is joined (rule 5). */
   forget(keyId: string): void {
     this.#fills.delete(keyId)
     this.#openings.delete(keyId)
+    this.#joined.delete(keyId)
+    this.#gathered.delete(keyId)
   }
 
   /** Takes a fill in until `remove`; later readers join it when it is of the key's generation. */
@@ -97,21 +166,24 @@ export class FillTable {
 
   /** The keys that have a fill or an opening which may be joined. */
   keyIds(): Iterable<string> {
-    return [...this.#fills.keys(), ...this.#openings.keys()]
+    return [...this.#fills.keys(), ...this.#openings.keys(), ...this.#gathered.keys()]
   }
 
   get activeCount(): number {
-    return this.#active.size
+    return this.#active.size + this.#gathering.size + this.#storing.size
   }
 
   /** Ends all fills, as at shutdown; resolves when what was complete is in the cache. */
   async cancelAll(reason: unknown): Promise<void> {
+    this.#over = { reason }
+    for (const body of this.#gathering) body.discard()
     for (const fill of this.#active) if (fill.publishing === undefined) fill.cancel(reason)
     await this.published()
   }
 
   /** Resolves when no object is complete and not in the cache. */
   async published(): Promise<void> {
-    await Promise.all([...this.#active].map((fill) => fill.publishing))
+    const fills = [...this.#active].map((fill) => fill.publishing)
+    await Promise.all([...fills, ...[...this.#storing].map(({ stored }) => stored)])
   }
 }

@@ -8,7 +8,7 @@ import { BlockMap } from './block-map.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { freshForMs, mayServeStale } from './freshness.ts'
 import { isUnreachable } from './is-unreachable.ts'
-import { judge } from './read.ts'
+import { judge } from './read-answer.ts'
 import { findVersion, withoutVersion } from './read-version.ts'
 
 /** Attempts when writes come in between. */

@@ -62,7 +62,7 @@ async function untilShared(
   next.then(end, end)
   const either = AbortSignal.any([signal, over.signal])
   while (!either.aborted) {
-    if ((fills.get(keyIdOf(bucket, key))?.readers.count ?? 0) > 1) return
+    if (fills.isShared(keyIdOf(bucket, key))) return
     await clock.sleep(LOOK_MS, either).catch(() => undefined)
   }
 }

@@ -39,7 +39,8 @@ async function noteKey(
   const keyId = keyIdOf(bucket, key)
   const record = context.store.get(bucket.id, key)
   const fill = context.fills.get(keyId)
-  const held = [record?.pin, fill?.pin].filter((pin) => pin !== undefined)
+  const gathered = context.fills.gathered(keyId)
+  const held = [record?.pin, fill?.pin, gathered?.pin].filter((pin) => pin !== undefined)
   // Of an opening nobody knows yet which version it will be.
   const isKnown = context.fills.opening(keyId) === undefined
   if (isKnown && held.length > 0 && held.every((pin) => isThat(now, pin))) return 'current'

@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import type { BackendBody } from '@forebay/backend-port/backend'
+import type { BackendBody, ReadResult } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
 import type { ByteRange } from '@forebay/model/range'
 import { choosePin } from '@forebay/model/version'
@@ -13,6 +13,7 @@ import { keyIdOf, type ObjectContext } from './context.ts'
 import { Fill } from './fill.ts'
 import type { FillParts } from './fill-parts.ts'
 import type { Opened } from './fill-table.ts'
+import { type Answered, gather } from './gathered.ts'
 import type { GenerationToken } from './generations.ts'
 
 /** What the backend was already asked about the version to be opened. */
@@ -38,38 +39,71 @@ export async function openWhole(
   const askedAt = context.clock.monotonic()
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
   const settles = unsettled && context.unsettled.mayBeSettled(bucket.id, key)
-  let work: WorkFile | undefined
-  try {
-    // The fill outlives the reader who caused it, so its request hangs on no reader's signal.
-    const result = await context.backendOf(bucket).read({
+  // The fill outlives the reader who caused it, so its request hangs on no reader's signal.
+  const ask = (): Promise<ReadResult> =>
+    context.backendOf(bucket).read({
       key,
       pin: known === undefined || known.pin.kind === 'none' ? undefined : known.pin,
       signal: new AbortController().signal,
     })
-    if (result.kind === 'absent') {
+  try {
+    const answer = await ask()
+    if (answer.kind === 'absent') {
       token.hear({ askedAt, pin: undefined })
       token.end()
       return { kind: 'absent' }
     }
-    if (result.kind !== 'found') throw changedMeanwhile(key)
-    const { attributes, body } = result
-    try {
-      checkLength(key, result)
-      checkAdmission(context, address, attributes)
-      work = await context.store.createWork(bucket, key, attributes.sizeBytes)
-      const pin = choosePin(attributes.validators ?? {})
+    if (answer.kind !== 'found') throw changedMeanwhile(key)
+    checkAnswer(context, address, answer)
+    const { attributes } = answer
+    const pin = choosePin(attributes.validators ?? {})
+    if (attributes.sizeBytes <= context.gatheredBytesMax) {
       token.hear({ askedAt, pin })
-      const parts = { bucket, key, attributes, pin, askedMs, work, token, settles }
-      const fill = register(context, parts)
-      consume(fill, body)
-      return { kind: 'fill', fill }
-    } catch (error) {
-      body.discard()
-      throw error
+      const gathering = { answer, token, askedMs, settles, askAgain: ask }
+      return { kind: 'gathered', gathered: await gather(context, address, gathering) }
     }
+    const work = await createWork(context, address, answer)
+    token.hear({ askedAt, pin })
+    const parts = { bucket, key, attributes, pin, askedMs, work, token, settles }
+    return { kind: 'fill', fill: beginWhole(context, parts, answer.body) }
   } catch (error) {
     token.end()
-    work?.discard()
+    throw error
+  }
+}
+
+/** @throws Failure why the answer cannot be kept; its body is given up then */
+function checkAnswer(context: ObjectContext, address: ObjectAddress, answer: Answered): void {
+  try {
+    checkLength(address.key, answer)
+    checkAdmission(context, address, answer.attributes)
+  } catch (error) {
+    answer.body.discard()
+    throw error
+  }
+}
+
+async function createWork(
+  context: ObjectContext,
+  { bucket, key }: ObjectAddress,
+  { attributes, body }: Answered,
+): Promise<WorkFile> {
+  try {
+    return await context.store.createWork(bucket, key, attributes.sizeBytes)
+  } catch (error) {
+    body.discard()
+    throw error
+  }
+}
+
+function beginWhole(context: ObjectContext, parts: FillParts, body: BackendBody): Fill {
+  try {
+    const fill = register(context, parts)
+    consume(fill, body)
+    return fill
+  } catch (error) {
+    body.discard()
+    parts.work.discard()
     throw error
   }
 }

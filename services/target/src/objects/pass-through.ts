@@ -9,7 +9,7 @@ import type { CacheFacts, ReadRequest } from '@forebay/peer/target-port'
 import { changedMeanwhile } from './changed-meanwhile.ts'
 import type { ObjectContext } from './context.ts'
 import { checkLength } from './open-fill.ts'
-import type { ReadAnswer } from './read.ts'
+import type { ReadAnswer } from './read-answer.ts'
 import type { SourceBody } from './source-body.ts'
 import { needsAttributes, wantedRange } from './wanted-range.ts'
 

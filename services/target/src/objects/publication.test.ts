@@ -9,6 +9,7 @@ const signal = new AbortController().signal
 let rig: Rig
 beforeEach(async () => {
   rig = await Rig.open()
+  await rig.fillFiles()
   rig.remote.put('remote', 'a', BYTES)
   armFailpoints('fill:verified=delay:50')
 })

@@ -4,43 +4,30 @@
  */
 import { Failure, isFailure } from '@forebay/base/failure'
 import { formatBucket } from '@forebay/model/bucket'
-import { judgeRead } from '@forebay/model/conditions'
-import type { ObjectAttributes } from '@forebay/model/object'
-import type { ObjectBody } from '@forebay/peer/bodies'
-import type {
-  CacheFacts,
-  CacheStatus,
-  ReadAnswer as DoorAnswer,
-  ReadRequest,
-} from '@forebay/peer/target-port'
-import { SMALL_BODY_DIRECT_BYTES_MAX, STALL_BYTES_MIN } from '../bodies/send-limits.ts'
-import { createFileBody, createFollowingBody } from '../bodies/send-range.ts'
+import type { CacheStatus, ReadRequest } from '@forebay/peer/target-port'
 import type { ObjectRecord } from '../store/contract.ts'
 import { abortable } from './abortable.ts'
 import { type Asked, askBackend } from './ask-backend.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { dropCorrupt } from './drop-corrupt.ts'
 import { dropExpired } from './drop-expired.ts'
-import type { Fill } from './fill.ts'
 import type { Opened } from './fill-table.ts'
-import { ageSeconds, freshForMs, mayServeStale } from './freshness.ts'
+import { freshForMs, mayServeStale } from './freshness.ts'
 import type { GenerationToken } from './generations.ts'
 import { isUnreachable } from './is-unreachable.ts'
 import { checkAdmission, type Known, openSparse, openWhole, resumeSparse } from './open-fill.ts'
 import { passThrough, passVersion } from './pass-through.ts'
+import {
+  answerFromFill,
+  answerFromMemory,
+  answerFromRecord,
+  judge,
+  type ReadAnswer,
+} from './read-answer.ts'
 import { findVersion, withoutVersion } from './read-version.ts'
-import { type BrokenRead, restFromBackend } from './repair-read.ts'
 import { samePin, sameVersion } from './same-version.ts'
-import { readable, type SourceBody } from './source-body.ts'
 import { doubtOf } from './verify-warm.ts'
-import { needsAttributes, type WantedRange, wantedRange } from './wanted-range.ts'
-
-type Found = Extract<DoorAnswer, { kind: 'found' }>
-
-/** A read's answer whose bytes can also stay in the process. */
-export type ReadAnswer =
-  | Exclude<DoorAnswer, { kind: 'found' }>
-  | (Omit<Found, 'body'> & { readonly body: SourceBody })
+import { needsAttributes, wantedRange } from './wanted-range.ts'
 
 /** How often one read starts anew when the object changes under it before it sent anything. */
 const READ_ATTEMPTS = 5
@@ -158,6 +145,11 @@ export async function readCached(
   if (await context.fills.publication(keyIdOf(bucket, key), request.signal)) return 'again'
   const mustAsk = record !== undefined || !current || properties.revalidate.kind === 'always'
   if (!mustAsk) {
+    // The disk is slow: what was fetched for others is still there.
+    const gathered = context.fills.gathered(keyIdOf(bucket, key))
+    if (gathered !== undefined && isFresh({ validatedMs: gathered.askedMs })) {
+      return answerFromMemory(context, request, { gathered, status: 'hit' })
+    }
     const fill = context.fills.get(keyIdOf(bucket, key))
     if (fill !== undefined && isFresh({ validatedMs: fill.askedMs })) {
       return answerFromFill(context, request, { fill, status: 'miss' })
@@ -286,14 +278,19 @@ async function openAndAnswer(
   known: Known | undefined,
 ): Promise<ReadAnswer | 'again'> {
   const keyId = keyIdOf(request.bucket, request.key)
-  let shared = context.fills.opening(keyId)
+  let shared = context.fills.join(keyId)
   while (known !== undefined && known.pin.kind !== 'none' && shared !== undefined) {
     // Somebody opens a version that is not known yet: look again when it is. One who waited does
     // not start at the same time as all others who did.
     await abortable(shared, request.signal)
     if (!known.token.isCurrent()) return 'again'
+    if (isGathered(context, keyId, known)) break
     if (isRunning(context, keyId, known)) break
-    shared = context.fills.opening(keyId)
+    shared = context.fills.join(keyId)
+  }
+  const gathered = context.fills.gathered(keyId)
+  if (gathered !== undefined && isGathered(context, keyId, known)) {
+    return answerFromMemory(context, request, { gathered, status: 'miss' })
   }
   const running = context.fills.get(keyId)
   if (running !== undefined && known !== undefined) {
@@ -306,7 +303,15 @@ async function openAndAnswer(
     context.fills.open(keyId, () => open(context, request, known))
   const opened = await abortable(opening, request.signal)
   if (opened.kind === 'absent') return { kind: 'absent' }
+  if (opened.kind === 'gathered') {
+    return answerFromMemory(context, request, { gathered: opened.gathered, status: 'miss' })
+  }
   return answerFromFill(context, request, { fill: opened.fill, status: 'miss' })
+}
+
+function isGathered(context: ObjectContext, keyId: string, known: Known | undefined): boolean {
+  const gathered = context.fills.gathered(keyId)
+  return gathered !== undefined && known !== undefined && samePin(gathered.pin, known.pin)
 }
 
 function isRunning(context: ObjectContext, keyId: string, known: Known): boolean {
@@ -340,155 +345,6 @@ async function open(
   return sparse
     ? openSparse(context, request, { known, range: wanted.range })
     : openWhole(context, request, known)
-}
-
-/** What a version answers before any byte of it is needed. */
-type Judgement =
-  | {
-      readonly kind: 'proceed'
-      readonly wanted: Exclude<WantedRange, { kind: 'unsatisfiable' }>
-      readonly cache: CacheFacts
-    }
-  | { readonly kind: 'answer'; readonly answer: Exclude<ReadAnswer, { kind: 'found' | 'absent' }> }
-
-/** Conditions first, then the range (RFC 9110 §13.2.2). */
-export function judge(
-  context: ObjectContext,
-  request: ReadRequest,
-  version: {
-    readonly attributes: ObjectAttributes
-    readonly status: CacheStatus
-    readonly validatedMs: number
-  },
-): Judgement {
-  const { attributes, status } = version
-  const native = request.bucket.backend === undefined
-  const cache = { status, ageSeconds: native ? 0 : ageSeconds(version, context.clock.now()) }
-  const verdict = judgeRead(request.conditions, attributes)
-  if (verdict === 'precondition-failed')
-    return { kind: 'answer', answer: { kind: 'precondition-failed' } }
-  if (verdict === 'not-modified')
-    return { kind: 'answer', answer: { kind: 'not-modified', attributes, cache } }
-  const wanted = wantedRange(request, attributes)
-  if (wanted.kind === 'unsatisfiable') {
-    return { kind: 'answer', answer: { kind: 'unsatisfiable', sizeBytes: attributes.sizeBytes } }
-  }
-  return { kind: 'proceed', wanted, cache }
-}
-
-/** An answer from a whole local file; undefined when the file is not the record's. */
-function answerFromRecord(
-  context: ObjectContext,
-  request: ReadRequest,
-  found: { readonly record: ObjectRecord; readonly status: CacheStatus },
-): ReadAnswer | undefined {
-  const { record, status } = found
-  const { attributes, validatedMs } = record
-  const judged = judge(context, request, { attributes, status, validatedMs })
-  if (judged.kind === 'answer') return judged.answer
-  const lease = context.store.open(record)
-  if (lease === undefined) return undefined
-  context.store.touch(record)
-  const { range, partCount } = toRange(judged.wanted)
-  const offset = range?.offset ?? 0
-  const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
-  const end = offset + lengthBytes
-  context.observer.served(formatBucket(request.bucket.ref), 'cache', lengthBytes)
-  const sender = createFileBody({
-    lease,
-    offset,
-    lengthBytes,
-    sendfile: context.sendfile,
-    limits: stallLimits(context),
-    onBroken: (error, at) => restOf(context, request, { record, error, offset: at, end }),
-  })
-  const body = readable(sender, { fd: lease.fd, offset, waitFor: (at) => end - at })
-  return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }
-}
-
-/** A copy's rest is at the backend; a native object exists nowhere else. */
-async function restOf(
-  context: ObjectContext,
-  request: ReadRequest,
-  broken: BrokenRead,
-): Promise<ObjectBody | undefined> {
-  return request.bucket.backend === undefined
-    ? undefined
-    : restFromBackend(context, request, broken)
-}
-
-/** An answer from a fill; waits for its first byte, so that what fails before it can still start anew. */
-async function answerFromFill(
-  context: ObjectContext,
-  request: ReadRequest,
-  found: { readonly fill: Fill; readonly status: CacheStatus },
-): Promise<ReadAnswer> {
-  const { fill, status } = found
-  const { attributes } = fill
-  const judged = judge(context, request, { attributes, status, validatedMs: fill.askedMs })
-  if (judged.kind === 'answer') return judged.answer
-  const { range, partCount } = toRange(judged.wanted)
-  const offset = range?.offset ?? 0
-  const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
-  const end = offset + lengthBytes
-  const whole = lengthBytes === attributes.sizeBytes
-  const reader = fill.join(offset, end)
-  const wanted = (at: number, held: boolean) => {
-    reader.offset = at
-    return { offset: at, lengthBytes: end - at, held, whole }
-  }
-  // All of it is withheld until it was verified; then head and body leave together, as of a hit.
-  const atOnce = whole && lengthBytes <= SMALL_BODY_DIRECT_BYTES_MAX
-  try {
-    // What is there is sent at once: where the rest finds no room, it is too late to read past the cache.
-    if (status === 'partial') await fill.findRoom(reader)
-    if (atOnce) {
-      for (let at = 0; at < end; ) at += await fill.waitFor(wanted(at, false), request.signal)
-    } else if (lengthBytes > 0) await fill.waitFor(wanted(offset, true), request.signal)
-    if (attributes.sizeBytes === 0) await fill.waitForAll(request.signal)
-  } catch (error) {
-    fill.leave(reader)
-    throw error
-  }
-  const from = status === 'partial' ? 'cache' : 'backend'
-  context.observer.served(formatBucket(request.bucket.ref), from, lengthBytes)
-  const source = {
-    fd: fill.fd,
-    waitFor: (at: number, signal: AbortSignal) => fill.waitFor(wanted(at, false), signal),
-  }
-  const options = {
-    offset,
-    lengthBytes,
-    sendfile: context.sendfile,
-    limits: stallLimits(context),
-  }
-  const onClose = (): void => fill.leave(reader)
-  const sender = atOnce
-    ? createFileBody({ ...options, lease: { fd: fill.fd, release: onClose } })
-    : createFollowingBody({
-        ...options,
-        source: {
-          fd: fill.fd,
-          waitFor: (at, signal) => fill.waitFor(wanted(at, true), signal),
-          copyHeld: (at, into) => {
-            reader.offset = at
-            return fill.copyHeld(at, into)
-          },
-        },
-        onClose,
-      })
-  const body = readable(sender, { ...source, offset })
-  return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }
-}
-
-function stallLimits(context: ObjectContext) {
-  return { stallTimeoutMs: context.writeStallTimeoutMs, stallBytesMin: STALL_BYTES_MIN }
-}
-
-function toRange(wanted: Exclude<WantedRange, { kind: 'unsatisfiable' }>) {
-  return wanted.kind === 'whole'
-    ? { range: undefined, partCount: undefined }
-    : { range: wanted.range, partCount: wanted.partCount }
 }
 
 function count(context: ObjectContext, request: ReadRequest, answer: ReadAnswer): ReadAnswer {

@@ -214,6 +214,21 @@ test('an object that is held back comes at once when somebody reads it', async (
   expect(await warming).toEqual({ kind: 'fetched', bytes: bytes.length })
 })
 
+test('who reads a small object that is held back does not wait for the rate of the one who warms it', async () => {
+  rig = await Rig.open()
+  rig.remote.put('remote', 'a', pattern(10_000))
+  const begun = Promise.withResolvers<void>()
+  const moved = (): Promise<void> => {
+    begun.resolve()
+    return new Promise(() => undefined)
+  }
+  const warming = warm('a', { moved })
+  await begun.promise
+  expect(await rig.get('a')).toEqual(pattern(10_000))
+  expect(await warming).toEqual({ kind: 'fetched', bytes: 10_000 })
+  expect(rig.remote.requestCount()).toBe(1)
+})
+
 test('what cannot be counted any more holds nothing back', async () => {
   rig = await Rig.open()
   rig.remote.put('remote', 'a', pattern(3_000_000))

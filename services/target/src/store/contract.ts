@@ -81,6 +81,14 @@ export interface WorkFile {
   discard(): void
 }
 
+/** Room for a file that is to come. */
+export interface Room {
+  /** A new work file with the room, which is the file's from now on. Once. */
+  createWork(): Promise<WorkFile>
+  /** Gives the room back, unless a file has it. Idempotent. */
+  release(): void
+}
+
 /** What would come in. */
 export interface Wanted {
   /** Of the whole object. */
@@ -157,7 +165,7 @@ export interface ObjectStore {
   /**
    * Whether an absent object is worth keeping when it is read from the backend: what is not is passed
    * through. Asked without a size before the backend is, it counts as a miss of the bucket's policy;
-   * asked with one, the answer holds for a `createWork` in the same turn.
+   * asked with one, the answer holds for a `createWork` or `holdRoom` in the same turn.
    */
   admits(bucket: BucketRecord, key: string, wanted?: Wanted): boolean
   /** Whether the bucket keeps objects of this size at all. */
@@ -165,7 +173,13 @@ export interface ObjectStore {
   /** A new work file on the mountpath that owns the key, with `reserveBytes` reserved. */
   createWork(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile>
   /**
-   * The same for a body on its way to a backend: where the bucket's quota has no room, it goes on
+   * Room for a file of `bytes` on the mountpath that owns the key.
+   *
+   * @throws Failure `slow-down` while eviction can still help, `out-of-space` when not.
+   */
+  holdRoom(bucket: BucketRecord, key: string, bytes: number): Promise<Room>
+  /**
+   * A work file as of `createWork` for a body on its way to a backend: where the bucket's quota has no room, it goes on
    * without, and `isWithinQuota` says so.
    */
   createPassing(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile>

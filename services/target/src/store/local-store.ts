@@ -17,6 +17,7 @@ import type {
   NewRecord,
   ObjectRecord,
   ObjectStore,
+  Room,
   ScanOptions,
   ScanPage,
   StoreTotals,
@@ -28,7 +29,7 @@ import { encodeRecord } from './record-codec.ts'
 import { markUnsettled, type RemoveOptions, removeEntry, settleEntry } from './remove.ts'
 import { scanPage } from './scan.ts'
 import type { StoreContext } from './store-context.ts'
-import { createWorkFile, LocalWorkFile, openPartialFile } from './work-file.ts'
+import { createWorkFile, holdRoom, LocalWorkFile, openPartialFile } from './work-file.ts'
 
 /** The store on local mountpaths: the contract's methods, each one flow in a file of its own. */
 export class LocalObjectStore implements ObjectStore {
@@ -102,6 +103,10 @@ export class LocalObjectStore implements ObjectStore {
 
   createWork(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile> {
     return createWorkFile(this.context, { bucket, key, withinQuota: true }, reserveBytes)
+  }
+
+  holdRoom(bucket: BucketRecord, key: string, bytes: number): Promise<Room> {
+    return holdRoom(this.context, { bucket, key, withinQuota: true }, bytes)
   }
 
   createPassing(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile> {

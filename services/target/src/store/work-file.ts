@@ -8,7 +8,7 @@ import { admitsPart } from '../space/admission.ts'
 import { QuotaHold } from '../space/quotas.ts'
 import { RESERVE_STEP_BYTES } from '../space/space.ts'
 import { placeOf } from './commit.ts'
-import type { ObjectRecord, WorkFile } from './contract.ts'
+import type { ObjectRecord, Room, WorkFile } from './contract.ts'
 import { openChecked } from './fd-cache.ts'
 import { OWN } from './mountpath.ts'
 import type { NewFile } from './spare-files.ts'
@@ -148,20 +148,73 @@ export class LocalWorkFile implements WorkFile {
 
 let workCount = 0
 
-/** A new, empty work file on the key's mountpath. */
-export async function createWorkFile(
+/** For whom a file is to be. */
+interface FileName {
+  readonly bucket: BucketRecord
+  readonly key: string
+  /** Refused where the bucket's quota has no room. */
+  readonly withinQuota?: boolean
+}
+
+/** Room on the key's mountpath and within its bucket's quota, for one file that is to come. */
+export class HeldRoom implements Room {
+  readonly #context: StoreContext
+  readonly #name: FileName
+  readonly #held: Held
+  #spent = false
+
+  constructor(context: StoreContext, name: FileName, held: Held) {
+    this.#context = context
+    this.#name = name
+    this.#held = held
+  }
+
+  async createWork(): Promise<LocalWorkFile> {
+    const { drive, quota, reservedBytes } = this.#held
+    const { bucket, key } = this.#name
+    // Its mountpath may have left, or another one come.
+    if (driveOf(this.#context, bucket, key) !== drive) {
+      this.release()
+      return createWorkFile(this.#context, this.#name, reservedBytes)
+    }
+    try {
+      const make = () => makeFile(this.#context, drive)
+      const { fd, inode, relativePath } = drive.spares.take(make) ?? (await make())
+      this.#spent = true
+      return new LocalWorkFile(
+        { drive, relativePath },
+        { fd, inode, reservedBytes },
+        { unlinkable: true, onClose: () => undefined, quota, admits: () => true },
+      )
+    } catch (cause) {
+      this.release()
+      throw diskFailure(cause, `${drive.mountpath.root}: no work file`)
+    }
+  }
+
+  release(): void {
+    if (this.#spent) return
+    this.#spent = true
+    this.#held.quota.release()
+    this.#held.drive.space.release(this.#held.reservedBytes)
+  }
+}
+
+interface Held {
+  readonly drive: Drive
+  readonly quota: QuotaHold
+  readonly reservedBytes: number
+}
+
+/** @throws Failure `slow-down` while eviction can still help, `out-of-space` when not */
+export async function holdRoom(
   context: StoreContext,
-  name: {
-    readonly bucket: BucketRecord
-    readonly key: string
-    /** Refused where the bucket's quota has no room. */
-    readonly withinQuota?: boolean
-  },
-  reserveBytes: number,
-): Promise<LocalWorkFile> {
+  name: FileName,
+  bytes: number,
+): Promise<HeldRoom> {
   const drive = driveOf(context, name.bucket, name.key)
   // As it will count once it is stored: many small objects would pass the limit otherwise.
-  const reservedBytes = roundToUnit(reserveBytes, drive.mountpath.unitBytes)
+  const reservedBytes = roundToUnit(bytes, drive.mountpath.unitBytes)
   const quota = new QuotaHold(context.quotas, name.bucket.id, name.withinQuota !== true)
   await quota.upTo(reservedBytes)
   try {
@@ -170,19 +223,17 @@ export async function createWorkFile(
     quota.release()
     throw error
   }
-  try {
-    const make = () => makeFile(context, drive)
-    const { fd, inode, relativePath } = drive.spares.take(make) ?? (await make())
-    return new LocalWorkFile(
-      { drive, relativePath },
-      { fd, inode, reservedBytes },
-      { unlinkable: true, onClose: () => undefined, quota, admits: () => true },
-    )
-  } catch (cause) {
-    quota.release()
-    drive.space.release(reservedBytes)
-    throw diskFailure(cause, `${drive.mountpath.root}: no work file`)
-  }
+  return new HeldRoom(context, name, { drive, quota, reservedBytes })
+}
+
+/** A new, empty work file on the key's mountpath. */
+export async function createWorkFile(
+  context: StoreContext,
+  name: FileName,
+  reserveBytes: number,
+): Promise<LocalWorkFile> {
+  const room = await holdRoom(context, name, reserveBytes)
+  return room.createWork()
 }
 
 async function makeFile(context: StoreContext, { mountpath }: Drive): Promise<NewFile> {

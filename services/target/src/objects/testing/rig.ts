@@ -69,6 +69,8 @@ export class Rig {
   bucket: BucketRecord
   /** For the next start. */
   room: Room = {}
+  /** For the next start; undefined: the product's own. */
+  gatheredBytesMax: number | undefined
   readonly warnings: string[] = []
   readonly reads: string[] = []
   readonly listSeeks: number[] = []
@@ -151,6 +153,7 @@ export class Rig {
       sendfile: 'off',
       whenAbandoned: 'stop',
       fillsMax: 1000,
+      gatheredBytesMax: this.gatheredBytesMax,
       // What else the machine does is no matter of a test.
       loopBusyShare: () => 0,
       writeStallTimeoutMs: 60_000,
@@ -193,6 +196,12 @@ export class Rig {
     this.directory = left
     await this.start(left)
     return seen && turns > 0
+  }
+
+  /** Opens the store again: objects of every size are followed from their file while it is written. */
+  async fillFiles(): Promise<void> {
+    this.gatheredBytesMax = -1
+    await this.restart()
   }
 
   /** Ends the store in order and opens it again. */

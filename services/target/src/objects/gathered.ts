@@ -1,0 +1,197 @@
+/**
+ * Small objects on their way into the cache: whole in memory first, verified, and in a file only when
+ * those who waited have their answers. A file costs several turns of threads, each of which takes
+ * longer than to send the object.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { BackendBody, ReadResult } from '@forebay/backend-port/backend'
+import { failpoint } from '@forebay/base/failpoint'
+import { Failure } from '@forebay/base/failure'
+import { hashBuffer } from '@forebay/base/hash/digester'
+import type { ObjectAttributes } from '@forebay/model/object'
+import { choosePin, type Pin } from '@forebay/model/version'
+import type { ObjectAddress } from '@forebay/peer/target-port'
+import { FileSink } from '../bodies/file-sink.ts'
+import type { Room, WorkFile } from '../store/contract.ts'
+import { changedMeanwhile } from './changed-meanwhile.ts'
+import { keyIdOf, type ObjectContext } from './context.ts'
+import { checkDigest, expectedDigest } from './expected-digest.ts'
+import type { GenerationToken } from './generations.ts'
+import { isUnreachable } from './is-unreachable.ts'
+
+/** Objects up to this size are gathered, bytes; `fillsMax` of them are in memory at most. */
+export const GATHERED_BYTES_MAX = 64 * 1024
+
+/** Attempts at the bytes of one object before its readers are told; the first one included. */
+const GATHER_ATTEMPTS = 3
+
+/** A version that is whole in memory and verified. */
+export interface Gathered {
+  readonly attributes: ObjectAttributes
+  readonly pin: Pin
+  /** Wall clock before the version was asked for: freshness counts from here. */
+  readonly askedMs: number
+  readonly bytes: Buffer
+  /** False once the key has, or may have, another version. */
+  isCurrent(): boolean
+  /** Resolves when the cache has it, or never will: then with the reason, where there is one to tell. */
+  readonly stored: Promise<unknown>
+}
+
+/** An answer of the backend whose body was not begun. */
+export type Answered = Extract<ReadResult, { kind: 'found' }>
+
+export interface Gathering {
+  /** The first answer. Its body is the gathering's from now on. */
+  readonly answer: Answered
+  /** Ends with the gathering. */
+  readonly token: GenerationToken
+  readonly askedMs: number
+  /** Publishing removes the key's unsettled mark. */
+  readonly settles: boolean
+  /** Asks once more for the version of the first answer, told to the token. */
+  readonly askAgain: () => Promise<ReadResult>
+}
+
+/**
+ * Brings the object into memory, and starts to store it for the turn after this.
+ *
+ * @throws Failure `out-of-space` | `slow-down` when the cache has no room, `backend-corrupt` for bytes
+ *   other than stated, `backend-changed` when the version is gone, `backend-*`, `unavailable` at
+ *   shutdown; the token is the caller's then
+ */
+export async function gather(
+  context: ObjectContext,
+  address: ObjectAddress,
+  gathering: Gathering,
+): Promise<Gathered> {
+  const { attributes } = gathering.answer
+  const room = await holdRoom(context, address, gathering.answer)
+  try {
+    const bytes = await collectAll(context, address, gathering)
+    const stated = expectedDigest(attributes)
+    if (stated !== undefined) checkDigest(address.key, stated, hashBuffer(stated.algorithm, bytes))
+    const { token, askedMs } = gathering
+    const whole = { attributes, pin: choosePin(attributes.validators ?? {}), askedMs, bytes }
+    const stored = storeLater(context, address, { ...gathering, ...whole, room })
+    const gathered = { ...whole, isCurrent: () => token.isCurrent(), stored }
+    context.fills.keep(keyIdOf(address.bucket, address.key), gathered)
+    return gathered
+  } catch (error) {
+    room.release()
+    throw error
+  }
+}
+
+async function holdRoom(
+  context: ObjectContext,
+  { bucket, key }: ObjectAddress,
+  { attributes, body }: Answered,
+): Promise<Room> {
+  try {
+    return await context.store.holdRoom(bucket, key, attributes.sizeBytes)
+  } catch (error) {
+    body.discard()
+    throw error
+  }
+}
+
+/** The bytes, by one connection after the other: nobody has one of them yet. */
+async function collectAll(
+  context: ObjectContext,
+  { key }: ObjectAddress,
+  { answer, askAgain }: Gathering,
+): Promise<Buffer> {
+  const { sizeBytes } = answer.attributes
+  let { body } = answer
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await context.fills.gathering(body, () => collect(key, body, sizeBytes))
+    } catch (error) {
+      if (!isUnreachable(error) || attempt === GATHER_ATTEMPTS) throw error
+    }
+    const next = await askAgain()
+    if (next.kind !== 'found') throw changedMeanwhile(key)
+    if (next.attributes.etag !== answer.attributes.etag || next.sizeBytes !== sizeBytes) {
+      next.body.discard()
+      throw changedMeanwhile(key)
+    }
+    body = next.body
+  }
+}
+
+/** @throws Failure `backend-corrupt` when there are more or fewer than `sizeBytes`, and as the body */
+async function collect(key: string, body: BackendBody, sizeBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  await body.pump((chunk) => {
+    length += chunk.length
+    if (length > sizeBytes) throw otherLength(key, 'more')
+    chunks.push(chunk)
+  })
+  if (length < sizeBytes) throw otherLength(key, 'fewer')
+  const [first] = chunks
+  return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, length)
+}
+
+function otherLength(key: string, word: 'more' | 'fewer'): Failure {
+  return new Failure('backend-corrupt', `${key}: the backend sent ${word} bytes than it announced`)
+}
+
+interface Whole extends Gathering, Omit<Gathered, 'isCurrent' | 'stored'> {
+  readonly room: Room
+}
+
+/** Resolves with why the object was not kept, where it should have been. Ends the token. */
+async function storeLater(
+  context: ObjectContext,
+  address: ObjectAddress,
+  whole: Whole,
+): Promise<unknown> {
+  let work: WorkFile | undefined
+  try {
+    // The answers first.
+    await nextTurn()
+    if (!whole.token.isCurrent()) return undefined
+    work = await whole.room.createWork()
+    await writeAll(work, whole.bytes)
+    await publish(context, address, { whole, work })
+    return undefined
+  } catch (error) {
+    context.observer.warn('a fetched object was not kept', { key: address.key, error })
+    return error
+  } finally {
+    work?.discard()
+    whole.room.release()
+    whole.token.end()
+  }
+}
+
+async function writeAll(work: WorkFile, bytes: Buffer): Promise<void> {
+  if (bytes.length === 0) return
+  const sink = new FileSink({ fd: work.fd })
+  try {
+    const written = sink.write(bytes)
+    if (written !== undefined) await written
+    await sink.flush()
+  } finally {
+    await sink.settle()
+  }
+}
+
+async function publish(
+  context: ObjectContext,
+  { bucket, key }: ObjectAddress,
+  { whole, work }: { readonly whole: Whole; readonly work: WorkFile },
+): Promise<void> {
+  const { attributes, pin, askedMs, bytes, settles, token } = whole
+  await context.locks.hold(keyIdOf(bucket, key), async () => {
+    // A late fill feeds its readers and leaves no trace (rule 5).
+    if (!token.isCurrent()) return
+    await failpoint('gather:verified')
+    const contentXxh64 = hashBuffer('xxh64', bytes)
+    const record = { attributes, contentXxh64, pin, validatedMs: askedMs }
+    await context.store.commit({ bucket, key, work }, record, { sync: false, settle: settles })
+    context.unsettled.settled(bucket.id, key)
+  })
+}
