@@ -16,6 +16,9 @@ const RECONNECT_PAUSE_MAX_MS = 1000
 /** Pause before a call is sent again, milliseconds. */
 const AGAIN_PAUSE_MS = 50
 
+/** Ends the wait for an answer: an error made for each call, with its stack, would cost more than that. */
+const ANSWERED = 'answered'
+
 /** How ioredis begins when it has not sent a command at all. */
 const UNSENT = "Stream isn't writeable"
 
@@ -184,7 +187,7 @@ export class RedisLink {
     } catch (error) {
       throw this.#translate(error)
     } finally {
-      enough.abort()
+      enough.abort(ANSWERED)
     }
   }
 
