@@ -335,6 +335,8 @@ export interface WarmRequest extends ObjectAddress {
    * in any case.
    */
   readonly connectionsMax?: number | undefined
+  /** What one of several connections asks for at a time, bytes; in whole blocks of the bucket. */
+  readonly segmentBytes?: number | undefined
   /** Called right before the first request to the backend; what it throws ends the matter. */
   readonly check?: (() => void) | undefined
   /**

@@ -56,10 +56,10 @@ export interface ObjectContext {
   readonly whenAbandoned: 'stop' | 'finish'
   /** Fills at the same time; what is asked for beyond is read past the cache. */
   readonly fillsMax: number
-  /** Objects up to this size are fetched into memory before they are stored, bytes; -1 = none. */
-  readonly gatheredBytesMax: number
   /** Connections over which one large object is fetched at most; 1 = never in parallel. */
   readonly connectionsPerObjectMax: number
+  /** What one of several connections fetches at a time, bytes; absent: 8 MiB. */
+  readonly segmentBytes?: number | undefined
   /** Objects that are larger are copied into a store in parts, where it takes parts; bytes. */
   readonly copyPartsAboveBytes: number
   /** Share of its time that the event loop was busy of late, 0..1. */

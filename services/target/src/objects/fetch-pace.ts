@@ -20,6 +20,8 @@ const HOLD_MS_MAX = 80_000
 export interface FetchPaceOptions {
   /** Most connections, >= 1. */
   readonly connectionsMax: number
+  /** What one of several fetches at a time, bytes; absent: what is usual. */
+  readonly segmentBytes?: number | undefined
   /** Milliseconds that never go back. */
   readonly monotonic: () => number
   /** Share of its time that the event loop was busy since it was asked last, 0..1. */
@@ -44,6 +46,11 @@ export class FetchPace {
 
   constructor(options: FetchPaceOptions) {
     this.#options = options
+  }
+
+  /** What one of several connections is to fetch at a time, bytes; absent: what is usual. */
+  get segmentBytes(): number | undefined {
+    return this.#options.segmentBytes
   }
 
   /** Connections wanted now, >= 1. */

@@ -81,7 +81,8 @@ export class Fetching {
   constructor(host: FetchingHost) {
     this.#host = host
     this.#fetches = new FetchSet(host.map)
-    this.#segmentBlocks = Math.max(1, Math.round(SEGMENT_BYTES / host.map.blockBytes))
+    const segmentBytes = host.pace?.segmentBytes ?? SEGMENT_BYTES
+    this.#segmentBlocks = Math.max(1, Math.round(segmentBytes / host.map.blockBytes))
   }
 
   get running(): number {

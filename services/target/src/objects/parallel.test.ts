@@ -111,6 +111,14 @@ describe('a large object whose connection is slow', () => {
     expect(rig.remote.requestCount('read')).toBe(before)
   })
 
+  test('is asked for in segments of the length that is wanted', async () => {
+    expect((await readAll({ ...rig.context, segmentBytes: 2 * MIB })).equals(bytes)).toBe(true)
+    const [, ...ranges] = asked()
+    const lengths = ranges.map((range) => range?.lengthBytes ?? SIZE)
+    expect(lengths.length).toBeGreaterThanOrEqual(2)
+    expect(Math.max(...lengths)).toBe(2 * MIB)
+  })
+
   test('is read by many at the cost of one', async () => {
     const readers = Array.from({ length: 12 }, () => readAll(rig.context))
     for (const got of await Promise.all(readers)) expect(got.equals(bytes)).toBe(true)

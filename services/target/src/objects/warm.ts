@@ -6,8 +6,7 @@ import type { ObjectRecord } from '../store/contract.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { freshForMs } from './freshness.ts'
 import { metered } from './metered.ts'
-import { readCached } from './read.ts'
-import type { ReadAnswer } from './read-answer.ts'
+import { type ReadAnswer, readCached } from './read.ts'
 
 /** How often it begins anew when the object changes, or was not worth keeping at first sight. */
 const WARM_ATTEMPTS = 5
@@ -50,7 +49,7 @@ async function readIn(
 ): Promise<WarmAnswer> {
   const { signal } = request
   const silent = request.verify === true ? verifying(context) : unheard(context)
-  const quiet = metered(overConnections(silent, request.connectionsMax), request)
+  const quiet = metered(overConnections(silent, request), request)
   for (let attempt = 1; ; attempt++) {
     try {
       const answer = await readCached(quiet, { ...request, conditions: {} })
@@ -127,11 +126,15 @@ function presentBytes(record: ObjectRecord | undefined): number {
 }
 
 /** The same, with several connections for objects of any size where that is asked for. */
-function overConnections(context: ObjectContext, most: number | undefined): ObjectContext {
+function overConnections(
+  context: ObjectContext,
+  { connectionsMax: most, segmentBytes }: WarmRequest,
+): ObjectContext {
   if (most === undefined) return context
   return {
     ...context,
     connectionsPerObjectMax: Math.min(context.connectionsPerObjectMax, most),
+    segmentBytes,
     propertiesOf: (bucket: Parameters<ObjectContext['propertiesOf']>[0]) => ({
       ...context.propertiesOf(bucket),
       parallelThresholdBytes: 0,

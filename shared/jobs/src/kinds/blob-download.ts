@@ -4,6 +4,10 @@ import { defineKind } from '../kind.ts'
 /** More connections than a store answers one client on pay nowhere. */
 const CONNECTIONS_MAX = 128
 
+/** Smaller segments cost more waiting than they gain; larger ones are no segments. */
+const SEGMENT_BYTES_MIN = 1024 ** 2
+const SEGMENT_BYTES_MAX = 1024 ** 3
+
 export const BLOB_DOWNLOAD = defineKind({
   name: 'blob-download',
   wireName: 'blob-download',
@@ -25,6 +29,13 @@ export const BLOB_DOWNLOAD = defineKind({
           maximum: CONNECTIONS_MAX,
           description:
             'Connections at once at most; never more than the node allows for one object, which is the default.',
+        }),
+      ),
+      segmentBytes: Type.Optional(
+        Type.Integer({
+          minimum: SEGMENT_BYTES_MIN,
+          maximum: SEGMENT_BYTES_MAX,
+          description: 'Bytes that a connection asks for at a time; 8 MiB by default.',
         }),
       ),
     },

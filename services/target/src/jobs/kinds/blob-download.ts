@@ -28,11 +28,11 @@ export const BLOB_DOWNLOAD_WORK: KindWork = {
     return { pages: [{ owner: context.ownerOf(bucket, key), items }], cursor: undefined }
   },
   apply: async (context, { job, item, lease, flow }) => {
-    const { latest, connections } = argsOf(BLOB_DOWNLOAD, job)
+    const { latest, connections, segmentBytes } = argsOf(BLOB_DOWNLOAD, job)
     const { key } = item
     const warmed = await context.target.warm({
       bucket: context.bucketOf(job),
-      ...{ key, latest, connectionsMax: connections ?? Number.POSITIVE_INFINITY },
+      ...{ key, latest, connectionsMax: connections ?? Number.POSITIVE_INFINITY, segmentBytes },
       check: () => lease.check(),
       moved: flow?.moved,
       signal: lease.signal,
