@@ -15,7 +15,8 @@ test.skipIf(isLeftOut('valkey'))(
     const programs = join(folder.path, 'bin')
     await mkdir(programs)
     await symlink(requireTool('valkey'), join(programs, 'valkey-server'))
-    const dataDir = join(folder.path, 'node')
+    // Quotes mean something in the server's configuration.
+    const dataDir = join(folder.path, 'node "1"')
     const node = new FaultNode({
       ...{ dataDir, originUrl: 'http://127.0.0.1:9', args: ['--redis', 'auto'] },
       env: { PATH: [programs, process.env['PATH']].join(delimiter) },

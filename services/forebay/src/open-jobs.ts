@@ -21,7 +21,7 @@ import type { HubAccess, JobContext, OwnStore } from '@forebay/target/jobs/kind-
 import { KIND_WORKS } from '@forebay/target/jobs/kind-works'
 import type { UserLoad } from '@forebay/target/jobs/user-load'
 import { watchLoop } from '@forebay/target/objects/fetch-pace'
-import { openEngine } from './open-engine.ts'
+import { type NodeEngine, openEngine } from './open-engine.ts'
 
 /** HuggingFace's own. */
 const HUB_ENDPOINT = 'https://huggingface.co'
@@ -55,8 +55,18 @@ export interface NodeJobs {
 
 /** Opens what keeps the jobs; nothing is worked on yet. */
 export async function openJobs(settings: Settings, parts: JobParts): Promise<NodeJobs> {
+  const opened = await openEngine(settings, parts)
+  try {
+    return jobsOn(opened, settings, parts)
+  } catch (error) {
+    // Else a server of this node would outlive it.
+    await opened.close()
+    throw error
+  }
+}
+
+function jobsOn({ engine, close }: NodeEngine, settings: Settings, parts: JobParts): NodeJobs {
   const { clock, logger } = parts
-  const { engine, close } = await openEngine(settings, parts)
   const web = openWeb({
     connectTimeoutMs: settings.backends.limits.connectTimeoutMs,
     nodeId: parts.nodeId,
