@@ -56,6 +56,8 @@ export interface ObjectContext {
   readonly whenAbandoned: 'stop' | 'finish'
   /** Fills at the same time; what is asked for beyond is read past the cache. */
   readonly fillsMax: number
+  /** Objects up to this size are fetched into memory before they are stored, bytes; -1 = none. */
+  readonly gatheredBytesMax: number
   /** Connections over which one large object is fetched at most; 1 = never in parallel. */
   readonly connectionsPerObjectMax: number
   /** What one of several connections fetches at a time, bytes; absent: 8 MiB. */

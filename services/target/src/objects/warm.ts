@@ -6,7 +6,8 @@ import type { ObjectRecord } from '../store/contract.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { freshForMs } from './freshness.ts'
 import { metered } from './metered.ts'
-import { type ReadAnswer, readCached } from './read.ts'
+import { readCached } from './read.ts'
+import type { ReadAnswer } from './read-answer.ts'
 
 /** How often it begins anew when the object changes, or was not worth keeping at first sight. */
 const WARM_ATTEMPTS = 5
