@@ -21,6 +21,7 @@ import type { JobCaller } from './job-caller.ts'
 import { JobFeed, type JobListener } from './job-feed.ts'
 import { JobRates } from './job-rates.ts'
 import { type JobView, type ShortJob, shortenJob, viewJob } from './job-view.ts'
+import { OrderTurns } from './order-turns.ts'
 
 /** Jobs of one user that have not ended; more are refused until some have. */
 export const JOBS_OPEN_PER_USER_MAX = 200
@@ -74,6 +75,8 @@ export interface JobServiceOptions {
  */
 export class JobService {
   readonly kinds: readonly JobKind[]
+  /** Of orders whose bodies are large. */
+  readonly turns = new OrderTurns()
   readonly #engine: JobEngine
   readonly #vet: (kind: string, args: JsonObject) => void
   readonly #rates: JobRates

@@ -1,9 +1,12 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { systemClock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { checkSchema } from '@forebay/jobs/check-schema'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { JOBS_OPEN_PER_USER_MAX } from '../../jobs/job-service.ts'
 import { ARGS_SHOWN_MAX } from '../../jobs/job-view.ts'
+import { LARGE_ORDERS_AT_ONCE, SMALL_ORDER_BYTES } from '../../jobs/order-turns.ts'
 import { type JobRig, openJobRig } from '../../jobs/testing/job-rig.ts'
 import {
   FAILURE_LIST,
@@ -152,6 +155,34 @@ test('who has as many jobs as may be still finds the one of a key', async () => 
   await rig.engine.abort(last.id, 'enough')
   expect((await send()).status).toBe(201)
   expect((await send()).status).toBe(201)
+})
+
+test('large orders are read a few at a time; small ones go past them, and who waits is served', async () => {
+  const keys = Array.from({ length: 2000 }, (_, at) => `${'k'.repeat(80)}${at}`)
+  const body = JSON.stringify({ kind: 'prefetch', bucket: 'aws://b', args: { keys } })
+  expect(body.length).toBeGreaterThan(SMALL_ORDER_BYTES)
+  const head = `POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n`
+  const slow = await Promise.all(
+    Array.from({ length: LARGE_ORDERS_AT_ONCE }, async () => {
+      const socket = connect(door.port, '127.0.0.1')
+      await once(socket, 'connect')
+      socket.on('error', () => undefined).write(head + body.slice(0, 10))
+      return socket
+    }),
+  )
+  await expect.poll(() => rig.service.turns.takenCount).toBe(LARGE_ORDERS_AT_ONCE)
+  const waits = ask('POST', 'jobs', { body: JSON.parse(body) })
+  expect((await order(['a'])).status).toBe(201)
+  await expect.poll(() => rig.service.turns.waitingCount).toBe(1)
+  for (const socket of slow) socket.destroy()
+  const answer = await waits
+  expect(answer.status).toBe(201)
+  // Only the job itself tells all of its keys.
+  const { id, args, argsShortened } = checkSchema(JOB_VIEW, await answer.json())
+  expect([args['keys'], argsShortened]).toEqual([keys.slice(0, ARGS_SHOWN_MAX), true])
+  const whole = checkSchema(JOB_VIEW, await (await ask('GET', `jobs/${id}`)).json())
+  expect(whole.args['keys']).toEqual(keys)
+  await expect.poll(() => rig.service.turns.takenCount).toBe(0)
 })
 
 test('jobs are listed newest first, by kind, state and bucket', async () => {

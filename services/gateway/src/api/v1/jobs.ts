@@ -5,9 +5,11 @@ import { JOB_KINDS } from '@forebay/jobs/kinds/catalogue'
 import { SCHEDULE_SCHEMA } from '@forebay/jobs/order-schema'
 import { formatBucket } from '@forebay/model/bucket'
 import { parseBucketUrl } from '@forebay/wire/bucket'
+import type { Json } from '@forebay/wire/json'
 import { Type } from 'typebox'
 import type { JobChangeAction, JobService } from '../../jobs/job-service.ts'
-import { viewSchedule } from '../../jobs/job-view.ts'
+import { shortenJob, viewSchedule } from '../../jobs/job-view.ts'
+import { SMALL_ORDER_BYTES } from '../../jobs/order-turns.ts'
 import { type ApiRoute, readQuery } from './api-route.ts'
 import type { Exchange } from './exchange.ts'
 import { jobCallerOf } from './job-caller.ts'
@@ -24,13 +26,16 @@ import {
   SCHEDULE_LIST,
   SCHEDULE_VIEW,
 } from './job-schemas.ts'
-import { readJson } from './request-body.ts'
+import { hasBody, readJson } from './request-body.ts'
 
 /**
  * Body of an order, bytes: 100,000 keys of 80 characters. Reading more would keep other requests
  * waiting; a template or a prefix says the same in a line.
  */
 export const ORDER_BYTES_MAX = 8 * 1024 ** 2
+
+/** Longest time that a large body may take once it is its turn, ms: others wait for it. */
+const ORDER_BODY_MS_MAX = 60_000
 
 /** Jobs or failures in one answer where nothing is asked for. */
 const PAGE_DEFAULT = 100
@@ -55,7 +60,8 @@ function change(action: JobChangeAction, summary: string): ApiRoute {
     answers: { 200: { doc: 'The job as it is then.', schema: JOB_VIEW } },
     handle: async (exchange, { id = '' }) => {
       const service = serviceOf(exchange)
-      exchange.sendJson(service.view(await service.change(id, action, jobCallerOf(exchange))))
+      const job = await service.change(id, action, jobCallerOf(exchange))
+      exchange.sendJson(service.view(shortenJob(job)))
     },
   }
 }
@@ -185,15 +191,42 @@ export function serviceOf({ context }: Exchange): JobService {
   throw new Failure('not-implemented', 'this node has no jobs')
 }
 
-async function orderJob(exchange: Exchange): Promise<void> {
+function orderJob(exchange: Exchange): Promise<void> {
   const service = serviceOf(exchange)
-  const body = await readJson(exchange.raw, exchange.signal, ORDER_BYTES_MAX)
-  const caller = jobCallerOf(exchange)
-  const key = exchange.header('idempotency-key')
-  const job = await (key === undefined
-    ? service.order(body, caller)
-    : service.orderOnce(body, caller, key))
-  exchange.sendJson(service.view(job), 201)
+  return withOrder(exchange, service, async (body) => {
+    const caller = jobCallerOf(exchange)
+    const key = exchange.header('idempotency-key')
+    const job = await (key === undefined
+      ? service.order(body, caller)
+      : service.orderOnce(body, caller, key))
+    exchange.sendJson(service.view(shortenJob(job)), 201)
+  })
+}
+
+/** Reads the body of an order and answers it; a large one when it is its turn, which lasts until then. */
+async function withOrder(
+  { raw, signal }: Exchange,
+  { turns }: JobService,
+  answer: (body: Json | undefined) => Promise<void>,
+): Promise<void> {
+  const isSmall = !hasBody(raw) || Number(raw.headers['content-length']) <= SMALL_ORDER_BYTES
+  if (isSmall) return answer(await readJson(raw, signal, ORDER_BYTES_MAX))
+  const endTurn = await turns.take(signal)
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(tooLate()), ORDER_BODY_MS_MAX)
+  try {
+    const body = await readJson(raw, AbortSignal.any([signal, late.signal]), ORDER_BYTES_MAX)
+    clearTimeout(timer)
+    await answer(body)
+  } finally {
+    clearTimeout(timer)
+    endTurn()
+  }
+}
+
+function tooLate(): Failure {
+  const message = `the body of the order did not come in ${ORDER_BODY_MS_MAX / 1000} s`
+  return new Failure('request-timeout', message, { facts: { close: true } })
 }
 
 async function listJobs(exchange: Exchange): Promise<void> {
@@ -248,10 +281,11 @@ async function putSchedule(
   { id = '' }: Readonly<Record<string, string>>,
 ): Promise<void> {
   const service = serviceOf(exchange)
-  const body = await readJson(exchange.raw, exchange.signal, ORDER_BYTES_MAX)
-  const { cron, timeZone = 'UTC', order } = checkSchema(SCHEDULE_SCHEMA, body)
-  const caller = jobCallerOf(exchange)
-  exchange.sendJson(viewSchedule(await service.putSchedule({ id, cron, timeZone, order }, caller)))
+  return withOrder(exchange, service, async (body) => {
+    const { cron, timeZone = 'UTC', order } = checkSchema(SCHEDULE_SCHEMA, body)
+    const wanted = { id, cron, timeZone, order }
+    exchange.sendJson(viewSchedule(await service.putSchedule(wanted, jobCallerOf(exchange))))
+  })
 }
 
 function isJobState(text: string): text is JobState {

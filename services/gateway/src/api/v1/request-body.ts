@@ -6,12 +6,15 @@ import { type ActionMessage, decodeAction } from '@forebay/wire/action'
 import { type Json, parseJson } from '@forebay/wire/json'
 import { signedPayloadHash } from './payload-hash.ts'
 
+/** Longest pause of a client within a small body, ms. */
+const STALL_MS = 30_000
+
 /**
  * Reads a small text body.
  *
  * @returns an empty string when there is none
  * @throws Failure `payload-too-large` before more than the limit was kept, `json-malformed` for bytes
- * that are not UTF-8, `body-incomplete`
+ * that are not UTF-8, `body-incomplete`, `request-timeout`
  */
 export async function readText(
   raw: IncomingMessage,
@@ -25,12 +28,16 @@ export async function readText(
   await new Promise<void>((resolve, reject) => {
     const leave = (): void => reject(signal.reason)
     signal.addEventListener('abort', leave, { once: true })
+    const timer = setTimeout(() => reject(stalled()), STALL_MS)
+    raw.once('close', () => clearTimeout(timer))
     raw.on('data', (chunk: Buffer) => {
+      timer.refresh()
       lengthBytes += chunk.length
       if (lengthBytes <= bytesMax) chunks.push(chunk)
       else reject(tooLarge(bytesMax, true))
     })
     raw.once('end', () => {
+      clearTimeout(timer)
       signal.removeEventListener('abort', leave)
       resolve()
     })
@@ -91,6 +98,11 @@ function decodeUtf8(bytes: Buffer): string {
   } catch (cause) {
     throw new Failure('json-malformed', 'the body is not UTF-8', { cause })
   }
+}
+
+function stalled(): Failure {
+  const message = `no byte of the body came for ${STALL_MS / 1000} s`
+  return new Failure('request-timeout', message, { facts: { close: true } })
 }
 
 /** With a length unknown the connection is given up, else Node reads past the rest. */
