@@ -104,7 +104,8 @@ async function openArchive(exchange: Exchange, address: RawAddress): Promise<Ope
 /** A member of a TAR is a range of the object. */
 async function sendFromTar(exchange: Exchange, archive: Opened, name: string): Promise<void> {
   const { bucket, key, attributes, file } = archive
-  const version = `${bucket.id}/${attributes.etag}/${attributes.sizeBytes}/${key}`
+  const { etag, sizeBytes, lastModifiedMs } = attributes
+  const version = `${bucket.id}/${etag}/${sizeBytes}/${lastModifiedMs}/${key}`
   const place = await exchange.context.memberIndexes.find(version, file, name)
   if (place === undefined) throw absent(name)
   if (place.sizeBytes === 0) {
