@@ -189,6 +189,18 @@ describe.skipIf(isLeftOut('valkey'))('a clock of Redis that was set back', () =>
     expect(await stateOf(engine, 'held')).toMatch(/aborted|finished/)
   })
 
+  test('makes no job owe a year of its rate', async () => {
+    const engine = await openEngine(server.redisUrl)
+    await engine.submit({ ...ORDER, id: 'rated' })
+    const rate = { jobId: 'rated', unit: 'items', perSecond: 10 } as const
+    const before = await engine.rates.take(rate, 1)
+    const paid = '{forebay}:job:rated:paid'
+    await server.ask('HSET', paid, 'items', far, 'items.at', far)
+    const after = await engine.rates.take(rate, 1)
+    expect([before.isTaken, after.isTaken]).toEqual([true, true])
+    expect(after.waitMs).toBeLessThan(1000)
+  })
+
   test('or of a node: what was to be delivered in a year is delivered', async () => {
     const engine = await openEngine(server.redisUrl)
     const delayed = '{forebay}:queue:control:delayed'

@@ -383,11 +383,15 @@ const SPEND = `
 if not field('state') then return {'ok', '0'} end
 local exact = time[1] * 1000 + time[2] / 1000
 local paid = tonumber(redis.call('HGET', J .. ':paid', ARGV[4]) or '0')
+local at = tonumber(redis.call('HGET', J .. ':paid', ARGV[4] .. '.at') or '0')
+-- The clock of this server was set back since then: so is what is owed.
+if at > exact then paid = paid - (at - exact) end
 local from = math.max(paid, exact - tonumber(ARGV[7]))
 local wait, ahead = math.max(0, from - exact), tonumber(ARGV[8])
 if wait > ahead then return {'busy', string.format('%.3f', wait - ahead)} end
 paid = from + tonumber(ARGV[5]) * 1000 / tonumber(ARGV[6])
-redis.call('HSET', J .. ':paid', ARGV[4], string.format('%.3f', paid))
+redis.call('HSET', J .. ':paid', ARGV[4], string.format('%.3f', paid),
+  ARGV[4] .. '.at', string.format('%.3f', exact))
 -- As a whole number of thirty days at most: Redis refuses more than it can count.
 local kept = math.min(math.max(0, paid - exact), 2592000000) + 60000
 if redis.call('PTTL', J .. ':paid') < kept then
