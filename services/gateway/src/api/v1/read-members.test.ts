@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { gzipSync } from 'node:zlib'
 import { pack, unpack } from '@forebay/archive/testing/archives'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openTestDoor, type TestDoor } from './testing/test-door.ts'
@@ -136,6 +137,39 @@ test.each(['tgz', 'zip'] as const)(
     expect(received.bytes).toBeLessThan(content.length)
   },
 )
+
+test('what is wrong in a small member is told, and nothing of it sent', async () => {
+  const archive = await pack('zip', { x: 'a few bytes' })
+  const at = archive.indexOf('few')
+  archive.write('new', at)
+  await put('s.zip', archive)
+  const answer = await get('s.zip', { archpath: 'x' })
+  expect(answer.status).toBe(400)
+  expect(await answer.json()).toMatchObject({ code: 'archive-invalid' })
+})
+
+test('an archive that unpacks to a thousand times its size is given up', async () => {
+  const zeros = Buffer.alloc(96 * 1024 ** 2)
+  const header = (await pack('tar', { zeros: '' })).subarray(0, 512)
+  header.write(`${zeros.length.toString(8).padStart(11, '0')}\0`, 124, 'latin1')
+  fixSum(header)
+  await put('s.tgz', gzipSync(Buffer.concat([header, zeros])))
+  const received = await receive('/v1/objects/b/s.tgz?archpath=zeros')
+  expect(received.isWhole).toBe(false)
+  expect(received.bytes).toBeLessThan(70 * 1024 ** 2)
+})
+
+test('sizes that are none, and archives that end in the middle, are refused', async () => {
+  const archive = await pack('tar', { x: 'x'.repeat(5000), y: 'y' })
+  const negative = Buffer.from(archive)
+  negative.fill(0xff, 124, 136)
+  fixSum(negative)
+  await put('negative.tar', negative)
+  await put('cut.tar', archive.subarray(0, 3000))
+  for (const key of ['negative.tar', 'cut.tar']) {
+    expect((await get(key, { archpath: 'y' })).status).toBe(400)
+  }
+})
 
 test('what leads out of an archive is no member of it, and links are not followed', async () => {
   const archive = await pack('tar', { 'aa/x': 'outside', good: 'inside' })

@@ -133,21 +133,30 @@ async function sendUnpacked(exchange: Exchange, archive: Opened, name: string): 
   throw absent(name)
 }
 
-/** The last piece goes when the reader has found the whole member right: before, the client has not all. */
+/**
+ * The last piece goes when the reader has found the whole member right: before, the client has not all.
+ * What is wrong in a member of one piece is told before its head.
+ */
 async function sendMember(
   exchange: Exchange,
   archive: Opened,
   member: ArchiveMember,
 ): Promise<void> {
   const chunks = member.bytes()
-  let last = (await chunks.next()).value ?? undefined
-  const sink = new ResponseSink(sendHead(exchange, archive, member.sizeBytes))
-  for await (const chunk of chunks) {
-    if (last !== undefined) await sink.write(last)
-    last = chunk
+  const next = async (): Promise<Buffer | undefined> => (await chunks.next()).value ?? undefined
+  try {
+    let held = await next()
+    let behind = await next()
+    const sink = new ResponseSink(sendHead(exchange, archive, member.sizeBytes))
+    while (held !== undefined) {
+      await sink.write(held)
+      held = behind
+      if (held !== undefined) behind = await next()
+    }
+    sink.end()
+  } finally {
+    await chunks.return(undefined)
   }
-  if (last !== undefined) await sink.write(last)
-  sink.end()
 }
 
 /** A TAR of the members that are meant, whatever they come from. */
