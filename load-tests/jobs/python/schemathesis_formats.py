@@ -33,6 +33,7 @@ FORMATS = {
     "forebay-url-template": st.builds("{}-{}.tar".format, url, span),
     "forebay-url-directory": url.map("{}/".format),
     "forebay-revision": name,
+    "forebay-key": key,
     "forebay-file-key": key,
     "forebay-header-name": name.map("X-{}".format),
     "forebay-duration": st.builds(

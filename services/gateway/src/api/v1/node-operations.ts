@@ -6,7 +6,8 @@ const count = (description?: string) =>
   Type.Integer({ minimum: 0, ...(description === undefined ? {} : { description }) })
 const orNull = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()])
 const closed = { additionalProperties: false } as const
-const provider = Type.Optional(Type.Enum(['ais', 'aws', 's3', 'gcp', 'gs', 'azure', 'az']))
+const PROVIDERS = ['ais', 'aws', 's3', 'gcp', 'gs', 'azure', 'az']
+const provider = Type.Optional(Type.Enum(PROVIDERS))
 const BUCKET = Type.String({
   pattern: '^[A-Za-z0-9_-]+([.][A-Za-z0-9_-]+)*$',
   minLength: 1,
@@ -101,7 +102,12 @@ const ARCHIVE_BODY = Type.Object({
   name: Type.Optional(orNull(text())),
   value: Type.Object({
     archname: Type.String({ minLength: 1, maxLength: 1024, format: 'forebay-archive-key' }),
-    objnames: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { minItems: 1 }),
+    objnames: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+        minItems: 1,
+        description: 'Absent: all objects of the bucket.',
+      }),
+    ),
   }),
 })
 
@@ -153,7 +159,11 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
     tag: 'node',
     summary: 'What the cache knows about one key',
     query: Type.Object(
-      { bucket: BUCKET, provider, key: Type.String({ minLength: 1, maxLength: 1024 }) },
+      {
+        bucket: BUCKET,
+        provider,
+        key: Type.String({ minLength: 1, maxLength: 1024, format: 'forebay-key' }),
+      },
       closed,
     ),
     answers: {
@@ -242,7 +252,8 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
     summary: 'Names of buckets',
     query: Type.Object(
       {
-        provider,
+        // Empty as well: AIStore's clients mean all by it.
+        provider: Type.Optional(Type.Enum(['', ...PROVIDERS])),
         namespace: Type.Optional(
           Type.String({ pattern: '^(@[A-Za-z0-9_-]{0,32})?(#[A-Za-z0-9_-]{0,64})?$' }),
         ),

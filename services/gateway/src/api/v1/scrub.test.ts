@@ -90,3 +90,10 @@ test('only an admin begins or ends a pass, or learns which files are damaged', a
   }
   expect(scrub.orders).toEqual([])
 })
+
+test('a prefix without its bucket is refused: it would be a pass over everything', async () => {
+  for (const query of ['prefix=a/', 'provider=aws']) {
+    const answer = await fetch(`${door.url}/v1/forebay/scrub?${query}`, { method: 'POST' })
+    expect([answer.status, scrub.orders]).toEqual([400, []])
+  }
+})

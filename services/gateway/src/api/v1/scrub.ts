@@ -39,7 +39,11 @@ async function start(exchange: Exchange, scrub: ScrubPort): Promise<ScrubStatus>
   const name = query.get('bucket')
   const rate = query.get('rate')
   const bytesPerSecond = rate === undefined ? undefined : parseBytes(rate)
-  if (name === undefined) return scrub.start({ bytesPerSecond })
+  if (name === undefined) {
+    const alone = ['prefix', 'provider'].find((one) => query.get(one) !== undefined)
+    if (alone === undefined) return scrub.start({ bytesPerSecond })
+    throw new Failure('argument-invalid', `the query ${alone} needs the query bucket`)
+  }
   const bucket = await openKnownBucket(exchange, encodeURIComponent(name), 'admin')
   const scope = { bucketId: bucket.id, prefix: query.get('prefix') ?? '' }
   return scrub.start({ scope, bytesPerSecond })
