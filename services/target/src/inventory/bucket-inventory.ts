@@ -102,11 +102,14 @@ export class BucketInventory {
     return this.#changes
   }
 
-  /** The snapshot that may be listed from at this time, wall clock in ms. */
+  /**
+   * The snapshot that may be listed from at this time, wall clock in ms. One of a time that has not come
+   * is of a clock that was wrong: how old it is nobody knows.
+   */
   usable(nowMs: number): Snapshot | undefined {
     const snapshot = this.#snapshot
     if (snapshot === undefined || this.#changes.isLost) return undefined
-    return nowMs - snapshot.asOfMs <= snapshot.maxAgeMs ? snapshot : undefined
+    return Math.abs(nowMs - snapshot.asOfMs) <= snapshot.maxAgeMs ? snapshot : undefined
   }
 
   /** @param nowMs wall clock, ms */

@@ -174,6 +174,15 @@ describe('an inventory', () => {
     expect(await isFromDisk()).toBe(false)
   })
 
+  it('is not used when the clock was set back by more than it may be old', async () => {
+    behind(['a', 'b'])
+    await build({ maxAge: '1h' })
+    rig.nowMs -= 3_600_000
+    expect(await isFromDisk()).toBe(true)
+    rig.nowMs -= 1
+    expect(await isFromDisk()).toBe(false)
+  })
+
   it('goes on at the store where it ended at a page of an inventory that is too old', async () => {
     behind(Array.from({ length: 30 }, (_, at) => `d${at % 10}/k${at}`))
     await build({ maxAge: '1h' })
