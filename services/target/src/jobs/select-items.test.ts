@@ -33,6 +33,14 @@ async function pagesOf(
 const keysOf = async (selection: Selection): Promise<readonly string[]> =>
   (await pagesOf(selection)).flat().flatMap(({ items }) => items.map(({ key }) => key))
 
+test('a flat list has no names below folders, whatever begins it', async () => {
+  for (const key of ['a', 'd/1', 'd/2', 'd/e/3', 'z']) rig.remote.put('remote', key, 'x')
+  expect(await keysOf({ flat: true })).toEqual(['a', 'z'])
+  expect(await keysOf({ prefix: 'd/', flat: true })).toEqual(['d/1', 'd/2'])
+  expect(await keysOf({ template: 'd/', flat: true })).toEqual(['d/1', 'd/2'])
+  expect(await keysOf({ keys: ['d/e/3'], flat: true })).toEqual(['d/e/3'])
+})
+
 test('a whole bucket is listed in pages of 1,000 by one request each, with versions and sizes', async () => {
   for (let at = 0; at < 2001; at++) rig.remote.put('remote', `k${`${at}`.padStart(5, '0')}`, 'x')
   const steps = await pagesOf({})

@@ -10,6 +10,8 @@ export interface Selection {
   readonly keys?: readonly string[] | undefined
   readonly template?: string | undefined
   readonly prefix?: string | undefined
+  /** Of a list, only keys without a slash behind the prefix. */
+  readonly flat?: boolean | undefined
 }
 
 export interface SelectStep {
@@ -80,12 +82,13 @@ function positions(
 
 async function listPage(
   context: JobContext,
-  { bucket, cursor, lease, cachedOnly }: SelectStep,
+  { bucket, selection, cursor, lease, cachedOnly }: SelectStep,
   prefix: string,
 ): Promise<ListedStep> {
   const page = await context.target.list({
     bucket,
     prefix,
+    delimiter: selection.flat === true ? '/' : undefined,
     token: cursor,
     pageMax: PAGE_ITEMS_MAX,
     cachedOnly,

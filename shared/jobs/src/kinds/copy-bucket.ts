@@ -5,7 +5,7 @@ import { COPY_OPTIONS, COPY_WAY, checkCopy, SYNC_WAY } from './copy-options.ts'
 import { SELECTION } from './selection.ts'
 
 const ARGS = Type.Object(
-  { ...COPY_OPTIONS, prefix: SELECTION.prefix },
+  { ...COPY_OPTIONS, prefix: SELECTION.prefix, flat: SELECTION.flat },
   { additionalProperties: false },
 )
 

@@ -53,7 +53,7 @@ export const COPY_WAY: Way = { changed: { sync: Type.Literal(false) } }
 
 /** With it. */
 export const SYNC_WAY: Way = {
-  leftOut: ['prepend', 'keys', 'template'],
+  leftOut: ['prepend', 'keys', 'template', 'flat'],
   required: ['sync'],
   changed: { sync: Type.Literal(true) },
 }
@@ -70,7 +70,7 @@ export const KEY_WAY: Way = {
 
 /** @throws Failure `argument-invalid` */
 export function checkCopy(args: JsonObject): void {
-  const { sync, prepend = '', keys, template, keyTo } = args
+  const { sync, prepend = '', keys, template, flat, keyTo } = args
   if (keyTo !== undefined && (!Array.isArray(keys) || keys.length !== 1)) {
     throw new Failure('argument-invalid', 'keyTo goes with one key in keys')
   }
@@ -79,6 +79,7 @@ export function checkCopy(args: JsonObject): void {
   }
   if (sync !== true) return
   if (prepend !== '') throw new Failure('argument-invalid', 'sync does not go with prepend')
+  if (flat === true) throw new Failure('argument-invalid', 'sync does not go with flat')
   if (keys === undefined && template === undefined) return
   throw new Failure('argument-invalid', 'sync goes with a prefix or the whole bucket alone')
 }

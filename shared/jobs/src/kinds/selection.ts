@@ -22,4 +22,10 @@ export const SELECTION = {
   prefix: Type.Optional(
     Type.String({ maxLength: 1024, description: 'All keys that begin with it.' }),
   ),
+  flat: Type.Optional(
+    Type.Boolean({
+      description:
+        'Of a list, only keys without a `/` behind the prefix; named keys and ranges are as they are.',
+    }),
+  ),
 } as const

@@ -104,8 +104,9 @@ function translatePrefetch(_exchange: Exchange, value: Fields): Translated {
 
 function translateDelete(_exchange: Exchange, value: Fields): Translated {
   const selection = decodeSelection(value)
-  const keys = keysOf(selection)
-  return { args: Object.keys(keys).length === 0 ? { all: true } : keys, selection }
+  const { names, template } = selection
+  const isAll = names === undefined && template === undefined
+  return { args: { ...keysOf(selection), ...(isAll ? { all: true } : {}) }, selection }
 }
 
 function translateEvict(_exchange: Exchange, value: Fields): Translated {
@@ -121,7 +122,11 @@ function translateCopyBucket(exchange: Exchange, value: Fields, bucket: BucketRe
   }
   const prefix = value.text('prefix') ?? ''
   const selection = { ...decodeSelection(value), names: undefined, template: undefined }
-  const args = { ...copyArgs(value, to), ...(prefix === '' ? {} : { prefix }) }
+  const args = {
+    ...copyArgs(value, to),
+    ...(prefix === '' ? {} : { prefix }),
+    ...(selection.flat ? { flat: true } : {}),
+  }
   return { args, selection }
 }
 
@@ -193,9 +198,9 @@ function destinationOf(exchange: Exchange): BucketRef {
 }
 
 function keysOf({ names, template, flat }: ObjectSelection): JsonObject {
-  if (flat) throw new Failure('not-implemented', 'the option non-recurs is not built yet')
+  // Names and ranges are as they are.
   if (names !== undefined) return { keys: names }
-  return template === undefined ? {} : { template }
+  return { ...(template === undefined ? {} : { template }), ...(flat ? { flat } : {}) }
 }
 
 /** Where errors do not let it go on, the first one ends the job. */

@@ -91,12 +91,23 @@ test.each([
   ],
   [['DELETE native', 'delete-listrange', {}], { kind: 'delete', args: { all: true } }],
   [
+    ['DELETE native', 'delete-listrange', { 'non-recurs': true }],
+    { kind: 'delete', args: { all: true, flat: true } },
+  ],
+  [
+    ['POST b', 'prefetch-listrange', { template: 'd/', 'non-recurs': true }],
+    { kind: 'prefetch', args: { template: 'd/', flat: true } },
+  ],
+  [
     [
       'POST b?bck_to=ais%2F@%23%2Fnew%2F',
       'copy-bck',
-      { prefix: 'p/', prepend: 'c/', dry_run: true },
+      { prefix: 'p/', prepend: 'c/', dry_run: true, 'non-recurs': true },
     ],
-    { kind: 'copy-bucket', args: { to: 'ais://new', prefix: 'p/', prepend: 'c/', dryRun: true } },
+    {
+      kind: 'copy-bucket',
+      args: { to: 'ais://new', prefix: 'p/', prepend: 'c/', dryRun: true, flat: true },
+    },
   ],
   [
     ['POST b', 'copy-listrange', { tobck: { name: 'native', provider: 'ais' }, objnames: ['x'] }],
@@ -129,7 +140,6 @@ test.each([
   ['POST nowhere', 'prefetch-listrange', {}, 404, 'bucket-not-found'],
   ['POST b', 'prefetch-listrange', { objnames: ['a'], template: 'b' }, 400, 'argument-invalid'],
   ['POST b', 'prefetch-listrange', { objnames: 'a' }, 400, 'argument-invalid'],
-  ['POST b', 'prefetch-listrange', { 'non-recurs': true }, 501, 'not-implemented'],
   ['POST b', 'copy-bck', {}, 400, 'argument-invalid'],
   ['POST b', 'copy-listrange', { objnames: ['a'] }, 400, 'argument-invalid'],
   ['PUT b', 'archive', { archname: 'x.rar' }, 400, 'argument-invalid'],

@@ -28,13 +28,13 @@ export interface ArchivePlan {
  * @throws Failure `argument-invalid`
  */
 export function planArchive(args: ArgsOf<typeof ARCHIVE>, bucketName: string): ArchivePlan {
-  const { keys, template, prefix, memberNames } = args
+  const { keys, template, prefix, flat, memberNames } = args
   const name = parseShardName(args.name)
   const format = args.format ?? formatOfName(args.name)
   if (format === undefined)
     throw new Failure('argument-invalid', `name "${args.name}" tells no format`)
   return {
-    selection: { keys, template, prefix },
+    selection: { keys, template, prefix, flat },
     format,
     name,
     shardBytes: args.shardBytes ?? (name.single ? SHARD_BYTES_MAX : SHARD_BYTES_DEFAULT),

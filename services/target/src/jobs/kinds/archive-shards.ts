@@ -202,13 +202,14 @@ async function nextBatch(context: JobContext, step: ShardStep, place: Place): Pr
 
 async function listedBatch(
   context: JobContext,
-  { source, lease }: ShardStep,
+  { source, plan, lease }: ShardStep,
   { place, prefix }: { readonly place: Place; readonly prefix: string },
 ): Promise<Batch> {
   lease.signal.throwIfAborted()
   const page = await context.target.list({
     bucket: source,
     prefix,
+    delimiter: plan.selection.flat === true ? '/' : undefined,
     after: place.after,
     token: place.token,
     pageMax: PAGE_ITEMS_MAX,

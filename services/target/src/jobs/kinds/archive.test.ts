@@ -119,6 +119,9 @@ test('a template, a prefix and base names select and name the members', async ()
   expect(await namesOf('p.tar')).toEqual(['1.jpg', '2.jpg', '3.jpg'])
   await rig.run(ARCHIVE_WORK, order({ name: 'b.tar', prefix: 'q/', memberNames: 'bucket-key' }))
   expect(await namesOf('b.tar')).toEqual(['source/q/1.jpg'])
+  await fill(['q/deep/2.jpg'])
+  await rig.run(ARCHIVE_WORK, order({ name: 'f.tar', prefix: 'q/', flat: true }))
+  expect(await namesOf('f.tar')).toEqual(['q/1.jpg'])
 })
 
 test('folders are no members, nor archives of the same name in the same bucket', async () => {

@@ -25,6 +25,7 @@ test('what does not go together is refused', () => {
   expect(() => checkArgs(COPY_OBJECTS, { to, sync: true, template: 'k{1..2}' })).toThrow('prefix')
   expect(() => checkArgs(COPY_BUCKET, { to, keys: ['k'] })).toThrow('no property "keys"')
   expect(checkArgs(COPY_BUCKET, { to, sync: true, prepend: '' })).toHaveProperty('sync')
+  expect(() => checkArgs(COPY_BUCKET, { to, sync: true, flat: true })).toThrow('flat')
   const keyTo = 'x'
   expect(() => checkArgs(COPY_OBJECTS, { to, keyTo, keys: ['a', 'b'] })).toThrow('one key')
   expect(() => checkArgs(COPY_OBJECTS, { to, keyTo, template: 'a' })).toThrow('one key')
