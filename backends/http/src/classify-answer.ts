@@ -5,7 +5,7 @@ import { Failure, type FailureCode } from '@forebay/base/failure'
 /** The failure that an answer other than a success means; its document says nothing that counts. */
 export function failureOf(answer: WireAnswer, what: string): Failure {
   const { status, headers } = answer
-  const retryAfter = retryAfterOf(headerOf(headers, 'retry-after'))
+  const retryAfter = retryAfterOf(headerOf(headers, 'retry-after'), headerOf(headers, 'date'))
   const asksToWait = status === 503 && retryAfter.retryAfterSeconds !== undefined
   return new Failure(
     asksToWait ? 'backend-throttled' : meaningOf(status),

@@ -28,9 +28,18 @@ export function codeOfStatus(status: number): FailureCode {
   }
 }
 
-/** Only seconds count; a date would need the store's clock. */
-export function retryAfterOf(text: string | undefined): FailureOptions {
-  return text !== undefined && /^\d{1,6}$/.test(text) ? { retryAfterSeconds: Number(text) } : {}
+/** Longest wait that is believed, seconds. */
+const RETRY_AFTER_MAX = 999_999
+
+/**
+ * What Retry-After says: seconds, or a date (RFC 9110 section 10.2.3), which counts from the answer's own
+ * `Date`: so it is the store's clock that both are by.
+ */
+export function retryAfterOf(text: string | undefined, date?: string): FailureOptions {
+  if (text === undefined) return {}
+  if (/^\d{1,6}$/.test(text)) return { retryAfterSeconds: Number(text) }
+  const seconds = (Date.parse(text) - Date.parse(date ?? '')) / 1000
+  return seconds >= 0 && seconds <= RETRY_AFTER_MAX ? { retryAfterSeconds: Math.ceil(seconds) } : {}
 }
 
 const TIMEOUTS: ReadonlySet<string> = new Set([
