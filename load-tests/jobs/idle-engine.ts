@@ -16,23 +16,28 @@ const PAGES_AT_ONCE = 4
 
 export type EngineOrder =
   | { readonly kind: 'open'; readonly folder: string; readonly redisUrl?: string | undefined }
-  /** A job of so many objects, from its order to its end. */
-  | { readonly kind: 'work'; readonly objects: number }
+  /** Makes the list of so many objects: a store's part, not the engine's. */
+  | { readonly kind: 'list'; readonly objects: number }
+  /** A job of the objects that were listed, from its order to its end. */
+  | { readonly kind: 'work' }
   | { readonly kind: 'close' }
 
 const OWNER = 'idle-node'
 
 let engine: JobEngine | undefined
-let objects = 0
+let listed: readonly JobItem[] = []
 
 const worker: JobWorker = {
   owner: OWNER,
   pagesAtOnce: PAGES_AT_ONCE,
   list: async ({ cursor }) => {
     const from = Number(cursor ?? 0)
-    const end = Math.min(objects, from + PAGE_ITEMS_MAX)
-    const items = Array.from({ length: end - from }, (_, at) => itemAt(from + at))
-    return { pages: [{ owner: OWNER, items }], cursor: end < objects ? String(end) : undefined }
+    const end = from + PAGE_ITEMS_MAX
+    const items = listed.slice(from, end)
+    return {
+      pages: [{ owner: OWNER, items }],
+      cursor: end < listed.length ? String(end) : undefined,
+    }
   },
   apply: async ({ page: { items } }) => ({
     settled: items.map((_, at) => at),
@@ -49,8 +54,10 @@ serveOrders<EngineOrder>(async (order) => {
     case 'open':
       engine = await open(order)
       return engine.work(worker)
+    case 'list':
+      listed = Array.from({ length: order.objects }, (_, at) => itemAt(at))
+      return
     case 'work':
-      objects = order.objects
       return doJob()
     case 'close':
       return engine?.close()
@@ -72,7 +79,7 @@ async function doJob(): Promise<void> {
     const job = await engine?.get(id)
     if (job === undefined) throw new Error(`job ${id} is not known any more`)
     if (JOB_ENDS.has(job.state)) {
-      if (job.state === 'finished' && job.counters.done === objects) return
+      if (job.state === 'finished' && job.counters.done === listed.length) return
       throw new Error(`the job is ${job.state}: ${JSON.stringify(job.counters)} ${job.error}`)
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
