@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Backend, BackendBody } from '@forebay/backend-port/backend'
 import { failpoint } from '@forebay/base/failpoint'
 import { isFailure } from '@forebay/base/failure'
@@ -403,8 +404,9 @@ export class Fill implements FetchingHost {
     const digests = await this.#wholeDigests(bySums !== undefined)
     if (stated !== undefined && bySums === undefined)
       checkDigest(this.key, stated, digests.get(stated.algorithm))
-    // What still comes is for those who read it next: they wait for it, see `publishing`.
     this.#release()
+    // The answers first: what still comes is for those who read it next, see `publishing`.
+    await nextTurn()
     await this.#publish(digests.get('xxh64')).catch((error: unknown) =>
       this.warn('a fetched object was not kept', error),
     )
@@ -448,9 +450,8 @@ export class Fill implements FetchingHost {
     this.#failure = error
     this.#fetching.abort(error)
     this.onStreamCut()
-    if (isFailure(error, 'backend-changed')) {
-      this.#context.store.expire(this.#parts.bucket.id, this.#parts.key)
-    }
+    const { bucket, key } = this.#parts
+    if (isFailure(error, 'backend-changed')) this.#context.store.expire(bucket.id, key)
     this.#waiters.wakeAll(error)
     // What came before the backend was gone is good.
     if (isUnreachable(error)) this.#storeBlocks()
@@ -485,8 +486,7 @@ export class Fill implements FetchingHost {
   /** Nobody reads and nothing comes: what is there of a sparse entry stays, the rest is given up. */
   #endWhenAbandoned(): void {
     if (this.readers.count > 0 || this.#fetching.running > 0) return
-    if (this.#isFinishing || this.#ended) return
-    if (this.#storing === undefined) this.#end()
+    if (!this.#isFinishing && this.#storing === undefined) this.#end()
   }
 
   #closeWhenIdle(): void {
