@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemClock } from '@forebay/base/clock'
 import { CONSOLE_FOLDER } from '@forebay/console/folder'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -102,6 +103,30 @@ test('a browser gets at most 60 kB, compressed', async () => {
   console.log(`the console has ${totalBytes} bytes, compressed`)
   expect(packed.length).toBeGreaterThan(2)
   expect(totalBytes).toBeLessThanOrEqual(TRANSFER_BYTES_MAX)
+})
+
+test('a schedule that was refused tells so beside the jobs', async () => {
+  const { url } = world.node
+  const put = (path: string, body?: unknown) =>
+    fetch(`${url}/${path}`, { method: 'PUT', body: JSON.stringify(body) ?? null })
+  await put('gone')
+  await put('v1/schedules/often', {
+    cron: '* * * * * *',
+    order: { kind: 'delete', bucket: 'ais://gone', args: { all: true } },
+  })
+  await fetch(`${url}/gone`, { method: 'DELETE' })
+  const told = async (): Promise<string> => (await fetch(`${url}/v1/schedules`)).text()
+  try {
+    while ((await told()).includes('"lastError":null')) await systemClock.sleep(100)
+    await visit('#/jobs', async ({ page }) => {
+      const row = page.getByRole('row', { name: /often/ })
+      await row.getByText('bucket does not exist').waitFor()
+      expect(await row.textContent()).toContain('delete ais://gone')
+      expect(await findBarriers(page)).toEqual([])
+    })
+  } finally {
+    await fetch(`${url}/v1/schedules/often`, { method: 'DELETE' })
+  }
 })
 
 test('the overview follows the traffic', () =>

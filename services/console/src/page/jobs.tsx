@@ -13,6 +13,7 @@ import {
 import { hasEnded, jobsIn, settledItems, shareOf } from './job-board.ts'
 import { JobDialog } from './job-dialog.tsx'
 import { Card, type Column, Notice, Share, Table } from './parts.tsx'
+import { Schedules } from './schedules.tsx'
 import type { Session } from './session.ts'
 import { useJobs } from './use-jobs.ts'
 
@@ -61,6 +62,7 @@ export function Jobs({ session }: { readonly session: Session }): ComponentChild
           columns={ENDED_COLUMNS}
         />
       </Card>
+      <Schedules session={session} />
       {opened === undefined ? null : (
         <JobDialog
           key={opened.id}
