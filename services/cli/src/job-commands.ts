@@ -198,7 +198,7 @@ function addPromoteCommand(program: Command, run: () => Run, setExitCode: SetExi
   )
     .addHelpText(
       'after',
-      `\nThe node reads only below the folders of its setting jobs.promote.folders.\n\n${WAIT_HELP}\n\nExample:\n  forebay promote -r /mnt/nfs/images ais://images --wait`,
+      `\nOne file gets the key that the URL names; of a directory it is the folder of its files.\nThe node reads only below the folders of its setting jobs.promote.folders.\n\n${WAIT_HELP}\n\nExample:\n  forebay promote -r /mnt/nfs/images ais://images --wait`,
     )
     .action(async (paths: string[], options: PromoteOptions) =>
       setExitCode(await promoteFiles(run(), paths, options)),

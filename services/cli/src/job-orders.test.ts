@@ -122,6 +122,15 @@ test('archive packs what is below one URL into archives of the name that stands 
   })
 })
 
+test('promote gives one file the key that the destination names', async () => {
+  await node.forebay('promote', '/mnt/a.txt', 'ais://b/k')
+  expect(order()).toEqual({
+    kind: 'promote',
+    bucket: 'ais://b',
+    args: { source: '/mnt/a.txt', name: 'k' },
+  })
+})
+
 test('promote orders a job for each path of the node', async () => {
   await node.forebay('promote', '-r', '--delete-source', '/mnt/a', '/mnt/b.txt', 'ais://b/p/')
   const args = { recursive: true, prepend: 'p/', deleteSource: true }
@@ -171,7 +180,7 @@ test('a command line that is wrong orders nothing, and says what is allowed', as
     [['archive', 's3://a/x/', 's3://a/y/', 'ais://b/n.tar'], 'one bucket or prefix'],
     [['archive', 's3://a', 'ais://b/n.tar', '--shard-size', 'big'], '512MiB'],
     [['promote', 'images', 'ais://b'], 'no absolute path'],
-    [['promote', '/mnt/a', 'ais://b/k'], 'ends in "/"'],
+    [['promote', '/mnt/a', '/mnt/b', 'ais://b/k'], 'ends in "/"'],
     [['prefetch'], 'missing required argument'],
     [['job', 'start', 'melt', 's3://b'], 'There are prefetch, archive'],
     [['job', 'start', 'prefetch'], 'works on a bucket'],

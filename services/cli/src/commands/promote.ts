@@ -20,10 +20,11 @@ export function promoteFiles(
 ): Promise<number> {
   const { sources, destination } = splitDestination('promote', paths)
   const { bucket, key } = destination
-  if (key !== '' && !key.endsWith('/')) {
+  const isObject = key !== '' && !key.endsWith('/')
+  if (isObject && sources.length > 1) {
     throw usageError(
       `${formatObjectUrl(bucket, key)} names an object`,
-      'The destination is a bucket, or a prefix that ends in "/".',
+      'Of more than one path the destination is a bucket, or a prefix that ends in "/".',
     )
   }
   const relative = sources.find((path) => !path.startsWith('/'))
@@ -32,11 +33,12 @@ export function promoteFiles(
   }
   const { recursive, overwrite, deleteSource } = options
   const common = readOrderOptions(options)
-  const prepend = key === '' ? undefined : key
+  const prepend = key === '' || isObject ? undefined : key
+  const name = isObject ? key : undefined
   const orders: JobOrder[] = sources.map((source) => ({
     kind: 'promote',
     bucket: formatObjectUrl(bucket),
-    args: { source, recursive, prepend, overwrite, deleteSource },
+    args: { source, recursive, prepend, name, overwrite, deleteSource },
     ...common,
   }))
   return startOrders(run, orders, options)
