@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { Dialog } from './dialog.tsx'
 import { bytesText, countText, dateText, nameText } from './format.ts'
 import { actionsOf, type JobAction } from './job-board.ts'
+import { limitFacts } from './job-limits.ts'
 import { messageOf } from './load.ts'
 import { Notice, Table } from './parts.tsx'
 import type { Session } from './session.ts'
@@ -128,7 +129,7 @@ function factsOf(job: JobReport): readonly (readonly [string, string])[] {
     ['User', job.user],
     ['Schedule', job.schedule],
     ['Priority', job.priority],
-    ...Object.entries(job.limits).map(([name, value]) => [name, valueText(value)] as const),
+    ...limitFacts(job),
     ['Ordered', dateText(job.created)],
     ['Begun', dateText(job.started)],
     ['Ended', dateText(job.ended)],
