@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FaultNode, REMOTE } from '../faults/fault-node.ts'
+import { type RedisServer, startRedis } from '../testkit/redis-servers.ts'
 import { temporaryFolder } from '../testkit/servers.ts'
+import { isLeftOut } from '../testkit/tools.ts'
 import { JobApi } from './prefetch-run.ts'
 
 /** Bytes of one object while they come: progress, rates within it, and users who read it meanwhile. */
@@ -13,33 +15,9 @@ const BYTES = Buffer.alloc(SIZE, 'bytes that come one after the other ')
 /** What may have been taken in advance, and one body's buffers. */
 const AHEAD_BYTES = MIB
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
-let origin: Server
-let originUrl: string
-let node: FaultNode
-let nodeUrl: string
 let api: JobApi
-
-beforeAll(async () => {
-  folder = await temporaryFolder('flow')
-  origin = createServer(serve)
-  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve))
-  const address = origin.address()
-  originUrl = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
-  node = new FaultNode({
-    ...{ dataDir: join(folder.path, 'node'), originUrl },
-    config: { jobs: { download: { allow: ['127.0.0.0/8'] } } },
-  })
-  nodeUrl = (await node.start()).server.url
-  api = new JobApi(nodeUrl)
-})
-
-afterAll(async () => {
-  await node?.kill()
-  origin?.closeAllConnections()
-  await new Promise((resolve) => origin?.close(resolve))
-  await folder?.remove()
-})
+let nodeUrl: string
+let originUrl: string
 
 /** The one object, under any name, whole or in part. */
 function serve(request: IncomingMessage, response: ServerResponse): void {
@@ -77,24 +55,58 @@ async function expectDone(id: string): Promise<Record<string, unknown>> {
   return { ...job }
 }
 
-test('a download is held to its rate within one file, and shows its bytes as they come', async () => {
-  const bucket = 'ais://files'
-  await fetch(`${nodeUrl}/files`, { method: 'PUT' })
-  const bytesPerSecond = 4 * MIB
-  const args = { link: `${originUrl}/object` }
-  const id = await underWay({ kind: 'download', bucket, args, limits: { bytesPerSecond } })
-  const { started, ended } = await expectDone(id)
-  const seconds = (Date.parse(String(ended)) - Date.parse(String(started))) / 1000
-  expect(seconds).toBeGreaterThan((SIZE - AHEAD_BYTES) / bytesPerSecond)
-  const stored = await fetch(`${nodeUrl}/files/object`)
-  expect(Buffer.from(await stored.arrayBuffer()).equals(BYTES)).toBe(true)
-})
+const ENGINES = isLeftOut('valkey')
+  ? (['the table of the node'] as const)
+  : (['the table of the node', 'BullMQ'] as const)
 
-test('a user who reads what a job holds back gets it at once, and the job is done with it', async () => {
-  const order = { kind: 'blob-download', bucket: `aws://${REMOTE}`, args: { key: 'object' } }
-  // At this rate the job alone would take over two minutes.
-  const id = await underWay({ ...order, limits: { bytesPerSecond: 64 * 1024 } })
-  const read = await fetch(`${nodeUrl}/${REMOTE}/object`)
-  expect(Buffer.from(await read.arrayBuffer()).equals(BYTES)).toBe(true)
-  await expectDone(id)
+describe.each(ENGINES)('with %s', (engine) => {
+  let folder: Awaited<ReturnType<typeof temporaryFolder>>
+  let origin: Server
+  let redis: RedisServer | undefined
+  let node: FaultNode
+
+  beforeAll(async () => {
+    folder = await temporaryFolder('flow')
+    origin = createServer(serve)
+    await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve))
+    const address = origin.address()
+    originUrl = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+    if (engine === 'BullMQ') redis = await startRedis({ folder: join(folder.path, 'redis') })
+    node = new FaultNode({
+      ...{ dataDir: join(folder.path, 'node'), originUrl },
+      config: { jobs: { download: { allow: ['127.0.0.0/8'] } }, redisUrl: redis?.redisUrl },
+    })
+    nodeUrl = (await node.start()).server.url
+    api = new JobApi(nodeUrl)
+  })
+
+  afterAll(async () => {
+    await node?.kill()
+    await redis?.kill9()
+    origin?.closeAllConnections()
+    await new Promise((resolve) => origin?.close(resolve))
+    await folder?.remove()
+  })
+
+  test('a download is held to its rate within one file, and shows its bytes as they come', async () => {
+    const bucket = 'ais://files'
+    await fetch(`${nodeUrl}/files`, { method: 'PUT' })
+    const bytesPerSecond = 4 * MIB
+    const args = { link: `${originUrl}/object` }
+    const id = await underWay({ kind: 'download', bucket, args, limits: { bytesPerSecond } })
+    const { started, ended } = await expectDone(id)
+    const seconds = (Date.parse(String(ended)) - Date.parse(String(started))) / 1000
+    expect(seconds).toBeGreaterThan((SIZE - AHEAD_BYTES) / bytesPerSecond)
+    const stored = await fetch(`${nodeUrl}/files/object`)
+    expect(Buffer.from(await stored.arrayBuffer()).equals(BYTES)).toBe(true)
+  })
+
+  test('a user who reads what a job holds back gets it at once, and the job is done with it', async () => {
+    const order = { kind: 'blob-download', bucket: `aws://${REMOTE}`, args: { key: 'object' } }
+    // At this rate the job alone would take over two minutes.
+    const id = await underWay({ ...order, limits: { bytesPerSecond: 64 * 1024 } })
+    const read = await fetch(`${nodeUrl}/${REMOTE}/object`)
+    expect(Buffer.from(await read.arrayBuffer()).equals(BYTES)).toBe(true)
+    await expectDone(id)
+  })
 })
