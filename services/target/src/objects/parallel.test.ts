@@ -19,6 +19,8 @@ const BYTES_PER_SECOND = 40 * MIB
 const BUCKET = cachedBucket({ blockBytes: MIB, parallelThresholdBytes: 2 * SEGMENT_BYTES })
 
 const bytes = patterned(SIZE)
+const NEVER = new AbortController().signal
+
 let rig: Rig
 beforeEach(async () => {
   // Small chunks would wait for the shortest timer that there is.
@@ -287,9 +289,13 @@ describe('an origin that does not do as it is asked', () => {
       }
       return pumping(await ask(options), (pump) => (write) => pump(write).finally(end))
     })
-    expect((await readAll(context)).equals(bytes)).toBe(true)
+    // What pays is measured: on a busy machine one read may come by one connection.
+    for (let attempt = 0; attempt < 5 && refused <= 2; attempt++) {
+      await rig.target.evict({ bucket: rig.bucket, key: 'a', conditions: {}, signal: NEVER })
+      expect((await readAll(context)).equals(bytes)).toBe(true)
+      await rig.idle()
+    }
     expect(refused).toBeGreaterThan(2)
-    await rig.idle()
     expect(rig.context.fills.share.taken).toBe(0)
     expect(rig.context.store.totals().reservedBytes).toBe(0)
   })
