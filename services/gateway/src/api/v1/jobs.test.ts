@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { systemClock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
@@ -16,6 +17,7 @@ import {
   SCHEDULE_LIST,
   SCHEDULE_VIEW,
 } from './job-schemas.ts'
+import { JOB_ROUTES } from './jobs.ts'
 import { openTestDoor, type TestDoor } from './testing/test-door.ts'
 
 let rig: JobRig
@@ -302,6 +304,55 @@ test.each([
   expect(answer.status).toBe(403)
   expect(await rig.engine.list({})).toEqual([])
 })
+
+test('by no path is anything told of or done to a job that the caller may not see', async () => {
+  rig.hold()
+  const body = { kind: 'prefetch', bucket: 'aws://other', args: { keys: ['a'] } }
+  const { id } = checkSchema(JOB_VIEW, await (await ask('POST', 'jobs', { body })).json())
+  const own = JOB_ROUTES.filter(({ path }) => path.startsWith('/v1/jobs/{id}'))
+  expect(own.length).toBeGreaterThanOrEqual(8)
+  const asked = [
+    ...own.map(
+      ({ method, path }) => [method, path.replace('/v1/', '').replace('{id}', id)] as const,
+    ),
+    ...(['GET download', 'DELETE download/abort', 'DELETE download/remove'] as const).map(
+      (text) => [text.split(' ')[0] ?? '', text.split(' ')[1] ?? '', { id }] as const,
+    ),
+    ['GET', 'cluster?what=status', { ID: id }] as const,
+    ['GET', 'cluster?what=qryxstats', { ID: id }] as const,
+  ]
+  for (const [method, path, message] of asked) {
+    expect([path, await statusOf(method, path, message)]).toEqual([path, 404])
+  }
+  // As for a job that is not there.
+  expect(await statusOf('PUT', 'cluster', { action: 'stop', value: { ID: id } })).toBe(200)
+  expect(await (await ask('GET', 'jobs', { user: 'reader' })).json()).toEqual({ jobs: [] })
+  const order = { cron: '0 3 * * *', order: body }
+  expect((await ask('PUT', 'schedules/s', { body: order })).status).toBe(200)
+  expect((await ask('PUT', 'schedules/t', { body: order, user: 'owner' })).status).toBe(403)
+  const taken = { ...order, order: { ...body, bucket: 'aws://b' } }
+  expect((await ask('PUT', 'schedules/s', { body: taken, user: 'owner' })).status).toBe(403)
+  expect((await ask('DELETE', 'schedules/s', { user: 'owner' })).status).toBe(404)
+  const schedules = await (await ask('GET', 'schedules')).json()
+  expect(schedules).toMatchObject({ schedules: [{ id: 's', order: { bucket: 'aws://other' } }] })
+  expect(await (await ask('GET', 'schedules', { user: 'owner' })).json()).toEqual({ schedules: [] })
+  rig.release()
+  expect(await rig.ended(id)).toMatchObject({ state: 'finished', attempt: 1 })
+})
+
+/** By a user who reads `b` alone. GETs have a body on this door, which `fetch` does not send. */
+function statusOf(method: string, path: string, message?: unknown): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  const body = message === undefined ? '' : JSON.stringify(message)
+  // A GET with a body has no length of its own.
+  const options = { method, headers: { 'x-user': 'reader', 'content-length': body.length } }
+  const sent = request(`${door.url}/v1/${path}`, options, (answer) => {
+    resolve(answer.statusCode ?? 0)
+    answer.destroy()
+  })
+  sent.on('error', reject).end(body)
+  return promise
+}
 
 test('a destination that is not there is left to who may make native buckets', async () => {
   const copy = (to: string, user: string) =>
