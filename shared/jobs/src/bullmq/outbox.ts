@@ -133,7 +133,8 @@ export class Outbox {
       ])
     } finally {
       late.catch(() => undefined)
-      enough.abort()
+      // A reason of our own: an error with its stack would be made for each.
+      enough.abort('answered')
       work.catch(() => undefined)
     }
   }

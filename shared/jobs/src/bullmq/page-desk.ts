@@ -113,7 +113,7 @@ export class PageDesk {
     } catch (error) {
       failure = error
     } finally {
-      ticking.abort()
+      ticking.abort('the page has come back')
     }
     await saver.idle()
     await this.#conclude({ delivery, saver, failure })
