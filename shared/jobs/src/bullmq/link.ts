@@ -145,13 +145,23 @@ export class RedisLink {
    */
   replicated(waitMs: number): Promise<number> {
     return this.#bounded({ mayRepeat: true }, async () => {
-      // In a cluster a pipeline goes to the server of its first key; WAIT alone goes to any.
-      const commands = this.#client.pipeline().exists(this.key('epoch')).wait(1, waitMs)
-      const [, waited] = (await commands.exec()) ?? []
-      const [error, count] = waited ?? []
-      if (error !== undefined && error !== null) throw error
-      return Number(count)
+      const server = await this.#serverOfKeys()
+      return server === undefined ? 0 : server.wait(1, waitMs)
     })
+  }
+
+  /** In a cluster a command without a key, as WAIT is, goes to any server. */
+  async #serverOfKeys(): Promise<Redis | undefined> {
+    if (!(this.#client instanceof Cluster)) return this.#client
+    for (const server of this.#client.nodes('master')) {
+      try {
+        await server.exists(this.key('epoch'))
+        return server
+      } catch (error) {
+        if (!messageOf(error).startsWith('MOVED')) throw error
+      }
+    }
+    return undefined
   }
 
   /** Milliseconds since 1970 by the clock of a server. @throws Failure `job-engine-unavailable` */
