@@ -9,6 +9,9 @@ const hub = { endpoint: 'https://hub.example', tokenOf: () => undefined }
 
 afterAll(() => web.close())
 
+/** More than one page of a list. */
+const MANY = Array.from({ length: 1500 }, (_, at) => `https://data.example.org/f-${at}`)
+
 function vet(args: JsonObject): void {
   DOWNLOAD_WORK.vet?.({ web, hub }, args)
 }
@@ -20,6 +23,7 @@ test.each<JsonObject>([
   { link: 'http://2130706433/a' },
   { link: 'http://[::1]/a' },
   { link: 'http://10.1.2.4/a' },
+  { links: { a: 'https://data.example.org/a', b: 'http://10.1.2.4:80?z' } },
   { links: ['http://host/a', `${METADATA}x`] },
   { links: { a: `${METADATA}x` } },
   { template: 'http://127.0.0.1/{1..3}' },
@@ -27,6 +31,12 @@ test.each<JsonObject>([
   { huggingFace: { dataset: 'a/b', endpoint: 'http://192.168.1.1' } },
 ])('an order of %j is refused before it is taken', (args) => {
   expect(() => vet(args)).toThrow(expect.objectContaining({ code: 'backend-refused', status: 400 }))
+})
+
+test('of links that are more than a page, every server is looked at', () => {
+  expect(() => vet({ links: MANY })).not.toThrow()
+  const links = [...MANY, 'http://10.1.2.4/z']
+  expect(() => vet({ links })).toThrow(expect.objectContaining({ code: 'backend-refused' }))
 })
 
 test.each<JsonObject>([

@@ -12,7 +12,9 @@ import type { Finding, FoundPage } from './download-found.ts'
  * @throws Failure `argument-invalid` for a bad template, a link that ends in no name, or two of one key
  */
 export function listLinks(args: DownloadArgs, at: string | undefined): FoundPage {
-  const { count, findingAt } = namedFiles(args)
+  const files = known.get(args) ?? namedFiles(args)
+  known.set(args, files)
+  const { count, findingAt } = files
   const from = at === undefined ? 0 : Number(at)
   if (!Number.isSafeInteger(from) || from < 0) throw invalid(`"${at}" is no position of a list`)
   const end = Math.min(count, from + PAGE_ITEMS_MAX)
@@ -20,6 +22,9 @@ export function listLinks(args: DownloadArgs, at: string | undefined): FoundPage
   for (let position = from; position < end; position++) findings.push(findingAt(position))
   return { findings, at: end < count ? String(end) : undefined }
 }
+
+/** Of each copy of arguments, whose 100,000 links are a hundred pages. */
+const known = new WeakMap<DownloadArgs, NamedFiles>()
 
 interface NamedFiles {
   readonly count: number

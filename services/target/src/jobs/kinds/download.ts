@@ -50,13 +50,16 @@ interface Step {
 function vetDownload({ web, hub }: Pick<JobContext, 'web' | 'hub'>, order: JsonObject): void {
   const args = checkSchema(DOWNLOAD.args, order, 'args')
   const { directory, huggingFace, links } = args
-  const urls = [directory, ...Object.values(links ?? {})]
-  if (huggingFace !== undefined) urls.push(huggingFace.endpoint ?? hub.endpoint)
-  for (const url of urls) {
-    if (url !== undefined) web.checkUrl(url)
-  }
+  if (directory !== undefined) web.checkUrl(directory)
+  if (huggingFace !== undefined) web.checkUrl(huggingFace.endpoint ?? hub.endpoint)
+  // Of many links each server once: taking all of them apart would stop the node for a second.
+  for (const origin of originsOf(Object.values(links ?? {}))) web.checkUrl(origin)
   if (directory !== undefined || huggingFace !== undefined) return
   for (const { url } of listLinks(args, undefined).findings) web.checkUrl(url)
+}
+
+function originsOf(urls: readonly string[]): ReadonlySet<string> {
+  return new Set(urls.map((url) => `${/^[^:]*:\/\/[^/?]*/.exec(url)?.[0] ?? url}/`))
 }
 
 async function listDownload(context: JobContext, step: Step): Promise<ListedStep> {
