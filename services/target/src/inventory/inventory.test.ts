@@ -93,6 +93,31 @@ describe('an inventory', () => {
     expect(facts).toMatchObject({ objects: 4, changedKeys: 0, isUsable: true })
   })
 
+  it('shows what the store made by itself in its size: copies, and uploads in parts', async () => {
+    behind(['a', 'b'], 'twelve bytes')
+    await build()
+    const { target } = rig.context
+    const source = { bucket, key: 'a' }
+    const copy = { bucket, source, conditions: {}, signal }
+    await target.copy({ ...copy, key: 'c/1', sourceConditions: {} })
+    const etag = rig.remote.get('big', 'a')?.etag ?? ''
+    const pinned = { sourceConditions: { ifMatch: [etag] }, sourceSizeBytes: 12 }
+    await target.copy({ ...copy, ...pinned, key: 'c/2' })
+    const upload = { bucket, key: 'c/3', signal }
+    const { uploadId } = await target.createUpload({ ...upload, headers: {}, metadata: {} })
+    const part = await target.copyPart({
+      ...{ ...upload, uploadId, partNumber: 1, source, sourceConditions: {} },
+    })
+    const parts = [{ ...part, partNumber: 1 }]
+    await target.completeUpload({ ...upload, uploadId, parts, conditions: {} })
+    expect(await isFromDisk()).toBe(true)
+    await expectSame({})
+    rig.remote.resetCounts()
+    await expectSame({ prefix: 'c/2' })
+    // The size was known: one list for the comparison, and no question about the object.
+    expect([rig.remote.requestCount('list'), rig.remote.requestCount('head')]).toEqual([1, 0])
+  })
+
   it('shows more changes than a page copies at once, each once and in order', async () => {
     behind(Array.from({ length: 400 }, (_, at) => `d${at % 3}/k${String(at).padStart(4, '0')}`))
     await build()

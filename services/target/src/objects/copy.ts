@@ -73,7 +73,9 @@ async function copyAtBackend(context: ObjectContext, request: CopyRequest): Prom
         await context.store.remove(bucket.id, key, { sync: false, settle, why: 'stale' })
       },
     })
-    return answerOf(context, result)
+    // Of a source that is not held to a version another one may have been copied.
+    const isPinned = request.sourceConditions.ifMatch !== undefined
+    return answerOf(context, { ...result, sizeBytes: isPinned ? request.sourceSizeBytes : 0 })
   } finally {
     ticket.end()
   }
@@ -81,11 +83,14 @@ async function copyAtBackend(context: ObjectContext, request: CopyRequest): Prom
 
 function answerOf(
   context: ObjectContext,
-  result: WriteResult & { readonly lastModifiedMs: number | undefined },
+  result: WriteResult & {
+    readonly lastModifiedMs: number | undefined
+    readonly sizeBytes: number | undefined
+  },
 ): WriteAnswer {
   return {
     attributes: {
-      sizeBytes: 0,
+      sizeBytes: result.sizeBytes ?? 0,
       etag: result.etag ?? '',
       lastModifiedMs: result.lastModifiedMs ?? result.dateMs ?? context.clock.now(),
       headers: {},
@@ -258,8 +263,9 @@ export async function openSource(
 
 /** S3 refuses a source range that ends behind the object; an ordinary Range would be cut short. */
 async function checkInside(context: ObjectContext, request: SourceRequest): Promise<void> {
-  const { source, sourceRange, signal } = request
-  const head = await headObject(context, { ...source, conditions: {}, signal })
+  const { source, sourceRange, sourceConditions: conditions, signal } = request
+  // Of another version than the one that is wanted the size says nothing.
+  const head = await headObject(context, { ...source, conditions, signal })
   if (head.kind !== 'found' || sourceRange === undefined) return
   if (sourceRange.last >= head.attributes.sizeBytes)
     throw outside(source.key, head.attributes.sizeBytes)

@@ -91,7 +91,7 @@ export class Target implements TargetPort {
   }
 
   copy(request: CopyRequest): Promise<WriteAnswer> {
-    return this.#changing(request, () => copyObject(this.#context, request), written)
+    return this.#changing(request, () => copyObject(this.#context, request), made)
   }
 
   getTags(request: TagsRequest): ReturnType<TargetPort['getTags']> {
@@ -153,7 +153,7 @@ export class Target implements TargetPort {
   }
 
   completeUpload(request: CompleteRequest): Promise<WriteAnswer> {
-    return this.#changing(request, () => this.#complete(request), written)
+    return this.#changing(request, () => this.#complete(request), made)
   }
 
   #complete(request: CompleteRequest): Promise<WriteAnswer> {
@@ -276,6 +276,11 @@ export class Target implements TargetPort {
 
 function written(key: string, { attributes }: WriteAnswer): NowState {
   return listedOf(key, attributes)
+}
+
+/** What a store makes by itself it does not tell the size of: 0 may be any. */
+function made(key: string, answer: WriteAnswer): NowState {
+  return answer.attributes.sizeBytes === 0 ? 'unknown' : written(key, answer)
 }
 
 function gone(): NowState {
