@@ -76,8 +76,15 @@ function s5cmd(world: CommandWorld) {
     AWS_REGION: 'us-east-1',
     S3_ENDPOINT_URL: world.endpoint,
   })
-  return (...args: readonly string[]) =>
-    runCommand(join(world.programs, 's5cmd'), args, { env, cwd: world.folder })
+  const run = programOf(world, 's5cmd')
+  return (...args: readonly string[]) => run(args, { env, cwd: world.folder })
+}
+
+/** A program of Python, by its interpreter: the path in its first line is that of its installation. */
+function programOf({ programs }: CommandWorld, name: string) {
+  const [interpreter, program] = [join(programs, 'python'), join(programs, name)]
+  return (args: readonly string[], options?: Parameters<typeof runCommand>[2]) =>
+    runCommand(interpreter, [program, ...args], options)
 }
 
 function s3cmd(world: CommandWorld, more: readonly string[] = []) {
@@ -88,8 +95,8 @@ function s3cmd(world: CommandWorld, more: readonly string[] = []) {
     ...['--region', 'us-east-1', '--multipart-chunk-size-mb', '5', '--quiet'],
     ...more,
   ]
-  return (...args: readonly string[]) =>
-    runCommand(join(world.programs, 's3cmd'), [...common, ...args])
+  const run = programOf(world, 's3cmd')
+  return (...args: readonly string[]) => run([...common, ...args])
 }
 
 export const COMMAND_CHECKS: readonly CommandCheck[] = [
