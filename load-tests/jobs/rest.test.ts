@@ -70,8 +70,9 @@ test.skipIf(isLeftOut('schemathesis'))(
         cwd: folder.path,
         env: {
           ...childEnvironment(),
-          SCHEMATHESIS_HOOKS: 'schemathesis_formats',
+          SCHEMATHESIS_HOOKS: 'schemathesis-formats',
           PYTHONPATH: PYTHON,
+          PYTHONDONTWRITEBYTECODE: '1',
         },
       },
     )
