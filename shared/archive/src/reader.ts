@@ -4,11 +4,12 @@
  */
 
 import { type ByteFile, ByteReader, sourceOfChunks, sourceOfFile } from './byte-source.ts'
-import type { ArchiveEntry } from './entry.ts'
+import type { ArchiveEntry, ArchiveMember } from './entry.ts'
 import type { ArchiveFormat } from './format.ts'
 import { gunzip } from './gunzip.ts'
 import { ARCHIVE_LIMITS, type ArchiveLimits } from './limits.ts'
 import { unpackLz4 } from './lz4-reader.ts'
+import { tarPaddingBytes } from './tar-header.ts'
 import { readTar } from './tar-reader.ts'
 import { readZip } from './zip-reader.ts'
 
@@ -55,6 +56,14 @@ export async function* readTarFrom(
     if (entry.kind !== 'member') yield entry
     else yield { ...entry, offsetBytes: fromBytes + entry.offsetBytes }
   }
+}
+
+/** Where the next header of a TAR is, bytes of the file. */
+export function tarEndOf({
+  offsetBytes,
+  sizeBytes,
+}: Pick<ArchiveMember, 'offsetBytes' | 'sizeBytes'>): number {
+  return offsetBytes + sizeBytes + tarPaddingBytes(sizeBytes)
 }
 
 /**

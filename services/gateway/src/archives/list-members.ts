@@ -3,7 +3,7 @@
  * Archives that are not whole in the cache stay closed; nothing is fetched to be listed.
  */
 import { type ArchiveFormat, formatOfName } from '@forebay/archive/format'
-import { readArchive } from '@forebay/archive/reader'
+import { readArchive, readTarFrom, tarEndOf } from '@forebay/archive/reader'
 import { Failure, isFailure } from '@forebay/base/failure'
 import { compareKeys } from '@forebay/model/key'
 import type { ListedObject } from '@forebay/model/object'
@@ -32,6 +32,9 @@ interface Place {
   readonly after: string
   /** Of the archive `after`, how many members; absent: all. */
   readonly members?: number | undefined
+  /** Of a TAR, where the header behind them is, in the version `etag`: it need not be walked over again. */
+  readonly offsetBytes?: number | undefined
+  readonly etag?: string | undefined
 }
 
 /**
@@ -44,9 +47,7 @@ export async function listMembers(target: TargetPort, request: ListRequest): Pro
   let place = request.token === undefined ? BEGIN : readToken(request.token)
   const inside = await archiveAround(target, request)
   if (inside !== undefined) {
-    const skip = place.members ?? 0
-    const count = await addMembers(page, target, { request, ...inside, skip })
-    const next = { token: '', after: inside.object.key, members: count }
+    const next = await addMembers(page, target, { request, ...inside, place })
     return { entries: page.entries, nextToken: page.isFull ? makeToken(next) : undefined }
   }
   for (;;) {
@@ -82,8 +83,9 @@ async function addPage(
     const format = formatOfName(object.key)
     if (skip === undefined) page.add(entryOf(object, format))
     if (format === undefined || !(await isAtHand(target, request, object))) continue
-    const members = await addMembers(page, target, { request, object, format, skip: skip ?? 0 })
-    if (page.isFull) return { token: place.token, after: object.key, members }
+    const from = skip === undefined ? { ...BEGIN, token: place.token } : place
+    const next = await addMembers(page, target, { request, object, format, place: from })
+    if (page.isFull) return next
   }
   return listed.nextToken === undefined ? undefined : { token: listed.nextToken, after: '' }
 }
@@ -145,9 +147,9 @@ async function isAtHand(
 }
 
 /**
- * Adds members until the page is full.
+ * Adds members until the page is full, from the place on.
  *
- * @returns how many of the archive were told by then, those before `skip` too
+ * @returns the place behind them
  */
 async function addMembers(
   page: Page,
@@ -156,30 +158,36 @@ async function addMembers(
     readonly request: ListRequest
     readonly object: ListedObject
     readonly format: ArchiveFormat
-    readonly skip: number
+    readonly place: Place
   },
-): Promise<number> {
-  const { request, object, format, skip } = from
+): Promise<Place> {
+  const { request, object, format, place } = from
   const { bucket, prefix, signal } = request
-  const { key } = object
+  const { key, etag } = object
   const file = new ArchiveObject({ target, bucket, key, attributes: object, signal })
-  let count = 0
+  const skip = place.members ?? 0
+  const isKnown = format === 'tar' && place.etag === etag
+  let offsetBytes = isKnown ? (place.offsetBytes ?? 0) : 0
+  let count = offsetBytes > 0 ? skip : 0
+  const entries = offsetBytes > 0 ? readTarFrom(file, offsetBytes) : readArchive(format, file)
   try {
-    for await (const entry of readArchive(format, file)) {
+    for await (const entry of entries) {
       signal.throwIfAborted()
       const name = `${key}/${entry.name}`
       if (entry.kind !== 'member' || !name.startsWith(prefix)) continue
       if (count >= skip) {
-        if (page.isFull) return count
+        if (page.isFull) break
         page.add({ kind: 'member', name, sizeBytes: entry.sizeBytes })
       }
       count += 1
+      offsetBytes = tarEndOf(entry)
     }
   } catch (error) {
     // One that is broken, or is being replaced, is listed as what it is.
     if (!isFailure(error, 'archive-invalid', 'precondition-failed')) throw error
   }
-  return count
+  const behind = { token: place.token, after: key, members: count }
+  return format === 'tar' ? { ...behind, offsetBytes, etag } : behind
 }
 
 /** Begins every token of such a list. */
@@ -205,8 +213,15 @@ function parsePlace(text: string): Place | undefined {
     return undefined
   }
   if (typeof place !== 'object' || place === null) return undefined
-  const { token, after, members }: { token?: unknown; after?: unknown; members?: unknown } = place
+  const { token, after, members, offsetBytes, etag }: { readonly [name in keyof Place]?: unknown } =
+    place
   if (typeof token !== 'string' || typeof after !== 'string') return undefined
-  if (members !== undefined && !Number.isSafeInteger(members)) return undefined
-  return { token, after, members: typeof members === 'number' ? members : undefined }
+  return {
+    ...{ token, after, members: countOf(members), offsetBytes: countOf(offsetBytes) },
+    etag: typeof etag === 'string' ? etag : undefined,
+  }
+}
+
+function countOf(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined
 }

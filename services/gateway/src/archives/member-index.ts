@@ -3,7 +3,7 @@
  * the members of an archive one by one does not walk over it each time.
  */
 import type { ByteFile } from '@forebay/archive/byte-source'
-import { readTarFrom } from '@forebay/archive/reader'
+import { readTarFrom, tarEndOf } from '@forebay/archive/reader'
 
 /** All indexes together, bytes as `costOf` counts them. */
 export const INDEX_BYTES_MAX = 32 * 1024 ** 2
@@ -82,8 +82,7 @@ export class MemberIndexes {
   ): void {
     // Another walk over the same archive may be ahead of this one.
     if (place.offsetBytes < index.knownBytes || isFull(index)) return
-    index.knownBytes =
-      place.offsetBytes + Math.ceil(place.sizeBytes / TAR_BLOCK_BYTES) * TAR_BLOCK_BYTES
+    index.knownBytes = tarEndOf(place)
     if (index.members.has(name)) return
     index.members.set(name, place)
     const costBytes = costOf(name)
@@ -103,8 +102,6 @@ export class MemberIndexes {
     }
   }
 }
-
-const TAR_BLOCK_BYTES = 512
 
 function isFull({ costBytes }: TarIndex): boolean {
   return costBytes >= INDEX_BYTES_PER_ARCHIVE_MAX

@@ -87,6 +87,18 @@ test('what is deleted between two pages does not bring names twice', async () =>
   expect(namesOf(second)).toEqual(ALL.slice(4))
 })
 
+test('a TAR is not walked over again for its next page', async () => {
+  const members = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`m${at + 10}`, 'x']))
+  await put('a.tar', await pack('tar', members))
+  const first = await list({ prefix: 'a.tar/', pagesize: '30' })
+  const second = { prefix: 'a.tar/', pagesize: '30', continuation_token: first.token }
+  expect(namesOf(await list(second))).toHaveLength(10)
+  const ranges = door.target.requests.flatMap(
+    (one) => JSON.stringify(one).match(/"first":\d+/g) ?? [],
+  )
+  expect(ranges.at(-1)).toBe(`"first":${30 * 1024}`)
+})
+
 test('an archive that is broken is listed as the object that it is', async () => {
   await put('a.tar', Buffer.alloc(2048, 'no archive'))
   expect(namesOf(await list({}))).toEqual(['a.tar', ...ALL.slice(4)])
