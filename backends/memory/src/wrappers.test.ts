@@ -9,6 +9,7 @@ import { type MeteredRequest, withMeter } from '@forebay/backend-port/with-meter
 import { withProgressTimeout } from '@forebay/backend-port/with-progress-timeout'
 import { RETRY_DEFAULTS, withRetry } from '@forebay/backend-port/with-retry'
 import { type Clock, systemClock } from '@forebay/base/clock'
+import { PlayedClock } from '@forebay/base/testing/played-clock'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createMemoryBackend, MEMORY_CAPABILITIES } from './memory-backend.ts'
 import { MemoryStore } from './memory-store.ts'
@@ -245,6 +246,56 @@ describe('progress timeout', () => {
     }
     await mutations(timed).write(plainWrite('w'), body)
     expect(store.bytes('b', 'w')).toEqual(Buffer.from('ab'))
+  })
+})
+
+describe('progress timeouts that share a clock', () => {
+  const clock = new PlayedClock()
+  const hangs = { action: { kind: 'hang' } } as const
+  /** What became of a read, told when it ends. */
+  const ending = (timed: Backend, outer = signal): Promise<unknown> =>
+    timed.read({ key: 'k', signal: outer }).catch((error: unknown) => error)
+
+  test('each request ends at its own time, whatever ended before it', async () => {
+    const timed = withProgressTimeout(backend, { answerMs: 1000, chunkMs: 500, clock })
+    expect(await pumpAll(timed)).toBe(200_000)
+    store.addFault({ ...hangs, times: 3 })
+    const ended: string[] = []
+    const late = ending(timed).then(() => ended.push('first'))
+    await clock.advance(600)
+    const later = ending(timed).then(() => ended.push('second'))
+    const leaving = new AbortController()
+    const left = ending(timed, leaving.signal)
+    leaving.abort(new Error('left'))
+    expect(await left).toMatchObject({ message: 'left' })
+    await clock.advance(399)
+    expect(ended).toEqual([])
+    await clock.advance(1)
+    await late
+    await clock.advance(599)
+    expect(ended).toEqual(['first'])
+    await clock.advance(1)
+    await later
+    expect(ended).toEqual(['first', 'second'])
+  })
+
+  test('a closed backend keeps no timer', async () => {
+    let sleeping = 0
+    const counting: Clock = {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      sleep: (ms, until) => {
+        sleeping += 1
+        return clock.sleep(ms, until).finally(() => {
+          sleeping -= 1
+        })
+      },
+    }
+    const timed = withProgressTimeout(backend, { answerMs: 1000, chunkMs: 500, clock: counting })
+    for (let n = 0; n < 5; n++) await pumpAll(timed)
+    expect(sleeping).toBe(1)
+    await timed.close()
+    await expect.poll(() => sleeping).toBe(0)
   })
 })
 

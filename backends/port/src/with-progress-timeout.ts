@@ -16,24 +16,23 @@ export interface ProgressTimeouts {
  * waits for us (a slow reader, a source that withholds its tail) does not count.
  */
 export function withProgressTimeout(backend: Backend, timeouts: ProgressTimeouts): Backend {
-  return intercept(backend, {
+  const waits = new Waits(timeouts.clock)
+  const watched = intercept(backend, {
     async run(step, run) {
-      const watchdog = new Watchdog(timeouts, backend.name)
-      const signal = AbortSignal.any([step.signal, watchdog.signal])
+      const watchdog = new Watchdog(waits, backend.name, step.signal)
       const upload = step.upload && watchUpload(step.upload, watchdog)
       watchdog.wait(timeouts.answerMs)
       try {
-        return await run({ signal, upload })
+        return await run({ signal: watchdog.signal, upload })
       } finally {
         watchdog.stop()
       }
     },
     async read(step, run) {
-      const watchdog = new Watchdog(timeouts, backend.name)
-      const signal = AbortSignal.any([step.signal, watchdog.signal])
+      const watchdog = new Watchdog(waits, backend.name, step.signal)
       watchdog.wait(timeouts.answerMs)
       try {
-        const result = await run({ signal, upload: undefined })
+        const result = await run({ signal: watchdog.signal, upload: undefined })
         if (result.kind !== 'found') {
           watchdog.stop()
           return result
@@ -52,6 +51,11 @@ export function withProgressTimeout(backend: Backend, timeouts: ProgressTimeouts
       }
     },
   })
+  const close = (): Promise<void> => {
+    waits.close()
+    return watched.close()
+  }
+  return { ...watched, close }
 
   function watchUpload(upload: UploadBody, watchdog: Watchdog): UploadBody {
     return {
@@ -70,64 +74,111 @@ export function withProgressTimeout(backend: Backend, timeouts: ProgressTimeouts
   }
 }
 
-/** One for every wait that is over: without a reason each would make an exception of its own. */
+/** Why a timer ends that is needed no more; without a reason each would make an exception of its own. */
 const STOPPED = new Error('the wait is over')
 
-/** Aborts its signal when a wait lasts too long. One timer for many chunks: a later deadline is seen when it fires. */
-class Watchdog {
-  readonly #timeouts: ProgressTimeouts
-  readonly #name: string
-  readonly #expired = new AbortController()
-  #stopped = false
-  /** Monotonic time at which the wait is over; `undefined` while the store waits for us. */
-  #deadlineMs: number | undefined
-  #limitMs = 0
+/** The waits for one store. They share a timer: most end long before it fires, and cost it nothing. */
+class Waits {
+  readonly #clock: Clock
+  readonly #waiting = new Set<Watchdog>()
   #timer: { readonly wakesMs: number; readonly cancel: AbortController } | undefined
 
-  constructor(timeouts: ProgressTimeouts, name: string) {
-    this.#timeouts = timeouts
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  now(): number {
+    return this.#clock.monotonic()
+  }
+
+  begin(watchdog: Watchdog): void {
+    this.#waiting.add(watchdog)
+    const { deadlineMs } = watchdog
+    if (this.#timer === undefined || deadlineMs < this.#timer.wakesMs) this.#arm(deadlineMs)
+  }
+
+  end(watchdog: Watchdog): void {
+    this.#waiting.delete(watchdog)
+  }
+
+  /** Ends the timer; what still waits is not looked after any more. */
+  close(): void {
+    this.#timer?.cancel.abort(STOPPED)
+    this.#timer = undefined
+  }
+
+  #arm(wakesMs: number): void {
+    this.close()
+    const timer = { wakesMs, cancel: new AbortController() }
+    this.#timer = timer
+    this.#clock.sleep(Math.max(0, wakesMs - this.now()), timer.cancel.signal).then(
+      () => {
+        if (this.#timer === timer) this.#look()
+      },
+      // Another timer runs, or none is needed.
+      () => undefined,
+    )
+  }
+
+  #look(): void {
+    this.#timer = undefined
+    const now = this.now()
+    const over = [...this.#waiting].filter(({ deadlineMs }) => deadlineMs <= now)
+    for (const watchdog of over) {
+      this.#waiting.delete(watchdog)
+      watchdog.expire()
+    }
+    if (this.#waiting.size === 0) return
+    let next = Number.POSITIVE_INFINITY
+    for (const { deadlineMs } of this.#waiting) next = Math.min(next, deadlineMs)
+    this.#arm(next)
+  }
+}
+
+/** Aborts its signal when a wait lasts too long, or `outer` is aborted. */
+class Watchdog {
+  readonly #waits: Waits
+  readonly #name: string
+  readonly #outer: AbortSignal
+  readonly #ending = new AbortController()
+  readonly #follow = (): void => this.#ending.abort(this.#outer.reason)
+  #stopped = false
+  #limitMs = 0
+  /** Monotonic time at which the wait is over. */
+  deadlineMs = 0
+
+  constructor(waits: Waits, name: string, outer: AbortSignal) {
+    this.#waits = waits
     this.#name = name
+    this.#outer = outer
+    if (outer.aborted) this.#follow()
+    else outer.addEventListener('abort', this.#follow, { once: true })
   }
 
   get signal(): AbortSignal {
-    return this.#expired.signal
+    return this.#ending.signal
   }
 
   wait(ms: number): void {
     if (this.#stopped) return
     this.#limitMs = ms
-    this.#deadlineMs = this.#timeouts.clock.monotonic() + ms
-    if (this.#timer === undefined || this.#deadlineMs < this.#timer.wakesMs) this.#arm()
+    this.deadlineMs = this.#waits.now() + ms
+    this.#waits.begin(this)
   }
 
+  /** The store waits for us. */
   pause(): void {
-    this.#deadlineMs = undefined
+    this.#waits.end(this)
   }
 
   stop(): void {
     this.#stopped = true
-    this.#timer?.cancel.abort(STOPPED)
+    this.#waits.end(this)
+    this.#outer.removeEventListener('abort', this.#follow)
   }
 
-  #arm(): void {
-    this.#timer?.cancel.abort(STOPPED)
-    this.#timer = undefined
-    const deadlineMs = this.#deadlineMs
-    // Paused: the next wait arms the timer anew.
-    if (deadlineMs === undefined || this.#stopped) return
-    const { clock } = this.#timeouts
-    const leftMs = deadlineMs - clock.monotonic()
-    if (leftMs <= 0) {
-      const message = `${this.#name} made no progress in ${this.#limitMs} ms`
-      this.#expired.abort(new Failure('backend-timeout', message))
-      return
-    }
-    const cancel = new AbortController()
-    this.#timer = { wakesMs: deadlineMs, cancel }
-    clock.sleep(leftMs, cancel.signal).then(
-      () => this.#arm(),
-      // Cancelled: another timer runs, or the request ended.
-      () => undefined,
-    )
+  expire(): void {
+    const message = `${this.#name} made no progress in ${this.#limitMs} ms`
+    this.#ending.abort(new Failure('backend-timeout', message))
   }
 }
