@@ -103,7 +103,7 @@ const ARCHIVE_BODY = Type.Object({
   value: Type.Object({
     archname: Type.String({ minLength: 1, maxLength: 1024, format: 'forebay-archive-key' }),
     objnames: Type.Optional(
-      Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+      Type.Array(Type.String({ minLength: 1 }), {
         minItems: 1,
         description: 'Absent: all objects of the bucket.',
       }),
@@ -288,10 +288,13 @@ export const NODE_OPERATIONS: readonly ApiOperation[] = [
     summary: 'Changes properties, or resets all of them',
     names,
     query: Type.Object({ provider }, closed),
-    body: ACTION(
-      ['set-bprops', 'reset-bprops'],
-      orNull(Type.Record(text(), Type.Unknown(), { description: 'Properties of set-bprops.' })),
-    ),
+    body: Type.Union([
+      ACTION(
+        ['set-bprops'],
+        orNull(Type.Record(text(), Type.Unknown(), { description: 'Properties by name.' })),
+      ),
+      ACTION(['reset-bprops'], Type.Unknown()),
+    ]),
     answers: done,
   },
   {
