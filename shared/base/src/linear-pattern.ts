@@ -12,6 +12,8 @@ const PROGRAM_LENGTH_MAX = 1000
 
 /** Tells whether a text has a part that matches. */
 export interface LinearPattern {
+  /** What one character of a text costs at most, as a count of instructions. */
+  readonly stepsPerCharacter: number
   test(text: string): boolean
 }
 
@@ -36,7 +38,8 @@ export function compilePattern(pattern: string): LinearPattern {
   const program: Instruction[] = []
   emit(program, new Parser(pattern).parse())
   append(program, { kind: 'match' })
-  return { test: (text) => matches(program, text) }
+  const machine = new Machine(program)
+  return { stepsPerCharacter: program.length, test: (text) => machine.test(text) }
 }
 
 function refused(why: string): Failure {
@@ -285,61 +288,92 @@ function emitRepeat(
   for (const exit of exits) exit.push(program.length)
 }
 
-/** Follows all ways through the program side by side, one character at a time (Thompson 1968). */
-function matches(program: readonly Instruction[], text: string): boolean {
-  const seen = new Uint32Array(program.length)
-  const chars = [...text]
-  let current: number[] = []
-  for (let at = 0; at <= chars.length; at++) {
-    const here = { at, atEnd: at === chars.length, step: at + 1 }
-    const places: number[] = []
-    // A match may begin at every place.
-    for (const start of [...current, 0]) {
-      if (follow(program, { start, seen, places, here })) return true
-    }
-    const code = chars[at]?.codePointAt(0) ?? 0
-    current = []
-    for (const place of places) {
-      const instruction = program[place]
-      if (instruction?.kind === 'char' && instruction.test(code)) current.push(place + 1)
-    }
-  }
-  return false
-}
+/**
+ * Follows all ways through the program side by side, one character at a time (Thompson 1968). What it
+ * needs is made once: a text is matched without a pause, and a program may be tried on a million.
+ */
+class Machine {
+  readonly #program: readonly Instruction[]
+  /** The step in which a place was reached last. */
+  readonly #seen: Uint32Array
+  /** Places that are to be followed; each is there once in a step. */
+  readonly #open: Uint16Array
+  readonly #current: Uint16Array
+  readonly #next: Uint16Array
+  #openCount = 0
+  #step = 0
 
-/** Adds the places that wait for a character; @returns true when the end of the program is among them. */
-function follow(
-  program: readonly Instruction[],
-  way: {
-    readonly start: number
-    readonly seen: Uint32Array
-    readonly places: number[]
-    readonly here: { readonly at: number; readonly atEnd: boolean; readonly step: number }
-  },
-): boolean {
-  const { seen, places, here } = way
-  const open = [way.start]
-  for (let place = open.pop(); place !== undefined; place = open.pop()) {
-    if (seen[place] === here.step) continue
-    seen[place] = here.step
-    const instruction = program[place]
-    switch (instruction?.kind) {
-      case 'match':
-        return true
-      case 'char':
-        places.push(place)
-        break
-      case 'split':
-        open.push(...instruction.to)
-        break
-      case 'begin':
-        if (here.at === 0) open.push(place + 1)
-        break
-      case 'end':
-        if (here.atEnd) open.push(place + 1)
-        break
-      default:
-    }
+  constructor(program: readonly Instruction[]) {
+    const { length } = program
+    this.#program = program
+    this.#seen = new Uint32Array(length)
+    this.#open = new Uint16Array(length)
+    this.#current = new Uint16Array(length)
+    this.#next = new Uint16Array(length)
   }
-  return false
+
+  test(text: string): boolean {
+    const chars = [...text]
+    const program = this.#program
+    let count = 0
+    for (let at = 0; at <= chars.length; at++) {
+      this.#begin()
+      for (let one = 0; one < count; one++) this.#reach(this.#current[one] ?? 0)
+      // A match may begin at every place.
+      this.#reach(0)
+      const waiting = this.#follow({ atBegin: at === 0, atEnd: at === chars.length })
+      if (waiting === undefined) return true
+      const code = chars[at]?.codePointAt(0) ?? 0
+      count = 0
+      for (let one = 0; one < waiting; one++) {
+        const place = this.#next[one] ?? 0
+        const instruction = program[place]
+        if (instruction?.kind === 'char' && instruction.test(code)) {
+          this.#current[count++] = place + 1
+        }
+      }
+    }
+    return false
+  }
+
+  #begin(): void {
+    this.#step += 1
+    if (this.#step < 2 ** 32) return
+    this.#seen.fill(0)
+    this.#step = 1
+  }
+
+  #reach(place: number): void {
+    if (this.#seen[place] === this.#step) return
+    this.#seen[place] = this.#step
+    this.#open[this.#openCount++] = place
+  }
+
+  /** @returns how many places wait for a character, in `#next`; undefined where the program is through */
+  #follow({ atBegin, atEnd }: { readonly atBegin: boolean; readonly atEnd: boolean }) {
+    let waiting = 0
+    while (this.#openCount > 0) {
+      const place = this.#open[--this.#openCount] ?? 0
+      const instruction = this.#program[place]
+      switch (instruction?.kind) {
+        case 'match':
+          this.#openCount = 0
+          return undefined
+        case 'char':
+          this.#next[waiting++] = place
+          break
+        case 'split':
+          for (const to of instruction.to) this.#reach(to)
+          break
+        case 'begin':
+          if (atBegin) this.#reach(place + 1)
+          break
+        case 'end':
+          if (atEnd) this.#reach(place + 1)
+          break
+        default:
+      }
+    }
+    return waiting
+  }
 }

@@ -169,7 +169,7 @@ async function sendMatches(
   const writer = openArchiveWriter('tar', sink)
   for await (const entry of readArchive(archive.format, archive.file)) {
     exchange.signal.throwIfAborted()
-    if (entry.kind !== 'member' || !filter(entry.name)) continue
+    if (entry.kind !== 'member' || !(await filter.wants(entry.name, exchange.signal))) continue
     if (!exchange.response.headersSent) {
       exchange.writeHead(200, { ...archive.headers, 'Content-Type': 'application/x-tar' })
     }
