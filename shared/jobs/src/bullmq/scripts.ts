@@ -269,6 +269,11 @@ for _, number in ipairs(redis.call('ZRANGE', J .. ':open', 0, -1)) do
   local meta = cjson.decode(redis.call('HGET', J .. ':meta', number))
   redis.call('ZADD', J .. ':undone', number, number)
   redis.call('HSET', J .. ':owners', number, meta.o)
+  -- Bytes of items that are begun anew come again. What cannot be read is told of when it is taken.
+  local known, saved = pcall(cjson.decode, redis.call('HGET', J .. ':saved', number) or '{}')
+  if known and type(saved) == 'table' and type(saved.underWayBytes) == 'number' then
+    redis.call('HINCRBY', J, 'bytes', string.format('%.0f', 0 - saved.underWayBytes))
+  end
 end
 redis.call('UNLINK', J .. ':open', J .. ':ahead', J .. ':meta')
 redis.call('HSET', J, 'state', 'queued', 'want', '', 'ctoken', '', 'tries', 0, 'takenTo', -1,

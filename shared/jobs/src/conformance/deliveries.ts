@@ -296,4 +296,34 @@ export const DELIVERY_SCENARIOS: readonly Scenario[] = [
       assert.deepEqual(job.counters, { done: 0, skipped: 0, failed: 1, bytes: 0 })
     },
   },
+  {
+    title: 'bytes that were under way at a kill are counted once when the job is retried',
+    async play(store) {
+      const world = new World(store.clock, { items: 1 })
+      const { worker } = world.worker('node-a')
+      const saving: JobWorker = {
+        ...worker,
+        apply: async ({ save, lease }) => {
+          save({ ...NOTHING_SETTLED, bytes: 700, underWayBytes: 700 })
+          await new Gate().pass(lease.signal)
+          return NOTHING_SETTLED
+        },
+      }
+      const opened = await store.open('node-a')
+      await opened.engine.work(saving)
+      const { id } = await opened.engine.submit(ORDER)
+      await until(store, 'bytes of an item that goes on', async () => {
+        return (await told(opened.engine, id)).counters.bytes === 700
+      })
+      await opened.kill()
+      const { engine } = await store.open('node-a')
+      await engine.abort(id, 'enough')
+      await engine.retry(id)
+      assert.equal((await told(engine, id)).counters.bytes, 0)
+      const whole = { settled: [0], done: 1, skipped: 0, bytes: 1000, failures: [] }
+      await engine.work({ ...worker, apply: async () => whole })
+      const job = await ended(store, engine, id)
+      assert.deepEqual(job.counters, { done: 1, skipped: 0, failed: 0, bytes: 1000 })
+    },
+  },
 ]

@@ -22,7 +22,14 @@ import {
   type PageName,
   pageKey,
 } from './job-reader.ts'
-import { type Head, type JobRows, openJobRows, type PageKey, type Serial } from './rows.ts'
+import {
+  type Head,
+  type JobRows,
+  openJobRows,
+  type PageKey,
+  type ProgressRow,
+  type Serial,
+} from './rows.ts'
 
 /** Jobs that have not ended; more are refused. */
 export const JOBS_GOING_MAX = 10_000
@@ -220,8 +227,11 @@ export class JobTable {
         this.#rows.progress.remove(key)
       }
       this.#rows.ended.remove([head.endedMs ?? 0, serial])
-      // What broken pages had settled is settled; the rest of them comes first.
-      const counters = open.reduce((sum, { progress }) => addProgress(sum, progress), head.counters)
+      // What broken pages had settled is settled; the rest of them comes first, with all of its bytes.
+      const counters = open.reduce(
+        (sum, { progress }) => addProgress(sum, progress && withoutUnderWay(progress)),
+        head.counters,
+      )
       const pages = open.flatMap(({ row, progress }) => {
         const settled = new Set(progress?.settled)
         const items = row?.items.filter((_, at) => !settled.has(at)) ?? []
@@ -427,6 +437,11 @@ export class JobTable {
 
 function tooManyWait(): Failure {
   return new Failure('slow-down', `${JOBS_GOING_MAX} jobs wait already`, { retryAfterSeconds: 60 })
+}
+
+/** Of items that are begun anew no bytes have come. */
+function withoutUnderWay(progress: ProgressRow): ProgressRow {
+  return { ...progress, bytes: progress.bytes - (progress.underWayBytes ?? 0) }
 }
 
 /** Pages of one owner, none of them with a key twice. */
