@@ -87,24 +87,34 @@ export class ClientConnection {
   }
 
   /**
+   * Writes the last chunk, ends the response, and waits until the system has all of it.
+   *
+   * @throws Failure `client-gone`, also when the client takes too little in the time it has
+   */
+  async end(chunk: Buffer): Promise<void> {
+    this.#pending += 1
+    this.#handedBytes += chunk.length
+    this.#response.end(chunk, () => {
+      this.#pending -= 1
+      this.#finishedBytes += chunk.length
+      // What closes from now on is done.
+      this.dispose()
+      this.#wake?.()
+    })
+    const { socket } = this.#response
+    if (socket !== null && !socket.destroyed && socket.writableLength === 0) return
+    this.#watch()
+    await this.#wait(0)
+    if (this.#pending > 0 && this.#failure !== undefined) throw this.#failure
+  }
+
+  /**
    * Resolves when at most `pendingMax` writes are unfinished.
    *
    * @throws Failure `client-gone`, also when the client takes too little in the time it has
    */
   async room(pendingMax: number): Promise<void> {
-    if (this.#pending > pendingMax && this.#failure === undefined) {
-      const timer = this.#watchProgress()
-      try {
-        while (this.#pending > pendingMax && this.#failure === undefined) {
-          const woken = Promise.withResolvers<void>()
-          this.#wake = woken.resolve
-          await woken.promise
-        }
-      } finally {
-        this.#wake = undefined
-        clearInterval(timer)
-      }
-    }
+    await this.#wait(pendingMax)
     this.throwIfGone()
   }
 
@@ -122,6 +132,22 @@ export class ClientConnection {
 
   dispose(): void {
     if (this.#watching) this.#response.off('close', this.#leave)
+  }
+
+  /** Until at most `pendingMax` writes are unfinished, or the client is gone. */
+  async #wait(pendingMax: number): Promise<void> {
+    if (this.#pending <= pendingMax || this.#failure !== undefined) return
+    const timer = this.#watchProgress()
+    try {
+      while (this.#pending > pendingMax && this.#failure === undefined) {
+        const woken = Promise.withResolvers<void>()
+        this.#wake = woken.resolve
+        await woken.promise
+      }
+    } finally {
+      this.#wake = undefined
+      clearInterval(timer)
+    }
   }
 
   /** Listeners are costly; a body that leaves in one go needs none. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
+import { ClientConnection, type StallLimits } from '../bodies/client-connection.ts'
 import { directSocket, sendSmall } from '../bodies/send-at-once.ts'
 import { BODY_ROOM_BYTES } from '../os/send.ts'
-
 import type { SourceBody } from './source-body.ts'
 
 /** A body whose bytes are in memory; they must not change while it is sent. */
@@ -10,16 +10,23 @@ export class BytesBody implements SourceBody {
   readonly lengthBytes: number
   readonly #bytes: Buffer
   readonly #direct: boolean
+  readonly #limits: StallLimits
   #spent = false
 
   /** @param options.sendfile `off`: nothing is sent past Node */
-  constructor(bytes: Buffer, { sendfile }: { readonly sendfile: 'auto' | 'off' }) {
+  constructor(
+    bytes: Buffer,
+    { sendfile, limits }: { readonly sendfile: 'auto' | 'off'; readonly limits: StallLimits },
+  ) {
     this.lengthBytes = bytes.length
     this.#bytes = bytes
     this.#direct = sendfile !== 'off'
+    this.#limits = limits
   }
 
-  take(): Buffer {
+  /** Larger ones the system may not take at once: they are sent by who waits for their reader. */
+  take(): Buffer | undefined {
+    if (this.lengthBytes > BODY_ROOM_BYTES) return undefined
     this.close()
     return this.#bytes
   }
@@ -39,8 +46,16 @@ export class BytesBody implements SourceBody {
   async sendTo(response: ServerResponse): Promise<void> {
     assert(!this.#spent, 'a body is taken, sent or closed once')
     this.close()
-    if (this.lengthBytes === 0 || response.req.method === 'HEAD') response.end()
-    else response.end(this.#bytes)
+    if (this.lengthBytes === 0 || response.req.method === 'HEAD') {
+      response.end()
+      return
+    }
+    const connection = new ClientConnection(response, this.#limits)
+    try {
+      await connection.end(this.#bytes)
+    } finally {
+      connection.dispose()
+    }
   }
 
   async pump(write: (chunk: Buffer) => void | Promise<void>, signal: AbortSignal): Promise<void> {

@@ -182,7 +182,8 @@ export function answerFromMemory(
     range === undefined ? bytes : bytes.subarray(range.offset, range.offset + range.lengthBytes)
   const from = status === 'hit' ? 'cache' : 'backend'
   context.observer.served(formatBucket(request.bucket.ref), from, part.length)
-  const body = new BytesBody(part, context)
+  const { sendfile } = context
+  const body = new BytesBody(part, { sendfile, limits: stallLimits(context) })
   return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }
 }
 
