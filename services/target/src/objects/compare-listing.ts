@@ -45,9 +45,10 @@ function isOlder(record: { readonly validatedMs: number }, { askedMs }: ListedPa
 function doubtOther(context: ObjectContext, page: ListedPage, listed: ListedObject): boolean {
   const { bucket } = page
   const keyId = keyIdOf(bucket, listed.key)
-  const fill = context.fills.get(keyId) ?? context.fills.gathered(keyId)
-  if (fill !== undefined && fill.askedMs <= page.askedMs && differs(fill, listed, bucket)) {
-    raiseKey(context, keyId)
+  const { fills } = context
+  for (const held of [fills.get(keyId), fills.gathered(keyId), fills.arriving(keyId)]) {
+    if (held === undefined || held.askedMs > page.askedMs) continue
+    if (differs(held, listed, bucket)) raiseKey(context, keyId)
   }
   const record = context.store.get(bucket.id, listed.key)
   if (record === undefined || !isOlder(record, page) || !differs(record, listed, bucket))

@@ -10,6 +10,9 @@ export type Opened =
   | { readonly kind: 'gathered'; readonly gathered: Gathered }
   | { readonly kind: 'absent' }
 
+/** A small object whose bytes come. */
+export type Arriving = Pick<Gathered, 'attributes' | 'askedMs'>
+
 /** Objects that are made whole in the background at a time, by one connection each. */
 const BACKGROUND_FILLS_MAX = 4
 
@@ -31,7 +34,9 @@ export class FillTable {
   readonly #openings = new Map<string, Promise<Opened>>()
   /** Keys whose opening somebody waits for who did not cause it. */
   readonly #joined = new Set<string>()
-  /** Bodies of small objects on their way into memory. */
+  /** Small objects on their way into memory: the latest of each key, and all; and their bodies. */
+  readonly #arriving = new Map<string, Arriving>()
+  readonly #coming = new Set<Arriving>()
   readonly #gathering = new Set<BackendBody>()
   /** Small objects on their way from memory into the cache: the latest of each key, and all. */
   readonly #gathered = new Map<string, Gathered>()
@@ -121,9 +126,28 @@ export class FillTable {
     return gathered?.isCurrent() === true ? gathered : undefined
   }
 
+  /** A small object of a key whose bytes come, as far as anybody knows of the current version. */
+  arriving(keyId: string): Arriving | undefined {
+    return this.#arriving.get(keyId)
+  }
+
+  /** Runs `gather`, which brings the object into memory. */
+  async arrive<T>(keyId: string, arriving: Arriving, gather: () => Promise<T>): Promise<T> {
+    this.#arriving.set(keyId, arriving)
+    this.#coming.add(arriving)
+    try {
+      return await gather()
+    } finally {
+      this.#coming.delete(arriving)
+      if (this.#arriving.get(keyId) === arriving) this.#arriving.delete(keyId)
+    }
+  }
+
   /** Takes an object in until it is stored. */
   keep(keyId: string, gathered: Gathered): void {
-    this.#gathered.set(keyId, gathered)
+    const held = this.gathered(keyId)
+    // Readers have what was asked for last.
+    if (held === undefined || held.askedMs <= gathered.askedMs) this.#gathered.set(keyId, gathered)
     this.#storing.add(gathered)
     const end = (): void => {
       this.#storing.delete(gathered)
@@ -136,7 +160,10 @@ export class FillTable {
   async gathering<T>(body: BackendBody, collect: () => Promise<T>): Promise<T> {
     this.#gathering.add(body)
     try {
-      if (this.#over !== undefined) body.discard()
+      if (this.#over !== undefined) {
+        body.discard()
+        throw this.#over.reason
+      }
       return await collect()
     } catch (error) {
       throw this.#over === undefined ? error : this.#over.reason
@@ -150,6 +177,7 @@ export class FillTable {
     this.#fills.delete(keyId)
     this.#openings.delete(keyId)
     this.#joined.delete(keyId)
+    this.#arriving.delete(keyId)
     this.#gathered.delete(keyId)
   }
 
@@ -170,7 +198,7 @@ export class FillTable {
   }
 
   get activeCount(): number {
-    return this.#active.size + this.#gathering.size + this.#storing.size
+    return this.#active.size + this.#coming.size + this.#storing.size
   }
 
   /** Ends all fills, as at shutdown; resolves when what was complete is in the cache. */

@@ -9,15 +9,16 @@ import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
 import { hashBuffer } from '@forebay/base/hash/digester'
 import type { ObjectAttributes } from '@forebay/model/object'
-import { choosePin, type Pin } from '@forebay/model/version'
+import { matchesPin, type Pin } from '@forebay/model/version'
 import type { ObjectAddress } from '@forebay/peer/target-port'
 import { FileSink } from '../bodies/file-sink.ts'
-import type { Room, WorkFile } from '../store/contract.ts'
+import type { ObjectRecord, Room, WorkFile } from '../store/contract.ts'
 import { changedMeanwhile } from './changed-meanwhile.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { checkDigest, expectedDigest } from './expected-digest.ts'
 import type { GenerationToken } from './generations.ts'
 import { isUnreachable } from './is-unreachable.ts'
+import { samePin } from './same-version.ts'
 
 /** Objects up to this size are gathered, bytes; `fillsMax` of them are in memory at most. */
 export const GATHERED_BYTES_MAX = 64 * 1024
@@ -44,12 +45,13 @@ export type Answered = Extract<ReadResult, { kind: 'found' }>
 export interface Gathering {
   /** The first answer. Its body is the gathering's from now on. */
   readonly answer: Answered
+  readonly pin: Pin
   /** Ends with the gathering. */
   readonly token: GenerationToken
   readonly askedMs: number
   /** Publishing removes the key's unsettled mark. */
   readonly settles: boolean
-  /** Asks once more for the version of the first answer, told to the token. */
+  /** Asks once more for the version of the first answer. */
   readonly askAgain: () => Promise<ReadResult>
 }
 
@@ -65,14 +67,25 @@ export async function gather(
   address: ObjectAddress,
   gathering: Gathering,
 ): Promise<Gathered> {
-  const { attributes } = gathering.answer
-  const room = await holdRoom(context, address, gathering.answer)
+  const { askedMs, answer } = gathering
+  const arriving = { askedMs, attributes: answer.attributes }
+  const keyId = keyIdOf(address.bucket, address.key)
+  return context.fills.arrive(keyId, arriving, () => bringIn(context, address, gathering))
+}
+
+async function bringIn(
+  context: ObjectContext,
+  address: ObjectAddress,
+  gathering: Gathering,
+): Promise<Gathered> {
+  const { answer, pin, token, askedMs } = gathering
+  const { attributes } = answer
+  const room = await holdRoom(context, address, answer)
   try {
     const bytes = await collectAll(context, address, gathering)
     const stated = expectedDigest(attributes)
     if (stated !== undefined) checkDigest(address.key, stated, hashBuffer(stated.algorithm, bytes))
-    const { token, askedMs } = gathering
-    const whole = { attributes, pin: choosePin(attributes.validators ?? {}), askedMs, bytes }
+    const whole = { attributes, pin, askedMs, bytes }
     const stored = storeLater(context, address, { ...gathering, ...whole, room })
     const gathered = { ...whole, isCurrent: () => token.isCurrent(), stored }
     context.fills.keep(keyIdOf(address.bucket, address.key), gathered)
@@ -100,7 +113,7 @@ async function holdRoom(
 async function collectAll(
   context: ObjectContext,
   { key }: ObjectAddress,
-  { answer, askAgain }: Gathering,
+  { answer, pin, askAgain }: Gathering,
 ): Promise<Buffer> {
   const { sizeBytes } = answer.attributes
   let { body } = answer
@@ -108,16 +121,29 @@ async function collectAll(
     try {
       return await context.fills.gathering(body, () => collect(key, body, sizeBytes))
     } catch (error) {
+      // Without a pin nobody could tell whether what comes next is the same version.
+      if (pin.kind === 'none') throw error
       if (!isUnreachable(error) || attempt === GATHER_ATTEMPTS) throw error
     }
     const next = await askAgain()
     if (next.kind !== 'found') throw changedMeanwhile(key)
-    if (next.attributes.etag !== answer.attributes.etag || next.sizeBytes !== sizeBytes) {
+    if (!isSame(answer, next, pin)) {
       next.body.discard()
       throw changedMeanwhile(key)
     }
     body = next.body
   }
+}
+
+/** A tag may stay when the metadata of an object become others; its date does not. */
+function isSame({ attributes }: Answered, next: Answered, pin: Pin): boolean {
+  const { etag, lastModifiedMs } = next.attributes
+  return (
+    matchesPin(pin, next.attributes.validators ?? {}) &&
+    etag === attributes.etag &&
+    lastModifiedMs === attributes.lastModifiedMs &&
+    next.sizeBytes === attributes.sizeBytes
+  )
 }
 
 /** @throws Failure `backend-corrupt` when there are more or fewer than `sizeBytes`, and as the body */
@@ -187,11 +213,16 @@ async function publish(
   const { attributes, pin, askedMs, bytes, settles, token } = whole
   await context.locks.hold(keyIdOf(bucket, key), async () => {
     // A late fill feeds its readers and leaves no trace (rule 5).
-    if (!token.isCurrent()) return
+    if (!token.isCurrent() || isOutdone(context.store.get(bucket.id, key), whole)) return
     await failpoint('gather:verified')
     const contentXxh64 = hashBuffer('xxh64', bytes)
     const record = { attributes, contentXxh64, pin, validatedMs: askedMs }
     await context.store.commit({ bucket, key, work }, record, { sync: false, settle: settles })
     context.unsettled.settled(bucket.id, key)
   })
+}
+
+/** Of versions that nobody can tell apart by their pins, the one that was asked for later stays. */
+function isOutdone(record: ObjectRecord | undefined, { pin, askedMs }: Whole): boolean {
+  return record !== undefined && record.validatedMs > askedMs && !samePin(record.pin, pin)
 }

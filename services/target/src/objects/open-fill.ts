@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import type { BackendBody, ReadResult } from '@forebay/backend-port/backend'
 import { Failure } from '@forebay/base/failure'
 import type { ByteRange } from '@forebay/model/range'
-import { choosePin } from '@forebay/model/version'
+import { choosePin, type Pin } from '@forebay/model/version'
 import type { ObjectAddress } from '@forebay/peer/target-port'
 import { diskFailure } from '../os/disk-gate.ts'
 import type { ObjectRecord, Wanted, WorkFile } from '../store/contract.ts'
@@ -40,14 +40,14 @@ export async function openWhole(
   const unsettled = context.unsettled.isUnsettled(bucket.id, key)
   const settles = unsettled && context.unsettled.mayBeSettled(bucket.id, key)
   // The fill outlives the reader who caused it, so its request hangs on no reader's signal.
-  const ask = (): Promise<ReadResult> =>
+  const ask = (pin: Pin | undefined): Promise<ReadResult> =>
     context.backendOf(bucket).read({
       key,
-      pin: known === undefined || known.pin.kind === 'none' ? undefined : known.pin,
+      pin: pin === undefined || pin.kind === 'none' ? undefined : pin,
       signal: new AbortController().signal,
     })
   try {
-    const answer = await ask()
+    const answer = await ask(known?.pin)
     if (answer.kind === 'absent') {
       token.hear({ askedAt, pin: undefined })
       token.end()
@@ -59,7 +59,7 @@ export async function openWhole(
     const pin = choosePin(attributes.validators ?? {})
     if (attributes.sizeBytes <= context.gatheredBytesMax) {
       token.hear({ askedAt, pin })
-      const gathering = { answer, token, askedMs, settles, askAgain: ask }
+      const gathering = { answer, pin, token, askedMs, settles, askAgain: () => ask(pin) }
       return { kind: 'gathered', gathered: await gather(context, address, gathering) }
     }
     const work = await createWork(context, address, answer)
@@ -76,11 +76,19 @@ export async function openWhole(
 function checkAnswer(context: ObjectContext, address: ObjectAddress, answer: Answered): void {
   try {
     checkLength(address.key, answer)
+    // Others may have come while the backend was asked.
+    checkFills(context)
     checkAdmission(context, address, answer.attributes)
   } catch (error) {
     answer.body.discard()
     throw error
   }
+}
+
+/** @throws Failure `slow-down` when too many fills run: the read goes past the cache */
+export function checkFills(context: ObjectContext): void {
+  if (context.fills.activeCount < context.fillsMax) return
+  throw new Failure('slow-down', `${context.fillsMax} objects are being fetched already`)
 }
 
 async function createWork(

@@ -15,7 +15,14 @@ import type { Opened } from './fill-table.ts'
 import { freshForMs, mayServeStale } from './freshness.ts'
 import type { GenerationToken } from './generations.ts'
 import { isUnreachable } from './is-unreachable.ts'
-import { checkAdmission, type Known, openSparse, openWhole, resumeSparse } from './open-fill.ts'
+import {
+  checkAdmission,
+  checkFills,
+  type Known,
+  openSparse,
+  openWhole,
+  resumeSparse,
+} from './open-fill.ts'
 import { passThrough, passVersion } from './pass-through.ts'
 import {
   answerFromFill,
@@ -317,12 +324,6 @@ function isGathered(context: ObjectContext, keyId: string, known: Known | undefi
 function isRunning(context: ObjectContext, keyId: string, known: Known): boolean {
   const running = context.fills.get(keyId)
   return running !== undefined && samePin(running.pin, known.pin)
-}
-
-/** @throws Failure `slow-down` when too many fills run: the read goes past the cache */
-function checkFills(context: ObjectContext): void {
-  if (context.fills.activeCount < context.fillsMax) return
-  throw new Failure('slow-down', `${context.fillsMax} objects are being fetched already`)
 }
 
 async function open(

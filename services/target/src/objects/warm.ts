@@ -85,7 +85,10 @@ async function arrived(
   const { body, cache, attributes } = answer
   if (cache.status === 'hit' || cache.status === 'revalidated' || cache.status === 'stale') {
     body.close()
-    return { kind: 'cached' }
+    if (context.store.get(bucket.id, key) !== undefined) return { kind: 'cached' }
+    // A hit in memory: the disk is slow, and may yet refuse it.
+    await context.fills.completion(keyIdOf(bucket, key), signal)
+    return context.store.get(bucket.id, key) === undefined ? undefined : { kind: 'cached' }
   }
   if (body.arrive === undefined) {
     body.close()
