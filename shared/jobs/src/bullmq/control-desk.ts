@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '@forebay/base/clock'
 import { isFailure } from '@forebay/base/failure'
 import { type JobWorker, type ListedStep, PAGE_ATTEMPTS_MAX } from '../engine.ts'
 import type { JobRecord, JsonObject } from '../job.ts'
@@ -14,7 +16,7 @@ import {
   itemsLeft,
   type JobFields,
 } from './codec.ts'
-import type { HeldLease } from './held-lease.ts'
+import { askedNow, type HeldLease } from './held-lease.ts'
 import type { LeaseDesk } from './lease-desk.ts'
 import type { Outbox } from './outbox.ts'
 import type { RedisJobs } from './redis-jobs.ts'
@@ -26,10 +28,16 @@ export interface ControlName {
   readonly seq: string
 }
 
-interface Step {
+/** A step that this process has the right to. */
+interface Begun {
   readonly lease: HeldLease
-  readonly job: JobRecord
   readonly fields: JobFields
+  /** Of the step before. */
+  readonly sending?: Promise<void>
+}
+
+interface Step extends Begun {
+  readonly job: JobRecord
   readonly seq: string
 }
 
@@ -39,8 +47,12 @@ export class ControlDesk {
   readonly #outbox: Outbox
   readonly #leases: LeaseDesk
   readonly #worker: JobWorker
+  readonly #clock: Clock
+  readonly #leaseMs: number
 
   constructor(options: {
+    readonly clock: Clock
+    readonly leaseMs: number
     readonly jobs: RedisJobs
     readonly outbox: Outbox
     readonly leases: LeaseDesk
@@ -50,23 +62,30 @@ export class ControlDesk {
     this.#outbox = options.outbox
     this.#leases = options.leases
     this.#worker = options.worker
+    this.#clock = options.clock
+    this.#leaseMs = options.leaseMs
   }
 
-  async deliver({ jobId, kind, seq }: ControlName): Promise<void> {
+  async deliver(name: ControlName): Promise<void> {
+    const { jobId, kind, seq } = name
     const taken = await this.#leases.take('begin', jobId, [kind, seq])
     if (taken === undefined) return
     const { lease, parts } = taken
+    let begun: Begun | undefined = { lease, fields: asFields(parts[0]) }
+    while (begun !== undefined) begun = await this.#step(name, begun)
+  }
+
+  /** @returns the next step of the same delivery */
+  async #step({ jobId, kind, seq }: ControlName, begun: Begun): Promise<Begun | undefined> {
     try {
-      const fields = asFields(parts[0])
-      const step = { lease, fields, seq, job: await this.#jobs.decode(jobId, fields) }
-      if (kind === 'l') await this.#list(step)
-      else await this.#end(step)
+      const step = { ...begun, seq, job: await this.#jobs.decode(jobId, begun.fields) }
+      return await (kind === 'l' ? this.#list(step) : this.#end(step))
     } finally {
-      this.#leases.drop(lease)
+      this.#leases.drop(begun.lease)
     }
   }
 
-  async #list(step: Step): Promise<void> {
+  async #list(step: Step): Promise<Begun | undefined> {
     if (step.fields.get('taking') === '1') return this.#takeUp(step)
     const { lease, job, fields } = step
     let listed: ListedStep
@@ -77,7 +96,7 @@ export class ControlDesk {
       return this.#again(step, error)
     }
     const pages = listed.pages.filter(({ items }) => items.length > 0)
-    await this.#listed(step, [
+    return this.#listed(step, [
       listed.cursor === undefined ? 0 : 1,
       listed.cursor ?? '',
       'list',
@@ -93,7 +112,7 @@ export class ControlDesk {
   }
 
   /** One page of those that the attempt before left something of. */
-  async #takeUp(step: Step): Promise<void> {
+  async #takeUp(step: Step): Promise<Begun | undefined> {
     const { id } = step.job
     const left = asList(await this.#jobs.run('left', id)).map(asText)
     const [number, owner = '', items = '', saved = '', failures = ''] = left
@@ -107,16 +126,29 @@ export class ControlDesk {
             decodeSaved(id, { saved, failures }) ?? NOTHING_SETTLED,
           )
     const row = [number, owner, encodeItems(page), page.length, 0]
-    await this.#listed(step, [0, '', 'take', number, ...row])
+    return this.#listed(step, [0, '', 'take', number, ...row])
   }
 
-  async #listed(step: Step, args: readonly (string | number)[]): Promise<void> {
-    const { seq, lease, job } = step
-    const answer = await this.#leases.record('listed', job.id, [seq, lease.token, ...args])
-    await this.#outbox.send(answer?.send ?? [])
+  /** What goes into queues goes while the next step is done already: at most one such turn at once. */
+  async #listed(
+    { seq, lease, job, sending }: Step,
+    found: readonly (string | number)[],
+  ): Promise<Begun | undefined> {
+    const token = randomUUID()
+    const asked = askedNow(this.#clock)
+    const args = [seq, lease.token, token, this.#leaseMs, ...found]
+    const answer = await this.#leases.record('listed', job.id, args)
+    await sending
+    const sent = this.#outbox.send(answer?.send ?? [])
+    if (answer?.word === 'next') {
+      const next = this.#leases.adopt({ jobId: job.id, token, asked })
+      return { lease: next, fields: asFields(answer.rest[0]), sending: sent }
+    }
+    await sent
+    return undefined
   }
 
-  async #end(step: Step): Promise<void> {
+  async #end(step: Step): Promise<undefined> {
     const { lease, job } = step
     let result: JsonObject | undefined
     try {
@@ -129,7 +161,7 @@ export class ControlDesk {
     await this.#leases.record('end', job.id, [lease.token, state, error, text])
   }
 
-  async #again({ lease, job, fields }: Step, error: unknown): Promise<void> {
+  async #again({ lease, job, fields }: Step, error: unknown): Promise<undefined> {
     const before = Number(fields.get('tries') ?? 0)
     const tries = lease.isOver ? before : before + 1
     const { message } = reasonOf(error)

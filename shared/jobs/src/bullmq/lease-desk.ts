@@ -63,11 +63,22 @@ export class LeaseDesk {
       const asked = askedNow(this.#clock)
       const reply = await this.#jobs.run(name, id, [...args, token, this.#leaseMs])
       const [word, ...parts] = Array.isArray(reply) ? reply : []
-      if (word === 'ok') return { lease: this.#hold(id, token, asked), parts }
+      if (word === 'ok') return { lease: this.adopt({ jobId: id, token, asked }), parts }
       if (word !== 'busy') return undefined
       const leftMs = Math.min(Number(parts[0]), this.#leaseMs)
       await this.#clock.sleep(Math.max(10, leftMs), this.closing)
     }
+  }
+
+  /** A lease that a script gave: it counts from before that was asked. */
+  adopt(given: {
+    readonly jobId: string
+    readonly token: string
+    readonly asked: Asked
+  }): HeldLease {
+    const lease = new HeldLease({ ...given, clock: this.#clock, leaseMs: this.#leaseMs })
+    this.#held.add(lease)
+    return lease
   }
 
   /** The work under it is over. */
@@ -116,18 +127,6 @@ export class LeaseDesk {
     this.#closing.abort(new Error(why))
     this.endAll(why)
     clearInterval(this.#timer)
-  }
-
-  #hold(jobId: string, token: string, asked: Asked): HeldLease {
-    const lease = new HeldLease({
-      jobId,
-      token,
-      clock: this.#clock,
-      leaseMs: this.#leaseMs,
-      asked,
-    })
-    this.#held.add(lease)
-    return lease
   }
 
   #renewAll(): void {

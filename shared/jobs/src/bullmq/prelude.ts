@@ -50,16 +50,22 @@ local function sendPage(number, meta, delay)
   send('pages-' .. meta.o, id .. '.' .. meta.a .. '.' .. number .. '.' .. meta.d, delay)
 end
 
-local function advance()
-  if not going(field('state')) or field('want') ~= '' then return end
+-- The step that the job needs now; nothing where one is wanted already, or pages must be done first.
+local function nextStep()
+  if not going(field('state')) or field('want') ~= '' then return nil end
   if field('complete') == '1' and field('taking') == '0' then
-    if redis.call('ZCARD', J .. ':open') == 0 then control('e', 0) end
-    return
+    if redis.call('ZCARD', J .. ':open') == 0 then return 'e' end
+    return nil
   end
   for _, ahead in ipairs(redis.call('HVALS', J .. ':ahead')) do
-    if tonumber(ahead) >= ${PAGES_AHEAD_MAX} then return end
+    if tonumber(ahead) >= ${PAGES_AHEAD_MAX} then return nil end
   end
-  control('l', 0)
+  return 'l'
+end
+
+local function advance()
+  local kind = nextStep()
+  if kind then control(kind, 0) end
 end
 
 local function forget(other)

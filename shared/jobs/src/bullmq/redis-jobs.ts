@@ -13,6 +13,8 @@ const ORDER_KEPT_LENGTH_MAX = 262_144
 export interface ScriptAnswer {
   readonly word: string
   readonly send: readonly unknown[]
+  /** What else it answered. */
+  readonly rest: readonly unknown[]
 }
 
 /** The scripts as functions, on the epoch that is known. */
@@ -43,9 +45,9 @@ export class RedisJobs {
   /** A script that answers a word and a list. */
   async ask(name: ScriptName, id: string, args: readonly RedisArg[] = []): Promise<ScriptAnswer> {
     const reply = await this.run(name, id, args)
-    if (typeof reply === 'string') return { word: reply, send: [] }
-    const [word, send] = asList(reply)
-    return { word: asText(word), send: asList(send) }
+    if (typeof reply === 'string') return { word: reply, send: [], rest: [] }
+    const [word, send, ...rest] = asList(reply)
+    return { word: asText(word), send: asList(send), rest }
   }
 
   /** @throws Failure `internal` for a record that is damaged */

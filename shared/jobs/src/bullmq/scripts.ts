@@ -39,16 +39,24 @@ return {'ok', redis.call('HGETALL', J)}
 `
 
 /**
- * seq, token, has a cursor (1 or 0), cursor, kind of step (list, take), page up to which was taken or
- * empty at the end, then for each page: number or empty, owner, items, their count, their bytes.
+ * seq, token, another token, lease in ms, has a cursor (1 or 0), cursor, kind of step (list, take), page
+ * up to which was taken or empty at the end, then for each page: number or empty, owner, items, their
+ * count, their bytes.
+ *
+ * Where no other step waits, the next one of the list is the same delivery's, under the other token:
+ * `next` with what changes of the job. A repetition of what was heard finds that it was.
  */
 const LISTED = `
 local state = field('state')
 if not state then return {'gone'} end
+if going(state) and field('ctoken') == ARGV[6] and field('seq') == ARGV[4] and field('want') == 'l' then
+  hold(ARGV[6], tonumber(ARGV[7]))
+  return {'next', out, redis.call('HGETALL', J)}
+end
 if field('ctoken') ~= ARGV[5] or field('seq') ~= ARGV[4] or field('want') ~= 'l' then return {'stale'} end
 if not going(state) and state ~= 'paused' then return {'stale'} end
-local taking = ARGV[8] == 'take'
-for at = 10, #ARGV, 5 do
+local taking = ARGV[10] == 'take'
+for at = 12, #ARGV, 5 do
   local number, owner, items, count, bytes = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   if taking then
     local failed = tonumber(redis.call('HGET', J .. ':fcount', number) or '0')
@@ -73,14 +81,20 @@ for at = 10, #ARGV, 5 do
   end
 end
 if taking then
-  if ARGV[9] == '' then redis.call('HSET', J, 'taking', 0)
-  else redis.call('HSET', J, 'takenTo', ARGV[9]) end
-elseif ARGV[6] == '1' then redis.call('HSET', J, 'cursor', ARGV[7])
+  if ARGV[11] == '' then redis.call('HSET', J, 'taking', 0)
+  else redis.call('HSET', J, 'takenTo', ARGV[11]) end
+elseif ARGV[8] == '1' then redis.call('HSET', J, 'cursor', ARGV[9])
 else redis.call('HSET', J, 'complete', 1) redis.call('HDEL', J, 'cursor') end
 redis.call('ZREM', J .. ':holders', ARGV[5])
 redis.call('HSET', J, 'want', '', 'tries', 0)
-advance()
 changed()
+local kind = nextStep()
+if kind == 'l' and redis.call('ZCARD', P .. 'queue:control:prioritized') == 0 then
+  hold(ARGV[6], tonumber(ARGV[7]))
+  redis.call('HSET', J, 'want', 'l', 'ctoken', ARGV[6])
+  return {'next', out, redis.call('HGETALL', J)}
+end
+if kind then control(kind, 0) end
 return {'ok', out}
 `
 
