@@ -1,6 +1,7 @@
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { ChecksumAlgorithm } from '@forebay/model/checksum'
+import { checkKey } from '@forebay/model/key'
 import type { Tags } from '@forebay/model/object'
 import type {
   BucketCall,
@@ -193,7 +194,8 @@ export class Target implements TargetPort {
     }
   }
 
-  warm(request: WarmRequest): Promise<WarmAnswer> {
+  async warm(request: WarmRequest): Promise<WarmAnswer> {
+    checkKey(request.key)
     return warmObject(this.#context, request)
   }
 
@@ -247,6 +249,8 @@ export class Target implements TargetPort {
     nowOf: (key: string, answer: T) => NowState,
   ): Promise<T> {
     const { bucket, key } = address
+    // Jobs make keys of parts, and stores have their own: the index of a disk is lost to one that is too long.
+    checkKey(key)
     const ended = this.#context.inventories?.begin(bucket.id, key)
     if (ended === undefined) return act()
     let now: NowState = 'unknown'
