@@ -91,6 +91,20 @@ test('who stops waiting gives its place back', async () => {
   await next
 })
 
+test('who stops waiting does not wait for the one before it', async () => {
+  const gate = limiter.join('a', { bytesPerSecond: 10 })
+  await gate.enter(1_000_000, never)
+  const leaving = new AbortController()
+  const before = gate.enter(10, leaving.signal)
+  const stop = new AbortController()
+  const waiting = gate.enter(10, stop.signal)
+  await settle()
+  stop.abort(new Error('stopped'))
+  await expect(waiting).rejects.toThrow('stopped')
+  leaving.abort(new Error('left'))
+  await expect(before).rejects.toThrow('left')
+})
+
 test('a wait of years is one, not a moment', async () => {
   const gate = new JobLimiter(systemClock).join('a', { bytesPerSecond: 1 })
   await gate.enter(10_000_000_000, never)

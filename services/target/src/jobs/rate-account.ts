@@ -50,11 +50,13 @@ export class RateAccount {
       return undefined
     }
     this.#waiting += 1
-    const turn = this.#last.then(() => this.#take(amount, signal))
+    const turn = this.#last
+      .then(() => this.#take(amount, signal))
+      .finally(() => {
+        this.#waiting -= 1
+      })
     this.#last = turn.catch(() => undefined)
-    return turn.finally(() => {
-      this.#waiting -= 1
-    })
+    return unlessAborted(turn, signal)
   }
 
   /** Counts what was used beyond what was taken, or, negative, what was not used. */
@@ -113,4 +115,14 @@ export class RateAccount {
     this.#sleep = undefined
     signal.throwIfAborted()
   }
+}
+
+/** The same, but whoever stops waiting does not wait for those before him. */
+function unlessAborted(turn: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const leave = (): void => reject(signal.reason)
+  signal.addEventListener('abort', leave, { once: true })
+  turn.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave))
+  if (signal.aborted) leave()
+  return promise
 }
