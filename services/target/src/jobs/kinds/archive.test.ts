@@ -26,7 +26,11 @@ function order(args: JsonObject): JobRecord {
 }
 
 async function fill(names: readonly string[]): Promise<void> {
-  await Promise.all(names.map((name) => rig.put(source, name, `bytes of ${name}`)))
+  // A disk lets no more than a thousand operations wait.
+  for (let at = 0; at < names.length; at += 100) {
+    const some = names.slice(at, at + 100)
+    await Promise.all(some.map((name) => rig.put(source, name, `bytes of ${name}`)))
+  }
   rig.nowMs += 5000
 }
 
