@@ -11,7 +11,7 @@ export type Opened =
   | { readonly kind: 'absent' }
 
 /** A small object whose bytes come. */
-export type Arriving = Pick<Gathered, 'attributes' | 'askedMs'>
+export type Arriving = Pick<Gathered, 'keyId' | 'attributes' | 'askedMs' | 'askedAt' | 'retire'>
 
 /** Objects that are made whole in the background at a time, by one connection each. */
 const BACKGROUND_FILLS_MAX = 4
@@ -132,7 +132,8 @@ export class FillTable {
   }
 
   /** Runs `gather`, which brings the object into memory. */
-  async arrive<T>(keyId: string, arriving: Arriving, gather: () => Promise<T>): Promise<T> {
+  async arrive<T>(arriving: Arriving, gather: () => Promise<T>): Promise<T> {
+    const { keyId } = arriving
     this.#arriving.set(keyId, arriving)
     this.#coming.add(arriving)
     try {
@@ -144,16 +145,24 @@ export class FillTable {
   }
 
   /** Takes an object in until it is stored. */
-  keep(keyId: string, gathered: Gathered): void {
+  keep(gathered: Gathered): void {
+    const { keyId } = gathered
+    if (gathered.pin.kind === 'none') this.#outdo(gathered)
     const held = this.gathered(keyId)
-    // Readers have what was asked for last.
-    if (held === undefined || held.askedMs <= gathered.askedMs) this.#gathered.set(keyId, gathered)
+    if (held === undefined || held.askedAt <= gathered.askedAt) this.#gathered.set(keyId, gathered)
     this.#storing.add(gathered)
     const end = (): void => {
       this.#storing.delete(gathered)
       if (this.#gathered.get(keyId) === gathered) this.#gathered.delete(keyId)
     }
     gathered.stored.then(end, end)
+  }
+
+  /** Of versions that no pin tells apart the one that was asked for last stays. */
+  #outdo({ keyId, askedAt }: Gathered): void {
+    for (const older of [...this.#coming, ...this.#storing]) {
+      if (older.keyId === keyId && older.askedAt < askedAt) older.retire()
+    }
   }
 
   /** Runs `collect`, whose body ends with the table. @throws what it throws, or why the table is over */

@@ -136,6 +136,35 @@ test('of two versions without a tag the one that was asked for later stays', asy
   expect((await rig.get('a'))?.toString()).toBe('new')
 })
 
+test('of two without a tag, whose bytes come at the same time, the one asked for later stays', async () => {
+  rig = await Rig.open()
+  rig.remote.validators = 'none'
+  rig.remote.put('remote', 'a', BYTES)
+  // All within one millisecond of the wall clock.
+  const nowMs = rig.clock.now()
+  rig.clock.now = () => nowMs
+  const first = await readWhile(async () => {
+    rig.remote.put('remote', 'a', 'new')
+    const latest = await readObject(rig.context, { ...request(), latest: true })
+    expect((await bytesOf(latest)).toString()).toBe('new')
+  })
+  expect(first.equals(BYTES)).toBe(true)
+  await rig.idle()
+  expect((await rig.get('a'))?.toString()).toBe('new')
+})
+
+test('what changes while its file gets its name is asked about before its next use', async () => {
+  rig = await Rig.open()
+  rig.remote.put('remote', 'a', BYTES)
+  armFailpoints('gather:verified=delay:300')
+  await readObject(rig.context, request())
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  rig.remote.put('remote', 'a', 'new')
+  await rig.target.list({ bucket: rig.bucket, prefix: '', pageMax: 10, signal })
+  await rig.idle()
+  expect((await rig.get('a'))?.toString()).toBe('new')
+})
+
 test('who warms what the disk does not take is not told that it is cached', async () => {
   rig = await Rig.open()
   rig.remote.put('remote', 'a', BYTES)

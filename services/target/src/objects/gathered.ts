@@ -16,6 +16,7 @@ import type { ObjectRecord, Room, WorkFile } from '../store/contract.ts'
 import { changedMeanwhile } from './changed-meanwhile.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { checkDigest, expectedDigest } from './expected-digest.ts'
+import type { Arriving } from './fill-table.ts'
 import type { GenerationToken } from './generations.ts'
 import { isUnreachable } from './is-unreachable.ts'
 import { samePin } from './same-version.ts'
@@ -28,13 +29,18 @@ const GATHER_ATTEMPTS = 3
 
 /** A version that is whole in memory and verified. */
 export interface Gathered {
+  readonly keyId: string
   readonly attributes: ObjectAttributes
   readonly pin: Pin
   /** Wall clock before the version was asked for: freshness counts from here. */
   readonly askedMs: number
+  /** The same by the monotonic clock: of two the one asked for later is the newer. */
+  readonly askedAt: number
   readonly bytes: Buffer
   /** False once the key has, or may have, another version. */
   isCurrent(): boolean
+  /** Another one is newer: this one feeds those who wait for it, and is not kept. */
+  retire(): void
   /** Resolves when the cache has it, or never will: then with the reason, where there is one to tell. */
   readonly stored: Promise<unknown>
 }
@@ -49,6 +55,8 @@ export interface Gathering {
   /** Ends with the gathering. */
   readonly token: GenerationToken
   readonly askedMs: number
+  /** By the monotonic clock. */
+  readonly askedAt: number
   /** Publishing removes the key's unsettled mark. */
   readonly settles: boolean
   /** Asks once more for the version of the first answer. */
@@ -67,28 +75,29 @@ export async function gather(
   address: ObjectAddress,
   gathering: Gathering,
 ): Promise<Gathered> {
-  const { askedMs, answer } = gathering
-  const arriving = { askedMs, attributes: answer.attributes }
+  const { askedMs, askedAt, answer, token } = gathering
   const keyId = keyIdOf(address.bucket, address.key)
-  return context.fills.arrive(keyId, arriving, () => bringIn(context, address, gathering))
+  const { attributes } = answer
+  const arriving = { keyId, attributes, askedMs, askedAt, retire: () => token.end() }
+  return context.fills.arrive(arriving, () => bringIn(context, address, { ...gathering, arriving }))
 }
 
 async function bringIn(
   context: ObjectContext,
   address: ObjectAddress,
-  gathering: Gathering,
+  gathering: Gathering & { readonly arriving: Arriving },
 ): Promise<Gathered> {
-  const { answer, pin, token, askedMs } = gathering
+  const { answer, pin, token, arriving } = gathering
   const { attributes } = answer
   const room = await holdRoom(context, address, answer)
   try {
     const bytes = await collectAll(context, address, gathering)
     const stated = expectedDigest(attributes)
     if (stated !== undefined) checkDigest(address.key, stated, hashBuffer(stated.algorithm, bytes))
-    const whole = { attributes, pin, askedMs, bytes }
+    const whole = { ...arriving, pin, bytes }
     const stored = storeLater(context, address, { ...gathering, ...whole, room })
     const gathered = { ...whole, isCurrent: () => token.isCurrent(), stored }
-    context.fills.keep(keyIdOf(address.bucket, address.key), gathered)
+    context.fills.keep(gathered)
     return gathered
   } catch (error) {
     room.release()
@@ -218,6 +227,8 @@ async function publish(
     const contentXxh64 = hashBuffer('xxh64', bytes)
     const record = { attributes, contentXxh64, pin, validatedMs: askedMs }
     await context.store.commit({ bucket, key, work }, record, { sync: false, settle: settles })
+    // Who raises a key without its lock may have come meanwhile: the next reader asks.
+    if (!token.isCurrent()) context.store.expire(bucket.id, key)
     context.unsettled.settled(bucket.id, key)
   })
 }

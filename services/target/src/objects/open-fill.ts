@@ -59,7 +59,8 @@ export async function openWhole(
     const pin = choosePin(attributes.validators ?? {})
     if (attributes.sizeBytes <= context.gatheredBytesMax) {
       token.hear({ askedAt, pin })
-      const gathering = { answer, pin, token, askedMs, settles, askAgain: () => ask(pin) }
+      const again = { askAgain: () => ask(pin) }
+      const gathering = { answer, pin, token, askedMs, askedAt, settles, ...again }
       return { kind: 'gathered', gathered: await gather(context, address, gathering) }
     }
     const work = await createWork(context, address, answer)
