@@ -16,9 +16,6 @@ const DELAY_UNITS_PER_MS = 4096
 /** Deliveries that one look lets go. */
 const LATE_MAX = 1000
 
-/** Entries that were sent stand in the outbox for so long, milliseconds: far less than its grace. */
-const FORGET_AFTER_MS = 100
-
 /** One delivery as the scripts name it. */
 interface Entry {
   readonly text: string
@@ -39,9 +36,6 @@ export class Outbox {
   readonly #queues = new Map<string, Queue>()
   readonly #prefix: string
   readonly #onTrouble: (error: unknown) => void
-  /** Entries that are in their queues and still stand in the outbox. */
-  readonly #sent = new Set<string>()
-  #forgetting: Promise<void> | undefined
 
   constructor(options: {
     readonly jobs: RedisJobs
@@ -98,31 +92,25 @@ export class Outbox {
   }
 
   async #add(name: string, entries: readonly Entry[]): Promise<void> {
-    await this.#queue(name).addBulk(
-      entries.map(({ name: jobId, priority, delayMs }) => ({
-        name: 'step',
-        data: {},
-        opts: {
-          jobId,
-          priority,
-          ...(delayMs > 0 ? { delay: delayMs } : {}),
-          removeOnComplete: true,
-          removeOnFail: true,
-        },
-      })),
+    const queue = this.#queue(name)
+    // One by one: to make a transaction of ioredis costs more than what it carries.
+    await Promise.all(
+      entries.map(({ name: jobId, priority, delayMs }) =>
+        queue.add(
+          'step',
+          {},
+          {
+            jobId,
+            priority,
+            ...(delayMs > 0 ? { delay: delayMs } : {}),
+            removeOnComplete: true,
+            removeOnFail: true,
+          },
+        ),
+      ),
     )
-    for (const { text } of entries) this.#sent.add(text)
-    this.#forgetting ??= this.#forgetSoon()
-  }
-
-  /** Many at once: until then somebody else may at most send again what is there already. */
-  async #forgetSoon(): Promise<void> {
-    await this.#clock.sleep(FORGET_AFTER_MS)
-    this.#forgetting = undefined
-    const texts = [...this.#sent]
-    this.#sent.clear()
     const { link } = this.#jobs
-    await link.command('zrem', [link.key('outbox'), ...texts]).catch(this.#onTrouble)
+    await link.command('zrem', [link.key('outbox'), ...entries.map(({ text }) => text)])
   }
 
   #queue(name: string): Queue {
