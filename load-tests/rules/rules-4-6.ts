@@ -5,6 +5,8 @@ const LATER = 'services/target/src/objects/rules-6-17.test.ts'
 const VERSION = 'shared/model/src/version.ts'
 const ROW = 'services/target/src/objects/row-digest.test.ts'
 const PUBLICATION = 'services/target/src/objects/publication.test.ts'
+const GATHERED = 'services/target/src/objects/gathered.test.ts'
+const RACES = 'services/target/src/objects/gathered-races.test.ts'
 
 export const RULES_4_TO_6: readonly Mutation[] = [
   {
@@ -67,12 +69,23 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     rule: '5',
     what: 'late fills are published',
     tests: [RULES],
+    edits: [object('fill.ts', '      if (!token.isCurrent()) return this.#work.discard()\n', '')],
+  },
+  {
+    rule: '5',
+    what: 'small objects that are late are published',
+    tests: [GATHERED, RACES],
     edits: [
-      object(
-        'fill.ts',
-        '      if (!token.isCurrent()) {\n        this.#work.discard()\n        return\n      }\n',
-        '',
-      ),
+      object('gathered.ts', 'if (!token.isCurrent() || isOutdone(', 'if (isOutdone('),
+      object('gathered.ts', '    if (!whole.token.isCurrent()) return undefined\n', ''),
+    ],
+  },
+  {
+    rule: '5',
+    what: 'bytes of a small object are not compared with what the store states',
+    tests: [GATHERED],
+    edits: [
+      object('gathered.ts', 'if (stated !== undefined) checkDigest(', 'if (false) checkDigest('),
     ],
   },
   {

@@ -433,14 +433,13 @@ export class Fill implements FetchingHost {
     await this.#storing
     await locks.hold(keyIdOf(bucket, key), async () => {
       // A late fill feeds its readers and leaves no trace (rule 5).
-      if (!token.isCurrent()) {
-        this.#work.discard()
-        return
-      }
+      if (!token.isCurrent()) return this.#work.discard()
       await failpoint('fill:verified')
       const options = { sync: false, settle: this.#parts.settles }
       const place = { bucket, key, work: this.#work }
       this.#record = await store.commit(place, recordOf(this, { contentXxh64 }), options)
+      // Who raises a key without its lock may have come meanwhile: the next reader asks.
+      if (!token.isCurrent()) store.expire(bucket.id, key)
       this.#context.unsettled.settled(bucket.id, key)
     })
   }

@@ -153,17 +153,24 @@ test('of two without a tag, whose bytes come at the same time, the one asked for
   expect((await rig.get('a'))?.toString()).toBe('new')
 })
 
-test('what changes while its file gets its name is asked about before its next use', async () => {
-  rig = await Rig.open()
-  rig.remote.put('remote', 'a', BYTES)
-  armFailpoints('gather:verified=delay:300')
-  await readObject(rig.context, request())
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  rig.remote.put('remote', 'a', 'new')
-  await rig.target.list({ bucket: rig.bucket, prefix: '', pageMax: 10, signal })
-  await rig.idle()
-  expect((await rig.get('a'))?.toString()).toBe('new')
-})
+test.each([
+  ['gather', BYTES],
+  ['fill', pattern(300_000)],
+])(
+  'what changes while its file gets its name is asked about before its next use: %s',
+  async (way, bytes) => {
+    rig = await Rig.open()
+    rig.remote.put('remote', 'a', bytes)
+    armFailpoints(`${way}:verified=delay:300`)
+    const answer = await readObject(rig.context, request())
+    if (answer.kind === 'found') await answer.body.pump?.(() => undefined, signal)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    rig.remote.put('remote', 'a', 'new')
+    await rig.target.list({ bucket: rig.bucket, prefix: '', pageMax: 10, signal })
+    await rig.idle()
+    expect((await rig.get('a'))?.toString()).toBe('new')
+  },
+)
 
 test('who warms what the disk does not take is not told that it is cached', async () => {
   rig = await Rig.open()
