@@ -23,7 +23,7 @@ test('arguments that the kind takes are returned as they are', () => {
 
 test('an error names the property and what is allowed', () => {
   expect(prefetch({ latset: true })).toBe(
-    'args has no property "latset"; it takes keys, template, prefix, latest, verify',
+    'args has no property "latset"; it takes keys, template, prefix, flat, latest, verify',
   )
   expect(prefetch({ latest: 'yes' })).toBe('args.latest must be boolean')
   expect(prefetch({ keys: ['a', 7] })).toBe('args.keys[1] must be string')
