@@ -89,6 +89,33 @@ async function losingRelay(port: number) {
   return { url: `redis://127.0.0.1:${own}`, lost }
 }
 
+describe.skipIf(isLeftOut('valkey'))('a step of a list', () => {
+  test.each(['20', undefined])(
+    'whose answer is lost adds its page once, and the list goes on: from %s',
+    async (cursor) => {
+      server = await openRedis()
+      const { url, lost } = await losingRelay(server.port)
+      const engine = await openEngine(url)
+      const world = new World(systemClock, { items: 50, step: 10 })
+      let isArmed = true
+      world.onList = (step) => {
+        if (!isArmed || step.cursor !== cursor) return
+        isArmed = false
+        lost.word = cursor === undefined ? 'k000005' : 'k000025'
+      }
+      await engine.work(world.worker(NODE).worker)
+      const { id } = await engine.submit(ORDER)
+      await until(() => lost.count > 0)
+      lost.word = undefined
+      await until(async () => (await stateOf(engine, id)) === 'finished')
+      const job = await engine.get(id)
+      expect(job?.listing).toMatchObject({ pages: 5, items: 50 })
+      expect(job?.counters.done).toBe(50)
+      expect(world.effectsOf(id)).toEqual(Array.from({ length: 50 }, () => 1))
+    },
+  )
+})
+
 describe.skipIf(isLeftOut('valkey'))('an order', () => {
   beforeEach(async () => {
     server = await openRedis('redis', ['--repl-diskless-sync-delay', '0'])
