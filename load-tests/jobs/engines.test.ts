@@ -19,9 +19,9 @@ type Started = { readonly place: RedisPlace; readonly stop: () => Promise<void> 
 /** `ENGINES=all`: every case on every sort of server; else the long ones on Valkey alone. */
 const isLong = process.env['ENGINES'] === 'all'
 
-/** Cases that wait for pauses or leases to pass: what they show does not depend on the server. */
+/** Cases of many pages, or that wait for pauses or leases: what they show does not depend on the server. */
 const LONG_CASES =
-  /throw|given up|for the moment|1000|come|kill|pause|small job|pages of high|counts stay/
+  /throw|given up|for the moment|1000|come|kill|pause|small job|pages of high|counts stay|years|limit allows|would fare|one at a time|list waits/
 
 type Case = ReturnType<typeof jobEngineCases>[number]
 
