@@ -9,13 +9,14 @@ import type { BucketRecord } from '@forebay/model/bucket'
 import type { Conditions } from '@forebay/model/conditions'
 import type { ObjectAttributes, Tags } from '@forebay/model/object'
 import type { CompleteRequest, CopyRequest, WriteAnswer } from '@forebay/peer/target-port'
-import { commitAtBackend, writtenValidators } from './commit-at-backend.ts'
-import { keyIdOf, mutationsOf, type ObjectContext } from './context.ts'
+import { mutationsOf, type ObjectContext } from './context.ts'
 import { guardedConditions } from './guard.ts'
 import {
   abortBackendUpload,
+  commitUpload,
   copyBackendPart,
   createBackendUpload,
+  partsAtBackend,
   writeBackendPart,
 } from './multipart-backend.ts'
 
@@ -179,39 +180,19 @@ async function complete(
   const { bucket, key } = request
   const { uploadId, source } = made
   const mutations = mutationsOf(context, bucket)
-  const ticket = context.overlaps.begin(keyIdOf(bucket, key))
-  try {
-    const result = await commitAtBackend(context, request, {
-      mutate: () => {
-        made.sent.completion = true
-        return mutations.completeUpload({
-          key,
-          uploadId,
-          conditions: guardedConditions(context, request, 'write'),
-          parts: made.parts.map(({ partNumber, etag, checksums }) => ({
-            ...{ partNumber, etag, checksum: checksums[0] },
-          })),
-          signal: new AbortController().signal,
-        })
-      },
-      // The bytes are at the backend alone: the next read fetches them.
-      install: async (_, settle) => {
-        await context.store.remove(bucket.id, key, { sync: false, settle, why: 'stale' })
-      },
-    })
-    const attributes = {
-      sizeBytes: source.attributes.sizeBytes,
-      etag: result.etag ?? '',
-      lastModifiedMs: result.dateMs ?? context.clock.now(),
-      headers: {},
-      metadata: {},
-      checksums: result.checksums,
-      validators: writtenValidators(result),
-    }
-    return { attributes, versionId: result.versionId }
-  } finally {
-    ticket.end()
-  }
+  return commitUpload(context, request, {
+    sizeBytes: source.attributes.sizeBytes,
+    complete: () => {
+      made.sent.completion = true
+      return mutations.completeUpload({
+        key,
+        uploadId,
+        conditions: guardedConditions(context, request, 'write'),
+        parts: partsAtBackend(made.parts),
+        signal: new AbortController().signal,
+      })
+    },
+  })
 }
 
 /** What is left at the store where this fails too, a cleanup removes. */

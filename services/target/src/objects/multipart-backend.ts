@@ -12,6 +12,7 @@ import type {
 import { receiveToFile, UNKNOWN_LENGTH_STEP_BYTES } from '../bodies/receive.ts'
 import { commitAtBackend, writtenValidators } from './commit-at-backend.ts'
 import { keyIdOf, mutationsOf, type ObjectContext } from './context.ts'
+import type { Guarded } from './guard.ts'
 import { StreamedUpload } from './streamed-upload.ts'
 import { checkKept } from './tags.ts'
 
@@ -123,31 +124,52 @@ export async function completeBackendUpload(
   context: ObjectContext,
   request: CompleteRequest,
 ): Promise<WriteAnswer> {
-  const { bucket, key, uploadId, conditions, checksum } = request
+  const { bucket, key, uploadId, conditions, checksum, sizeBytes } = request
   const mutations = mutationsOf(context, bucket)
+  return commitUpload(context, request, {
+    sizeBytes,
+    complete: () =>
+      mutations.completeUpload({
+        key,
+        uploadId,
+        conditions,
+        checksum,
+        parts: partsAtBackend(request.parts),
+        signal: new AbortController().signal,
+      }),
+  })
+}
+
+/** Parts as a backend is told of them. */
+export function partsAtBackend(parts: CompleteRequest['parts']) {
+  return parts.map(({ partNumber, etag, checksums }) => ({
+    partNumber,
+    etag,
+    checksum: checksums[0],
+  }))
+}
+
+/** Commits an upload by `complete`. The bytes are at the backend alone: the next read fetches them. */
+export async function commitUpload(
+  context: ObjectContext,
+  request: Guarded,
+  {
+    sizeBytes = 0,
+    complete,
+  }: { readonly sizeBytes?: number | undefined; readonly complete: () => Promise<WriteResult> },
+): Promise<WriteAnswer> {
+  const { bucket, key } = request
   const ticket = context.overlaps.begin(keyIdOf(bucket, key))
   try {
     const result = await commitAtBackend(context, request, {
-      mutate: () =>
-        mutations.completeUpload({
-          key,
-          uploadId,
-          conditions,
-          checksum,
-          parts: request.parts.map(({ partNumber, etag, checksums }) => ({
-            partNumber,
-            etag,
-            checksum: checksums[0],
-          })),
-          signal: new AbortController().signal,
-        }),
+      mutate: complete,
       install: async (_, settle) => {
         await context.store.remove(bucket.id, key, { sync: false, settle, why: 'stale' })
       },
     })
     return {
       attributes: {
-        sizeBytes: request.sizeBytes ?? 0,
+        sizeBytes,
         etag: result.etag ?? '',
         lastModifiedMs: result.dateMs ?? context.clock.now(),
         headers: {},
