@@ -49,7 +49,7 @@ export interface Gathered {
 export type Answered = Extract<ReadResult, { kind: 'found' }>
 
 export interface Gathering {
-  /** The first answer. Its body is the gathering's from now on. */
+  /** The first answer. Where the gathering fails, its body is for the caller to give up. */
   readonly answer: Answered
   readonly pin: Pin
   /** Ends with the gathering. */
@@ -89,11 +89,12 @@ async function bringIn(
 ): Promise<Gathered> {
   const { answer, pin, token, arriving } = gathering
   const { attributes } = answer
-  const room = await holdRoom(context, address, answer)
+  const { bucket, key } = address
+  const room = await context.store.holdRoom(bucket, key, attributes.sizeBytes)
   try {
     const bytes = await collectAll(context, address, gathering)
     const stated = expectedDigest(attributes)
-    if (stated !== undefined) checkDigest(address.key, stated, hashBuffer(stated.algorithm, bytes))
+    if (stated !== undefined) checkDigest(key, stated, hashBuffer(stated.algorithm, bytes))
     const whole = { ...arriving, pin, bytes }
     const stored = storeLater(context, address, { ...gathering, ...whole, room })
     const gathered = { ...whole, isCurrent: () => token.isCurrent(), stored }
@@ -101,19 +102,6 @@ async function bringIn(
     return gathered
   } catch (error) {
     room.release()
-    throw error
-  }
-}
-
-async function holdRoom(
-  context: ObjectContext,
-  { bucket, key }: ObjectAddress,
-  { attributes, body }: Answered,
-): Promise<Room> {
-  try {
-    return await context.store.holdRoom(bucket, key, attributes.sizeBytes)
-  } catch (error) {
-    body.discard()
     throw error
   }
 }

@@ -13,7 +13,7 @@ import { keyIdOf, type ObjectContext } from './context.ts'
 import { Fill } from './fill.ts'
 import type { FillParts } from './fill-parts.ts'
 import type { Opened } from './fill-table.ts'
-import { type Answered, gather } from './gathered.ts'
+import { gather } from './gathered.ts'
 import type { GenerationToken } from './generations.ts'
 
 /** What the backend was already asked about the version to be opened. */
@@ -46,16 +46,21 @@ export async function openWhole(
       pin: pin === undefined || pin.kind === 'none' ? undefined : pin,
       signal: new AbortController().signal,
     })
+  let answer: ReadResult | undefined
+  let work: WorkFile | undefined
   try {
-    const answer = await ask(known?.pin)
+    answer = await ask(known?.pin)
     if (answer.kind === 'absent') {
       token.hear({ askedAt, pin: undefined })
       token.end()
       return { kind: 'absent' }
     }
     if (answer.kind !== 'found') throw changedMeanwhile(key)
-    checkAnswer(context, address, answer)
-    const { attributes } = answer
+    const { attributes, body } = answer
+    checkLength(key, answer)
+    // Others may have come while the backend was asked.
+    checkFills(context)
+    checkAdmission(context, address, attributes)
     const pin = choosePin(attributes.validators ?? {})
     if (attributes.sizeBytes <= context.gatheredBytesMax) {
       token.hear({ askedAt, pin })
@@ -63,25 +68,15 @@ export async function openWhole(
       const gathering = { answer, pin, token, askedMs, askedAt, settles, ...again }
       return { kind: 'gathered', gathered: await gather(context, address, gathering) }
     }
-    const work = await createWork(context, address, answer)
+    work = await context.store.createWork(bucket, key, attributes.sizeBytes)
     token.hear({ askedAt, pin })
-    const parts = { bucket, key, attributes, pin, askedMs, work, token, settles }
-    return { kind: 'fill', fill: beginWhole(context, parts, answer.body) }
+    const fill = register(context, { bucket, key, attributes, pin, askedMs, work, token, settles })
+    consume(fill, body)
+    return { kind: 'fill', fill }
   } catch (error) {
+    if (answer?.kind === 'found') answer.body.discard()
+    work?.discard()
     token.end()
-    throw error
-  }
-}
-
-/** @throws Failure why the answer cannot be kept; its body is given up then */
-function checkAnswer(context: ObjectContext, address: ObjectAddress, answer: Answered): void {
-  try {
-    checkLength(address.key, answer)
-    // Others may have come while the backend was asked.
-    checkFills(context)
-    checkAdmission(context, address, answer.attributes)
-  } catch (error) {
-    answer.body.discard()
     throw error
   }
 }
@@ -90,31 +85,6 @@ function checkAnswer(context: ObjectContext, address: ObjectAddress, answer: Ans
 export function checkFills(context: ObjectContext): void {
   if (context.fills.activeCount < context.fillsMax) return
   throw new Failure('slow-down', `${context.fillsMax} objects are being fetched already`)
-}
-
-async function createWork(
-  context: ObjectContext,
-  { bucket, key }: ObjectAddress,
-  { attributes, body }: Answered,
-): Promise<WorkFile> {
-  try {
-    return await context.store.createWork(bucket, key, attributes.sizeBytes)
-  } catch (error) {
-    body.discard()
-    throw error
-  }
-}
-
-function beginWhole(context: ObjectContext, parts: FillParts, body: BackendBody): Fill {
-  try {
-    const fill = register(context, parts)
-    consume(fill, body)
-    return fill
-  } catch (error) {
-    body.discard()
-    parts.work.discard()
-    throw error
-  }
 }
 
 /**

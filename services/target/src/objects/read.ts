@@ -291,12 +291,12 @@ async function openAndAnswer(
     // not start at the same time as all others who did.
     await abortable(shared, request.signal)
     if (!known.token.isCurrent()) return 'again'
-    if (isGathered(context, keyId, known)) break
+    if (gatheredAs(context, keyId, known) !== undefined) break
     if (isRunning(context, keyId, known)) break
     shared = context.fills.join(keyId)
   }
-  const gathered = context.fills.gathered(keyId)
-  if (gathered !== undefined && isGathered(context, keyId, known)) {
+  const gathered = gatheredAs(context, keyId, known)
+  if (gathered !== undefined) {
     return answerFromMemory(context, request, { gathered, status: 'miss' })
   }
   const running = context.fills.get(keyId)
@@ -316,9 +316,11 @@ async function openAndAnswer(
   return answerFromFill(context, request, { fill: opened.fill, status: 'miss' })
 }
 
-function isGathered(context: ObjectContext, keyId: string, known: Known | undefined): boolean {
+/** The version that is known, where it is whole in memory. */
+function gatheredAs(context: ObjectContext, keyId: string, known: Known | undefined) {
   const gathered = context.fills.gathered(keyId)
-  return gathered !== undefined && known !== undefined && samePin(gathered.pin, known.pin)
+  if (gathered === undefined || known === undefined) return undefined
+  return samePin(gathered.pin, known.pin) ? gathered : undefined
 }
 
 function isRunning(context: ObjectContext, keyId: string, known: Known): boolean {
