@@ -77,7 +77,7 @@ export class RedisLink {
     })
   }
 
-  get mayRepeaty(): boolean {
+  get isReady(): boolean {
     return this.#client.status === 'ready'
   }
 
@@ -219,7 +219,7 @@ export class RedisLink {
 
   /** Resolves when there is a connection; left alone when the signal comes first. */
   #ready(signal: AbortSignal): Promise<void> {
-    if (this.mayRepeaty) return Promise.resolve()
+    if (this.isReady) return Promise.resolve()
     return new Promise((resolve) => {
       const onReady = (): void => resolve()
       this.#client.once('ready', onReady)
@@ -242,7 +242,7 @@ export class RedisLink {
   }
 
   #unavailable(why: string): Failure {
-    const trouble = this.mayRepeaty || this.#trouble === '' ? why : this.#trouble
+    const trouble = this.isReady || this.#trouble === '' ? why : this.#trouble
     return new Failure('job-engine-unavailable', `Redis at ${this.where}: ${trouble}`, {
       hint: 'Jobs wait until it is back; objects are served meanwhile.',
     })
