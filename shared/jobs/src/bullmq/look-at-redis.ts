@@ -55,13 +55,13 @@ export async function lookAtRedis(address: RedisAddress, clock: Clock): Promise<
     const infos = await link.infos()
     const snapshots = await snapshotsOf(link)
     const beganAt = clock.monotonic()
-    const [seconds, micros] = asList(await link.command('time', []))
+    const theirsMs = await link.serverMs()
     const tookMs = clock.monotonic() - beganAt
     return {
       kind: 'answered',
       where,
       servers: infos.map((info) => factsOf(info, { where, snapshots })),
-      theirsMs: Number(seconds) * 1000 + Math.floor(Number(micros) / 1000),
+      theirsMs,
       oursMs: clock.now() - tookMs / 2,
       tookMs,
     }
