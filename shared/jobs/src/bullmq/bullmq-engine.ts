@@ -33,7 +33,7 @@ import { RedisRates } from './redis-rates.ts'
 import { Replicas } from './replicas.ts'
 import { Schedules } from './schedules.ts'
 import type { ScriptName } from './scripts.ts'
-import { checkServer, replicasOf } from './server-check.ts'
+import { checkServer } from './server-check.ts'
 import { WorkerHost } from './worker-host.ts'
 
 /** How long a holder of a lease may be silent before somebody else gets its work, milliseconds. */
@@ -326,7 +326,7 @@ export class BullmqEngine implements JobEngine {
   async #attachNow(): Promise<void> {
     const infos = await this.#link.infos()
     for (const info of infos) checkServer(info, this.#link.where)
-    this.#replicas.isThere = infos.some((info) => replicasOf(info) > 0)
+    this.#replicas.look(infos)
     const key = this.#link.key('epoch')
     await this.#link.command('set', [key, randomUUID(), 'NX'])
     const epoch = asText(await this.#link.command('get', [key]))
@@ -381,8 +381,7 @@ export class BullmqEngine implements JobEngine {
   async #sweep(): Promise<void> {
     const now = this.#clock.monotonic()
     if (this.#host === undefined || now - this.#sweptAt < SWEEP_EVERY_MS) return
-    const infos = await this.#link.infos()
-    this.#replicas.isThere = infos.some((info) => replicasOf(info) > 0)
+    this.#replicas.look(await this.#link.infos())
     await this.#outbox.sendLate(this.#host.queues)
     this.#sweptAt = now
   }

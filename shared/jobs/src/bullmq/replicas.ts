@@ -1,6 +1,7 @@
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { RedisLink } from './link.ts'
+import { replicasOf } from './server-check.ts'
 
 /** An answer waits so long for a replica to have what it tells, milliseconds. */
 const WAIT_MS = 500
@@ -13,11 +14,10 @@ const LEAVE_MS = 10_000
  * replica takes anything, it is told all the same, and that is said.
  */
 export class Replicas {
-  /** Whether there are any, as the servers said last. */
-  isThere = false
   readonly #link: RedisLink
   readonly #clock: Clock
   readonly #onTrouble: (error: unknown) => void
+  #isThere = false
   #leftUntil = Number.NEGATIVE_INFINITY
   #waiting: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
@@ -32,9 +32,14 @@ export class Replicas {
     this.#onTrouble = options.onTrouble
   }
 
+  /** Learns whether there are any. @param infos what INFO said on each server that can be written to */
+  look(infos: readonly string[]): void {
+    this.#isThere = infos.some((info) => replicasOf(info) > 0)
+  }
+
   /** Never throws: what was done is done. */
   async confirm(): Promise<void> {
-    if (!this.isThere || this.#clock.monotonic() < this.#leftUntil) return
+    if (!this.#isThere || this.#clock.monotonic() < this.#leftUntil) return
     // A wait that is under way began before the caller's change; the next one is for all who come.
     if (this.#next === undefined) {
       this.#next = this.#waiting.then(() => this.#wait())
