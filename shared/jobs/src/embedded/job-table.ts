@@ -1,7 +1,7 @@
 import { Failure, isFailure } from '@forebay/base/failure'
 import { HISTORY_MAX, type ListedStep, PAGE_ITEMS_MAX } from '../engine.ts'
 import type { ItemFailure, JobItem, JobOrder, JobPage, JobSchedule, PageOutcome } from '../job.ts'
-import { checkListed, countersOf, failurePositions, reasonOf } from '../outcome.ts'
+import { checkListed, countersOf, failurePositions } from '../outcome.ts'
 import {
   addCounters,
   ended,
@@ -13,6 +13,7 @@ import {
   started,
   tooManyFailed,
 } from '../record-change.ts'
+import { nextOrNeverMs, passedWith } from '../schedule.ts'
 import {
   addProgress,
   type Found,
@@ -305,29 +306,24 @@ export class JobTable {
    */
   runSchedule(
     id: string,
-    time: {
-      readonly jobId: string
-      readonly nowMs: number
-      readonly nextMs: number
-      readonly refusal: unknown
-    },
+    time: { readonly jobId: string; readonly nowMs: number; readonly refusal: unknown },
   ): Promise<Head | undefined> {
-    const { jobId, nowMs, nextMs } = time
+    const { jobId, nowMs } = time
     return this.#change(() => {
       const schedule = this.read.schedule(id)
       if (schedule === undefined || schedule.nextMs > nowMs) return undefined
       const { lastError: _before, ...rest } = schedule
+      const next = { ...rest, nextMs: nextOrNeverMs(schedule, nowMs) }
       if (this.read.isGoing(schedule.lastJobId)) {
-        this.#rows.schedules.put(id, { ...rest, nextMs })
+        this.#rows.schedules.put(id, next)
         return undefined
       }
       const refusal = time.refusal ?? (this.#isFull() ? tooManyWait() : undefined)
       if (refusal !== undefined) {
-        const lastError = { atMs: nowMs, ...reasonOf(refusal) }
-        this.#rows.schedules.put(id, { ...rest, nextMs, lastError })
+        this.#rows.schedules.put(id, passedWith(schedule, refusal, nowMs))
         return undefined
       }
-      this.#rows.schedules.put(id, { ...rest, nextMs, lastJobId: jobId })
+      this.#rows.schedules.put(id, { ...next, lastJobId: jobId })
       return this.#submit({ ...schedule.order, scheduleId: id }, { id: jobId, nowMs })
     })
   }

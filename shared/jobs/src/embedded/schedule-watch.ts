@@ -2,13 +2,7 @@ import type { Clock } from '@forebay/base/clock'
 import { newNodeId } from '@forebay/base/ids'
 import type { ScheduleCheck } from '../engine.ts'
 import type { JobSchedule } from '../job.ts'
-import {
-  CorrectionTimer,
-  correctedNextMs,
-  DamageNotes,
-  nextOrNeverMs,
-  refusalOf,
-} from '../schedule.ts'
+import { CorrectionTimer, correctedNextMs, DamageNotes, refusalOf } from '../schedule.ts'
 import type { JobTable } from './job-table.ts'
 
 /** How often schedules are looked at, milliseconds; sooner when the next one comes before. */
@@ -71,11 +65,9 @@ export class ScheduleWatch {
     try {
       const isBusy = this.#table.read.isGoing(schedule.lastJobId)
       const refusal = isBusy ? undefined : await refusalOf(schedule, this.#check, this.#onError)
-      const nowMs = this.#clock.now()
       const head = await this.#table.runSchedule(schedule.id, {
         jobId: newNodeId(),
-        nowMs,
-        nextMs: nextOrNeverMs(schedule, nowMs),
+        nowMs: this.#clock.now(),
         refusal,
       })
       if (head !== undefined) this.#onStart(head.id)
