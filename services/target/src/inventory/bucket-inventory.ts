@@ -163,20 +163,17 @@ export class BucketInventory {
     this.#checkBuild(build)
     const names = this.#file(build, 'names')
     const index: NamesIndex = bytes === 0 ? NOTHING : await indexNames(names, bytes, signal)
-    const path = this.#file(build, 'index')
-    await replaceFile(path, JSON.stringify({ chunks: index.chunks }))
+    const { chunks, ...counts } = index
+    await replaceFile(this.#file(build, 'index'), JSON.stringify({ chunks }))
     const { since } = this.#checkBuild(build)
     end.check()
-    const { objects, objectBytes, fileBytes } = index
-    const manifest = {
-      ...{ format: FORMAT, build, asOfMs, maxAgeMs, objects, objectBytes, fileBytes },
-    }
+    const manifest = { format: FORMAT, build, asOfMs, maxAgeMs, ...counts }
     // Nothing may be noted between these steps: they are synchronous, and a few files of a few names.
     const changes = this.#file(build, 'changes')
     this.#changes.prepare(changes, since)
     replaceNow(this.#directory, MANIFEST, JSON.stringify(manifest))
     this.#changes.adopt(changes, since)
-    await this.#replaceSnapshot(snapshotOf(manifest, index.chunks, names))
+    await this.#replaceSnapshot(snapshotOf(manifest, chunks, names))
     await this.#sweep(build)
   }
 
