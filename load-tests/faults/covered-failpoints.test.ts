@@ -9,7 +9,7 @@ import { SCENARIOS } from './scenarios.ts'
 const CALL = /failpoint\(\s*(?:'([^']+)'|`\$\{name\}\.([^`]+)`)/g
 
 /** Documents that are replaced step by step, as their callers name them. */
-const DOCUMENT = /replaceFile\([^)]*'([a-z.-]+)'\s*\)/g
+const DOCUMENT = /replaceFile\([^()]*'([a-z.-]+)'\s*\)/g
 
 test('a process is killed at every failpoint that there is', async () => {
   const covered = new Set<string>([
