@@ -69,14 +69,14 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     rule: '5',
     what: 'late fills are published',
     tests: [RULES],
-    edits: [object('fill.ts', '      if (!token.isCurrent()) return this.#work.discard()\n', '')],
+    edits: [object('publish-current.ts', '    if (!token.isCurrent()) return undefined\n', '')],
   },
   {
     rule: '5',
     what: 'small objects that are late are published',
     tests: [GATHERED, RACES],
     edits: [
-      object('gathered.ts', 'if (!token.isCurrent() || isOutdone(', 'if (isOutdone('),
+      object('publish-current.ts', '    if (!token.isCurrent()) return undefined\n', ''),
       object('gathered.ts', '    if (!whole.token.isCurrent()) return undefined\n', ''),
     ],
   },

@@ -19,6 +19,7 @@ import { Fetching, type FetchingHost, FILL_OVER } from './fetching.ts'
 import { digestFile } from './file-digest.ts'
 import { type FillParts, recordOf } from './fill-parts.ts'
 import { isUnreachable } from './is-unreachable.ts'
+import { publishCurrent } from './publish-current.ts'
 import type { RangeFetch } from './range-fetch.ts'
 import { type Reader, Readers } from './readers.ts'
 import { RowDigest } from './row-digest.ts'
@@ -428,20 +429,20 @@ export class Fill implements FetchingHost {
   }
 
   async #publish(contentXxh64: string | undefined): Promise<void> {
-    const { bucket, key, token } = this.#parts
-    const { store, locks } = this.#context
+    const { bucket, key } = this.#parts
     await this.#storing
-    await locks.hold(keyIdOf(bucket, key), async () => {
-      // A late fill feeds its readers and leaves no trace (rule 5).
-      if (!token.isCurrent()) return this.#work.discard()
+    const published = await publishCurrent(this.#context, this.#parts, async () => {
       await failpoint('fill:verified')
       const options = { sync: false, settle: this.#parts.settles }
       const place = { bucket, key, work: this.#work }
-      this.#record = await store.commit(place, recordOf(this, { contentXxh64 }), options)
-      // Who raises a key without its lock may have come meanwhile: the next reader asks.
-      if (!token.isCurrent()) store.expire(bucket.id, key)
-      this.#context.unsettled.settled(bucket.id, key)
+      this.#record = await this.#context.store.commit(
+        place,
+        recordOf(this, { contentXxh64 }),
+        options,
+      )
+      return this.#record
     })
+    if (published === undefined) this.#work.discard()
   }
 
   #fail(error: unknown): void {

@@ -19,6 +19,7 @@ import { checkDigest, expectedDigest } from './expected-digest.ts'
 import type { Arriving } from './fill-table.ts'
 import type { GenerationToken } from './generations.ts'
 import { isUnreachable } from './is-unreachable.ts'
+import { publishCurrent } from './publish-current.ts'
 import { samePin } from './same-version.ts'
 
 /** Objects up to this size are gathered, bytes; `fillsMax` of them are in memory at most. */
@@ -208,16 +209,12 @@ async function publish(
   { whole, work }: { readonly whole: Whole; readonly work: WorkFile },
 ): Promise<void> {
   const { attributes, pin, askedMs, bytes, settles, token } = whole
-  await context.locks.hold(keyIdOf(bucket, key), async () => {
-    // A late fill feeds its readers and leaves no trace (rule 5).
-    if (!token.isCurrent() || isOutdone(context.store.get(bucket.id, key), whole)) return
+  await publishCurrent(context, { bucket, key, token }, async () => {
+    if (isOutdone(context.store.get(bucket.id, key), whole)) return undefined
     await failpoint('gather:verified')
     const contentXxh64 = hashBuffer('xxh64', bytes)
     const record = { attributes, contentXxh64, pin, validatedMs: askedMs }
-    await context.store.commit({ bucket, key, work }, record, { sync: false, settle: settles })
-    // Who raises a key without its lock may have come meanwhile: the next reader asks.
-    if (!token.isCurrent()) context.store.expire(bucket.id, key)
-    context.unsettled.settled(bucket.id, key)
+    return context.store.commit({ bucket, key, work }, record, { sync: false, settle: settles })
   })
 }
 
