@@ -6,7 +6,7 @@ import { Random } from '../faults/random.ts'
 import { temporaryFolder } from '../testkit/servers.ts'
 import { type ArchiveFormat, readByOthers } from './archive-readers.ts'
 import { BUCKET, bytesOf, CountingOrigin, keyAt } from './counting-origin.ts'
-import { JobApi } from './prefetch-run.ts'
+import { isOver, JobApi } from './prefetch-run.ts'
 
 const DESTINATION = 'shards'
 
@@ -124,10 +124,6 @@ function placesOf(random: Random, kills: number, shards: number): readonly numbe
   return Array.from({ length: kills }, () => random.below(Math.ceil(shards * 0.7))).sort(
     (a, b) => a - b,
   )
-}
-
-function isOver({ state }: { readonly state: string }): boolean {
-  return ['finished', 'failed', 'aborted', 'lost'].includes(state)
 }
 
 /** Looks at the archives that there are, each version of each once. */

@@ -5,7 +5,7 @@ import { FaultNode, REMOTE } from '../faults/fault-node.ts'
 import { type RedisServer, startRedis } from '../testkit/redis-servers.ts'
 import { temporaryFolder } from '../testkit/servers.ts'
 import { isLeftOut } from '../testkit/tools.ts'
-import { JobApi } from './prefetch-run.ts'
+import { isOver, JobApi } from './prefetch-run.ts'
 
 /** Bytes of one object while they come: progress, rates within it, and users who read it meanwhile. */
 const MIB = 1024 ** 2
@@ -49,7 +49,7 @@ async function underWay(order: Readonly<Record<string, unknown>>) {
 }
 
 async function expectDone(id: string): Promise<Record<string, unknown>> {
-  const job = await api.until(id, ({ state }) => state !== 'running' && state !== 'queued')
+  const job = await api.until(id, isOver)
   expect(job.state).toBe('finished')
   expect(job.counters).toEqual({ done: 1, skipped: 0, failed: 0, bytes: SIZE })
   return { ...job }

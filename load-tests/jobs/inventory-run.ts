@@ -5,7 +5,7 @@ import { temporaryFolder } from '../testkit/servers.ts'
 import { BUCKET, bytesOf, CountingOrigin, keyAt } from './counting-origin.ts'
 import { type Cost, costOf } from './helper-process.ts'
 import { type PageTimes, timePages } from './list-pages.ts'
-import { JobApi } from './prefetch-run.ts'
+import { isOver, JobApi } from './prefetch-run.ts'
 
 /** Bytes of an object that the origin tells of. */
 const OBJECT_BYTES = 64
@@ -101,9 +101,7 @@ async function reaches(isThere: () => boolean): Promise<void> {
 }
 
 async function finish(url: string, id: string): Promise<void> {
-  const job = await new JobApi(url).until(id, ({ state }) =>
-    ['finished', 'failed', 'aborted', 'lost'].includes(state),
-  )
+  const job = await new JobApi(url).until(id, isOver)
   if (job.state !== 'finished') throw new Error(`the job is ${job.state}: ${job.error}`)
 }
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FaultNode } from '../faults/fault-node.ts'
 import { temporaryFolder } from '../testkit/servers.ts'
 import { BUCKET, bytesOf, CountingOrigin, keyAt } from './counting-origin.ts'
-import { JobApi } from './prefetch-run.ts'
+import { isOver, JobApi } from './prefetch-run.ts'
 
 /** SIGKILL of the node in the middle of a scrub and of a download: one node over both. */
 const OBJECTS = 60
@@ -49,9 +49,6 @@ async function start(): Promise<void> {
   api = new JobApi(url)
 }
 
-const hasEnded = ({ state }: { readonly state: string }) =>
-  ['finished', 'failed', 'aborted', 'lost'].includes(state)
-
 /** Files of the node that hold an object of the origin, by its key. */
 async function filesOf(keys: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>()
@@ -69,7 +66,7 @@ async function filesOf(keys: readonly string[]): Promise<ReadonlyMap<string, str
 
 test('a scrub whose node is killed midway reads the rest, and tells all that was damaged', async () => {
   const { id: prefetch } = await api.start({ kind: 'prefetch', bucket: FROM })
-  expect(await api.until(prefetch, hasEnded)).toMatchObject({ state: 'finished' })
+  expect(await api.until(prefetch, isOver)).toMatchObject({ state: 'finished' })
   const files = await filesOf(DAMAGED)
   expect(files.size).toBe(DAMAGED.length)
   for (const path of files.values()) {
@@ -87,7 +84,7 @@ test('a scrub whose node is killed midway reads the rest, and tells all that was
   }
   await node.kill()
   await start()
-  const ended = await api.until(id, hasEnded)
+  const ended = await api.until(id, isOver)
   expect(ended).toMatchObject({
     state: 'finished',
     counters: { done: 1, failed: 0 },
@@ -119,7 +116,7 @@ test('a download whose node is killed midway fetches nothing again that was whol
     await node.kill()
     await start()
   }
-  const ended = await api.until(id, hasEnded)
+  const ended = await api.until(id, isOver)
   expect(ended).toMatchObject({
     state: 'failed',
     listing: { items: FILES, complete: true },

@@ -5,7 +5,7 @@ import { FaultNode } from '../faults/fault-node.ts'
 import { runCommand } from '../testkit/run-command.ts'
 import { type Server, startVersitygw, temporaryFolder } from '../testkit/servers.ts'
 import { isLeftOut, requireTool } from '../testkit/tools.ts'
-import { JobApi } from './prefetch-run.ts'
+import { isOver, JobApi } from './prefetch-run.ts'
 
 /** What AIStore's client says beside jobs, and large copies, on a whole node before a real S3 server. */
 const KEYS = { accessKey: 'messages', secretKey: 'messages-secret' }
@@ -84,7 +84,7 @@ test('an object larger than one request takes is copied by the store in parts', 
     ...{ kind: 'copy-objects', bucket: 'aws://remote' },
     args: { to: 'aws://copies', keys: ['large'], keyTo: 'inside' },
   })
-  const job = await api.until(id, ({ state }) => state !== 'running' && state !== 'queued')
+  const job = await api.until(id, isOver)
   expect(job).toMatchObject({ state: 'finished', counters: { done: 1, bytes: LARGE.length } })
   expect(await stored('inside')).toEqual({ isSame: true, isOfParts: true })
   const log = await readFile(origin.accessLogPath, 'utf8')
@@ -103,7 +103,7 @@ test('one that is not at the store goes through the node in parts, with its own 
   }
   const run = async () => {
     const { id } = await api.start(order)
-    return api.until(id, ({ state }) => state !== 'running' && state !== 'queued')
+    return api.until(id, isOver)
   }
   expect(await run()).toMatchObject({ state: 'finished', counters: { done: 1, skipped: 0 } })
   expect(await stored('p/large')).toEqual({ isSame: true, isOfParts: true })

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FaultNode } from '../faults/fault-node.ts'
 import { temporaryFolder } from '../testkit/servers.ts'
 import { BUCKET, CountingOrigin, keyAt } from './counting-origin.ts'
-import { JobApi } from './prefetch-run.ts'
+import { isOver, JobApi } from './prefetch-run.ts'
 
 /** What a node does by itself, ordered as jobs: one node over all of it. */
 const OBJECTS = 40
@@ -30,13 +30,10 @@ afterAll(async () => {
   await folder?.remove()
 })
 
-const hasEnded = ({ state }: { readonly state: string }) =>
-  state === 'finished' || state === 'failed' || state === 'aborted'
-
 /** Orders a job and waits for its end. */
 async function run(kind: string, order: Readonly<Record<string, unknown>> = {}) {
   const { id } = await api.start({ kind, ...order })
-  return api.until(id, hasEnded)
+  return api.until(id, isOver)
 }
 
 /** A message of AIStore's; the id that is answered. */
@@ -57,7 +54,7 @@ test('a blob download brings in the one object that is named, in our words and i
     value: { 'chunk-size': 0, 'num-workers': 2, 'latest-ver': false },
   })
   expect(status).toBe(200)
-  const second = await api.until(text, hasEnded)
+  const second = await api.until(text, isOver)
   expect(second).toMatchObject({ state: 'finished', counters: { done: 1 } })
   expect([...origin.reads.keys()].sort()).toEqual([keyAt(0), keyAt(1)])
   const absent = await run('blob-download', { bucket: FROM, args: { key: 'none' } })
@@ -75,7 +72,7 @@ test('a scrub reads what is cached, a warm-up loads its records, and lru gives i
     result: { objects: OBJECTS, bytes: OBJECTS * OBJECT_BYTES, damaged: 0 },
   })
   const { text } = await send('PUT', '/v1/cluster', { action: 'start', value: { kind: 'lru' } })
-  const above = await api.until(text, hasEnded)
+  const above = await api.until(text, isOver)
   expect(above).toMatchObject({ state: 'finished', counters: { skipped: 1 } })
   const lru = await run('lru', { args: { toPercent: 0 } })
   expect(lru).toMatchObject({ state: 'finished', counters: { done: 1 } })
@@ -92,7 +89,7 @@ test('a scrub is paused where it is, and goes on', async () => {
   await api.post(`/v1/jobs/${id}/pause`)
   await api.until(id, ({ state }) => state === 'paused')
   await api.post(`/v1/jobs/${id}/resume`)
-  const done = await api.until(id, hasEnded)
+  const done = await api.until(id, isOver)
   expect(done).toMatchObject({ state: 'finished', result: { objects: OBJECTS } })
 })
 
@@ -107,7 +104,7 @@ test('a cleanup removes the uploads of a bucket that is gone, after a dry run th
   const { text } = await send('PUT', '/v1/cluster', {
     ...{ action: 'start', value: { kind: 'cleanup-store' } },
   })
-  const cleaned = await api.until(text, hasEnded)
+  const cleaned = await api.until(text, isOver)
   expect(cleaned.state).toBe('finished')
   expect(cleaned.counters.done).toBeGreaterThanOrEqual(1)
   expect((await run('cleanup', {})).counters).toMatchObject({ done: 0, skipped: 0, failed: 0 })

@@ -136,7 +136,8 @@ function settled({ counters }: View): number {
   return counters.done + counters.skipped + counters.failed
 }
 
-function isOver({ state }: View): boolean {
+/** True where a job has come to its end, whatever it is. */
+export function isOver({ state }: { readonly state: string }): boolean {
   return ['finished', 'failed', 'aborted', 'lost'].includes(state)
 }
 
