@@ -124,16 +124,15 @@ function limitPairs(job: JobReport): readonly (readonly [string, string])[] {
 }
 
 function limitPair(job: JobReport, name: string, limit: number): readonly [string, string] {
-  const { counters } = job
+  const { counters, rate } = job
   switch (name) {
     case 'bytesPerSecond': {
-      const reached = reachedText(job, counters.bytes, job.rate?.bytesPerSecond)
-      return ['  rate', `${describeBytes(limit)}/s at most${reached(describeBytes, limit)}`]
+      const reached = { now: rate?.bytesPerSecond, average: averageRate(job, counters.bytes) }
+      return ['  rate', rateLimitText(describeBytes, limit, reached)]
     }
     case 'itemsPerSecond': {
-      const items = counters.done + counters.skipped + counters.failed
-      const reached = reachedText(job, items, job.rate?.itemsPerSecond)
-      return ['  item rate', `${perSecondText(limit)}/s at most${reached(perSecondText, limit)}`]
+      const reached = { now: rate?.itemsPerSecond, average: averageRate(job, settledItems(job)) }
+      return ['  item rate', rateLimitText(perSecondText, limit, reached)]
     }
     case 'concurrency':
       return ['  concurrency', `${countText(limit)} at once on a node at most`]
@@ -144,23 +143,24 @@ function limitPair(job: JobReport, name: string, limit: number): readonly [strin
   }
 }
 
-/** Of a rate: what it is now, or was on average of a job that has ended; nothing before its beginning. */
-function reachedText(
-  { started, ended }: JobReport,
-  amount: number,
-  now: number | undefined,
-): (text: (perSecond: number) => string, limit: number) => string {
-  const seconds =
-    started === undefined || ended === undefined
-      ? 0
-      : (Date.parse(ended) - Date.parse(started)) / 1000
-  const average = seconds > 0 ? amount / seconds : undefined
+/** Of a job that has ended; `undefined` before that, and where it took no time. */
+function averageRate({ started, ended }: JobReport, amount: number): number | undefined {
+  if (started === undefined || ended === undefined) return undefined
+  const seconds = (Date.parse(ended) - Date.parse(started)) / 1000
+  return seconds > 0 ? amount / seconds : undefined
+}
+
+/** A bound of a rate, with what it is now, or was on average; the bound alone where neither is known. */
+function rateLimitText(
+  text: (perSecond: number) => string,
+  limit: number,
+  { now, average }: { readonly now: number | undefined; readonly average: number | undefined },
+): string {
+  const bound = `${text(limit)}/s at most`
   const perSecond = now ?? average
-  return (text, limit) => {
-    if (perSecond === undefined) return ''
-    const share = Math.round((perSecond / limit) * 100)
-    return `; ${text(perSecond)}/s ${now === undefined ? 'on average' : 'now'}, ${share} %`
-  }
+  if (perSecond === undefined) return bound
+  const share = Math.round((perSecond / limit) * 100)
+  return `${bound}; ${text(perSecond)}/s ${now === undefined ? 'on average' : 'now'}, ${share} %`
 }
 
 /** True when it will not change by itself any more. */
