@@ -35,7 +35,7 @@ export const SCHEDULES_MAX = 1000
 /** Characters of a key that makes an order come once. */
 export const ORDER_KEY_LENGTH_MAX = 255
 
-const ORDER_KEY = /^[!-~]{1,255}$/
+const ORDER_KEY = new RegExp(`^[!-~]{1,${ORDER_KEY_LENGTH_MAX}}$`)
 
 /** Failures of items in one answer. */
 export const FAILURES_PAGE_MAX = 1000

@@ -20,7 +20,7 @@ import { type MemberFilter, parseMemberFilter } from '../../archives/member-filt
 import { ResponseSink } from '../../archives/response-sink.ts'
 import { objectKey, openBucket, type RawAddress } from './address.ts'
 import type { Exchange } from './exchange.ts'
-import { cacheHeaders, refuse } from './read-object.ts'
+import { cacheHeaders, refuse, sendBody } from './read-object.ts'
 
 /** What of an archive is wanted. */
 type Wanted =
@@ -113,15 +113,7 @@ async function sendFromTar(exchange: Exchange, archive: Opened, name: string): P
     return
   }
   const body = await file.open(place.offsetBytes, place.sizeBytes)
-  try {
-    sendHead(exchange, archive, place.sizeBytes)
-  } catch (error) {
-    body.close()
-    throw error
-  }
-  const small = body.take()
-  if (small === undefined) await body.sendTo(exchange.response)
-  else exchange.response.end(small)
+  await sendBody(exchange, body, () => sendHead(exchange, archive, place.sizeBytes))
 }
 
 async function sendUnpacked(exchange: Exchange, archive: Opened, name: string): Promise<void> {

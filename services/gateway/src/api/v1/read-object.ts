@@ -1,5 +1,6 @@
 import { Failure } from '@forebay/base/failure'
 import { parseRange } from '@forebay/model/range'
+import type { ObjectBody } from '@forebay/peer/bodies'
 import type { HeadAnswer, ReadAnswer, ReadRequest } from '@forebay/peer/target-port'
 import { parseConditions } from '@forebay/s3/conditions'
 import { parseQueryFlag } from '@forebay/wire/action'
@@ -27,7 +28,7 @@ export async function getObject(exchange: Exchange, address: RawAddress): Promis
   }
   const { attributes, range, body } = answer
   const last = range === undefined ? 0 : range.offset + range.lengthBytes - 1
-  try {
+  await sendBody(exchange, body, () =>
     exchange.writeHead(range === undefined ? 200 : 206, {
       ...encodeReadHeaders({ ref: request.bucket.ref, key: request.key, attributes }),
       ...cacheHeaders(answer),
@@ -37,14 +38,25 @@ export async function getObject(exchange: Exchange, address: RawAddress): Promis
       ...(range === undefined
         ? {}
         : { 'Content-Range': `bytes ${range.offset}-${last}/${attributes.sizeBytes}` }),
-    })
+    }),
+  )
+}
+
+/** Sends the head, then the body; closes the body where there can be no head. */
+export async function sendBody(
+  { response }: Exchange,
+  body: ObjectBody,
+  writeHead: () => void,
+): Promise<void> {
+  try {
+    writeHead()
   } catch (error) {
     body.close()
     throw error
   }
   const small = body.take()
-  if (small === undefined) await body.sendTo(exchange.response)
-  else exchange.response.end(small)
+  if (small === undefined) await body.sendTo(response)
+  else response.end(small)
 }
 
 /** `HEAD /v1/objects/{bucket}/{object}`: all attributes, or those that `props` selects. */

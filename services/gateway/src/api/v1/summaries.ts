@@ -12,6 +12,7 @@ import { type ActionMessage, parseQueryFlag, valueFields } from '@forebay/wire/a
 import { parseBucketUrl, parseNamespace, parseProvider } from '@forebay/wire/bucket'
 import { encodeBucketProperties } from '@forebay/wire/bucket-properties'
 import { encodeBucketSummary, encodeSummaryHeaders } from '@forebay/wire/bucket-summary'
+import { isJsonObject, type Json } from '@forebay/wire/json'
 import { openBucket, type RawAddress } from './address.ts'
 import type { Exchange } from './exchange.ts'
 import { jobCallerOf } from './job-caller.ts'
@@ -113,9 +114,9 @@ async function summariesOf(
   if (bucket !== undefined) return [encode(bucket, result)]
   const rows = result['buckets']
   if (!Array.isArray(rows)) return []
-  return rows.flatMap((row: unknown) => {
+  return rows.flatMap((row: Json) => {
     // A bucket whose store was away has no sums to tell.
-    const sums = isSums(row) && row['error'] === undefined ? row : undefined
+    const sums = isJsonObject(row) && row['error'] === undefined ? row : undefined
     const record = sums && recordOf(exchange, sums)
     return sums === undefined || record === undefined ? [] : [encode(record, sums)]
   })
@@ -133,10 +134,6 @@ function recordOf(exchange: Exchange, { bucket: url }: JsonObject): BucketRecord
     if (asked.uuid !== namespace.uuid || asked.name !== namespace.name) return undefined
   }
   return exchange.context.buckets.find({ provider, namespace, name })
-}
-
-function isSums(row: unknown): row is JsonObject {
-  return typeof row === 'object' && row !== null && !Array.isArray(row)
 }
 
 function numberOf(sums: JsonObject, name: string): number {

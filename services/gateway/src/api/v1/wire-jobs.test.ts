@@ -1,7 +1,7 @@
-import { request } from 'node:http'
 import type { JobRecord } from '@forebay/jobs/job'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type JobRig, openJobRig } from '../../jobs/testing/job-rig.ts'
+import { sendWithBody, type WireAnswer } from './testing/send-with-body.ts'
 import { openTestDoor, type TestDoor } from './testing/test-door.ts'
 
 let rig: JobRig
@@ -22,33 +22,11 @@ afterEach(async () => {
   await door.close()
 })
 
-/** Not `fetch`: it refuses a body with GET, which AIStore's clients send. */
-async function send(method: string, path: string, body: unknown): Promise<Answer> {
-  const text = JSON.stringify(body)
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      `${door.url}/v1/${path}`,
-      { method, headers: { 'content-type': 'application/json', 'content-length': text.length } },
-      async (response) => {
-        let answer = ''
-        for await (const chunk of response) answer += String(chunk)
-        const type = response.headers['content-type']
-        resolve({ status: response.statusCode ?? 0, type, text: answer })
-      },
-    )
-    outgoing.once('error', reject)
-    outgoing.end(text)
-  })
-}
-
-interface Answer {
-  readonly status: number
-  readonly type: string | undefined
-  readonly text: string
-}
+const send = (method: string, path: string, body: unknown): Promise<WireAnswer> =>
+  sendWithBody(`${door.url}/v1/${path}`, method, body)
 
 /** @param where method, and bucket with its query: `POST b` */
-const act = (where: string, action: string, value: unknown): Promise<Answer> => {
+const act = (where: string, action: string, value: unknown): Promise<WireAnswer> => {
   const [method = '', bucket = ''] = where.split(' ')
   return send(method, `buckets/${bucket}`, { action, name: '', value })
 }
@@ -58,7 +36,7 @@ const query = async (what: string, body: object): Promise<unknown> => {
   return JSON.parse(answer.text)
 }
 
-async function onlyJob(answer: Answer): Promise<JobRecord | undefined> {
+async function onlyJob(answer: WireAnswer): Promise<JobRecord | undefined> {
   expect(answer).toMatchObject({ status: 200, type: 'text/plain; charset=utf-8' })
   // What AIStore's command line takes for an id.
   expect(answer.text).toMatch(/^[A-Za-z0-9][A-Za-z0-9_-]{7,30}[A-Za-z0-9]$/)

@@ -1,7 +1,7 @@
-import { request } from 'node:http'
 import type { InventoryFacts, InventoryPort } from '@forebay/peer/inventory-port'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type JobRig, openJobRig } from '../../jobs/testing/job-rig.ts'
+import { sendWithBody, type WireAnswer } from './testing/send-with-body.ts'
 import { openTestDoor, type TestDoor } from './testing/test-door.ts'
 
 const IN_USE = { maxAgeMs: 86_400_000, isUsable: true } as const
@@ -38,28 +38,10 @@ afterEach(async () => {
   await door.close()
 })
 
-interface Answer {
-  readonly status: number
-  readonly text: string
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
-}
+const send = (method: string, path: string, body?: unknown): Promise<WireAnswer> =>
+  sendWithBody(`${door.url}/v1/${path}`, method, body)
 
-/** Not `fetch`: it refuses a body with GET, which AIStore's clients send. */
-function send(method: string, path: string, body?: unknown): Promise<Answer> {
-  const text = body === undefined ? '' : JSON.stringify(body)
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': text.length }
-    const outgoing = request(`${door.url}/v1/${path}`, { method, headers }, async (response) => {
-      let answer = ''
-      for await (const chunk of response) answer += String(chunk)
-      resolve({ status: response.statusCode ?? 0, text: answer, headers: response.headers })
-    })
-    outgoing.once('error', reject)
-    outgoing.end(text)
-  })
-}
-
-const summary = (where: string, value: object): Promise<Answer> =>
+const summary = (where: string, value: object): Promise<WireAnswer> =>
   send('GET', `buckets${where}`, { action: 'summary-bck', name: '', value })
 
 const ENTRY = {
@@ -133,7 +115,7 @@ test('HEAD of a bucket sums it up in its headers, a prefix as well', async () =>
 })
 
 test('an inventory is shown under the name that is asked for, and removed', async () => {
-  const show = (name: string): Promise<Answer> =>
+  const show = (name: string): Promise<WireAnswer> =>
     send('GET', 'buckets/b', { action: 'show-inventory', name, value: null })
   expect(JSON.parse((await show('')).text)).toEqual({})
   expect((await show('x')).status).toBe(404)
@@ -148,7 +130,7 @@ test('an inventory is shown under the name that is asked for, and removed', asyn
       ...{ smap_ver: 1, chunks: 2, nat: 1 },
     },
   })
-  const destroy = (): Promise<Answer> =>
+  const destroy = (): Promise<WireAnswer> =>
     send('DELETE', 'buckets/b', { action: 'destroy-inventory', name: '', value: null })
   rig.hold()
   const next = await send('POST', 'buckets/b', { action: 'create-inventory', value: {} })
@@ -183,7 +165,7 @@ test.each([
 })
 
 test('a promote on a node that is not this one, or of nothing, is refused', async () => {
-  const promote = (name: string, value: object): Promise<Answer> =>
+  const promote = (name: string, value: object): Promise<WireAnswer> =>
     send('POST', 'objects/native', { action: 'promote', name, value })
   expect((await promote('/mnt', { tid: 'abcdefgh' })).status).toBe(400)
   expect((await promote('', {})).status).toBe(400)
