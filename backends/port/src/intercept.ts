@@ -63,7 +63,7 @@ export function intercept(backend: Backend, interceptor: Interceptor): Backend {
     read: (options) =>
       interceptor.read(
         { operation: 'read', signal: options.signal, upload: undefined },
-        ({ signal }) => backend.read({ ...options, signal }),
+        ({ signal }) => backend.read(signal === options.signal ? options : { ...options, signal }),
       ),
     head: plain('head', (options) => backend.head(options)),
     list: plain('list', (options) => backend.list(options)),
@@ -143,41 +143,80 @@ export interface BodyWatch {
   onEnd(error?: unknown): void
 }
 
-/** The same body, watched. A discarded body ends without an error. */
-export function watchBody(body: BackendBody, watch: BodyWatch): BackendBody {
-  let ended = false
-  const end = (error?: unknown): void => {
-    if (ended) return
-    ended = true
-    watch.onEnd(error)
-  }
-  return {
-    lengthBytes: body.lengthBytes,
-    async pump(write) {
-      watch.onPump?.()
-      try {
-        await body.pump((chunk) => {
-          const ready = watch.onChunk?.(chunk.length)
-          if (ready === undefined) return taken(write(chunk), watch)
-          return ready.then(() => taken(write(chunk), watch))
-        })
-      } catch (error) {
-        end(error)
-        throw error
-      }
-      end()
-    },
-    discard() {
-      body.discard()
-      end()
-    },
-  }
+/**
+ * The result with its body watched; any other answer as it is. A discarded body ends without an error.
+ * Of several watches the one that came first, which is nearest to the store, sees chunks and the end
+ * first.
+ */
+export function watchResult(result: ReadResult, watch: BodyWatch): ReadResult {
+  if (result.kind !== 'found') return result
+  const body = watchBody(result.body, watch)
+  return body === result.body ? result : { ...result, body }
 }
 
-function taken(written: void | Promise<void>, watch: BodyWatch): void | Promise<void> {
-  if (written === undefined) {
-    watch.onTaken?.()
+/** The same body, watched; see `watchResult`. */
+export function watchBody(body: BackendBody, watch: BodyWatch): BackendBody {
+  const watched = body instanceof WatchedBody ? body : new WatchedBody(body)
+  watched.add(watch)
+  return watched
+}
+
+type Write = Parameters<BackendBody['pump']>[0]
+
+/** A body with all that watch it: each wrapper adds itself, so that a chunk passes one pump, not one each. */
+class WatchedBody implements BackendBody {
+  readonly #body: BackendBody
+  /** The innermost first. */
+  readonly #watches: BodyWatch[] = []
+  #ended = false
+
+  constructor(body: BackendBody) {
+    this.#body = body
+  }
+
+  get lengthBytes(): number | undefined {
+    return this.#body.lengthBytes
+  }
+
+  add(watch: BodyWatch): void {
+    this.#watches.push(watch)
+  }
+
+  async pump(write: Write): Promise<void> {
+    for (const watch of this.#watches) watch.onPump?.()
+    try {
+      await this.#body.pump((chunk) => this.#hand(chunk, write, 0))
+    } catch (error) {
+      this.#end(error)
+      throw error
+    }
+    this.#end()
+  }
+
+  discard(): void {
+    this.#body.discard()
+    this.#end()
+  }
+
+  /** Hands a chunk on when the watches from `first` on let it. */
+  #hand(chunk: Buffer, write: Write, first: number): void | Promise<void> {
+    for (let at = first; at < this.#watches.length; at++) {
+      const ready = this.#watches[at]?.onChunk?.(chunk.length)
+      if (ready !== undefined) return ready.then(() => this.#hand(chunk, write, at + 1))
+    }
+    const written = write(chunk)
+    if (written !== undefined) return written.then(() => this.#taken())
+    this.#taken()
     return undefined
   }
-  return written.then(() => watch.onTaken?.())
+
+  #taken(): void {
+    for (let at = this.#watches.length - 1; at >= 0; at--) this.#watches[at]?.onTaken?.()
+  }
+
+  #end(error?: unknown): void {
+    if (this.#ended) return
+    this.#ended = true
+    for (const watch of this.#watches) watch.onEnd(error)
+  }
 }

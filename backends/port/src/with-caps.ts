@@ -1,7 +1,7 @@
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { Backend, UploadBody } from './backend.ts'
-import { intercept, type Step, watchBody } from './intercept.ts'
+import { intercept, type Step, watchResult } from './intercept.ts'
 import type { Purse } from './spending.ts'
 
 export interface Caps {
@@ -27,9 +27,11 @@ export function withCaps(backend: Backend, caps: Caps): Backend {
   const requests = caps.requestsPerSecond && new Pace(caps.requestsPerSecond, clock)
   const bytes = caps.bytesPerSecond ? new Pace(caps.bytesPerSecond, clock) : undefined
 
-  async function admit(step: Step): Promise<void> {
-    if (requests) await takeTurn(requests, step)
+  /** Returns nothing when there is nothing to wait for. */
+  function admit(step: Step): void | Promise<void> {
+    if (requests) return takeTurn(requests, step).then(() => purse?.pay(step.operation))
     purse?.pay(step.operation)
+    return undefined
   }
 
   async function takeTurn(pace: Pace, step: Step): Promise<void> {
@@ -65,10 +67,9 @@ export function withCaps(backend: Backend, caps: Caps): Backend {
       return run({ signal, upload: upload && bytes ? paceUpload(upload, signal) : upload })
     },
     async read(step, run) {
-      await admit(step)
-      const result = await run(step)
-      if (result.kind !== 'found') return result
-      const body = watchBody(result.body, {
+      const admitted = admit(step)
+      if (admitted !== undefined) await admitted
+      return watchResult(await run(step), {
         onChunk(length) {
           purse?.received(length)
           const waitMs = bytes?.waitMs() ?? 0
@@ -77,7 +78,6 @@ export function withCaps(backend: Backend, caps: Caps): Backend {
         },
         onEnd: () => undefined,
       })
-      return { ...result, body }
     },
   })
 }

@@ -40,8 +40,12 @@ export function withCircuitBreaker(backend: Backend, circuit: Circuit): Backend 
 
 /** Refuses what the circuit would refuse before it waits in a queue. */
 export function withCircuitGate(backend: Backend, circuit: Circuit): Backend {
-  const around = async <T>(step: Step, run: Run<T>): Promise<T> => {
-    circuit.refuseIfOpen()
+  const around = <T>(step: Step, run: Run<T>): Promise<T> => {
+    try {
+      circuit.refuseIfOpen()
+    } catch (error) {
+      return Promise.reject(error)
+    }
     return run(step)
   }
   return intercept(backend, { run: around, read: around })

@@ -1,6 +1,6 @@
 import { Failure } from '@forebay/base/failure'
 import type { Backend } from './backend.ts'
-import { intercept, watchBody } from './intercept.ts'
+import { intercept, watchResult } from './intercept.ts'
 
 export interface ConcurrencyLimits {
   /** Requests under way at a time; a read counts until its body ended. */
@@ -20,7 +20,9 @@ export function withConcurrencyLimit(backend: Backend, limits: ConcurrencyLimits
   const turns = new Turns(limits, backend.name)
   return intercept(backend, {
     async run(step, run) {
-      const release = await turns.acquire(step.signal)
+      const waited = turns.acquire(step.signal)
+      if (waited !== undefined) await waited
+      const release = turns.releaser()
       try {
         return await run(step)
       } finally {
@@ -28,14 +30,13 @@ export function withConcurrencyLimit(backend: Backend, limits: ConcurrencyLimits
       }
     },
     async read(step, run) {
-      const release = await turns.acquire(step.signal)
+      const waited = turns.acquire(step.signal)
+      if (waited !== undefined) await waited
+      const release = turns.releaser()
       try {
         const result = await run(step)
-        if (result.kind === 'found') {
-          return { ...result, body: watchBody(result.body, { onEnd: release }) }
-        }
-        release()
-        return result
+        if (result.kind !== 'found') release()
+        return watchResult(result, { onEnd: release })
       } catch (error) {
         release()
         throw error
@@ -55,11 +56,16 @@ class Turns {
     this.#name = name
   }
 
-  /** @returns the function that gives the turn back, once */
-  async acquire(signal: AbortSignal): Promise<() => void> {
+  /** Takes a turn; returns nothing when one was free. Whoever has got one gives it back. */
+  acquire(signal: AbortSignal): void | Promise<void> {
     signal.throwIfAborted()
-    if (this.#taken < this.#limits.requestsMax) this.#taken += 1
-    else await this.#wait(signal)
+    if (this.#taken >= this.#limits.requestsMax) return this.#wait(signal)
+    this.#taken += 1
+    return undefined
+  }
+
+  /** The function that gives a turn back, once. */
+  releaser(): () => void {
     let released = false
     return () => {
       if (released) return

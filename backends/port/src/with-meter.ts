@@ -1,7 +1,7 @@
 import type { Clock } from '@forebay/base/clock'
 import { type FailureCode, isFailure } from '@forebay/base/failure'
 import type { Backend, UploadBody } from './backend.ts'
-import { type BackendOperation, intercept, watchBody } from './intercept.ts'
+import { type BackendOperation, intercept, watchResult } from './intercept.ts'
 
 /** One request to the backend, after its end. */
 export interface MeteredRequest {
@@ -63,17 +63,13 @@ export function withMeter(
         })
       try {
         const result = await run(step)
-        if (result.kind !== 'found') {
-          report(result.kind)
-          return result
-        }
-        const body = watchBody(result.body, {
+        if (result.kind !== 'found') report(result.kind)
+        return watchResult(result, {
           onChunk: (length) => {
             bytesRead += length
           },
           onEnd: (error) => report(error === undefined ? 'found' : outcomeOf(error, step.signal)),
         })
-        return { ...result, body }
       } catch (error) {
         report(outcomeOf(error, step.signal))
         throw error

@@ -1,7 +1,7 @@
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { Backend, UploadBody } from './backend.ts'
-import { intercept, watchBody } from './intercept.ts'
+import { intercept, watchResult } from './intercept.ts'
 
 export interface ProgressTimeouts {
   /** Until the head of an answer: connecting included, time of an upload's body not; ms. */
@@ -33,18 +33,14 @@ export function withProgressTimeout(backend: Backend, timeouts: ProgressTimeouts
       watchdog.wait(timeouts.answerMs)
       try {
         const result = await run({ signal: watchdog.signal, upload: undefined })
-        if (result.kind !== 'found') {
-          watchdog.stop()
-          return result
-        }
-        watchdog.pause()
-        const body = watchBody(result.body, {
+        if (result.kind === 'found') watchdog.pause()
+        else watchdog.stop()
+        return watchResult(result, {
           onPump: () => watchdog.wait(timeouts.chunkMs),
           onChunk: () => watchdog.pause(),
           onTaken: () => watchdog.wait(timeouts.chunkMs),
           onEnd: () => watchdog.stop(),
         })
-        return { ...result, body }
       } catch (error) {
         watchdog.stop()
         throw error
