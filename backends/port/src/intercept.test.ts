@@ -64,13 +64,15 @@ test('a chunk waits for each watch in turn, and the next one for its reader', as
   expect(told).toEqual([...chunk, ...chunk])
 })
 
-test.each([
-  ['the store', new Error('broken'), () => undefined],
+const broken = new Error('broken')
+
+test.each<[string, Error | undefined, () => void]>([
+  ['the store', broken, () => undefined],
   [
     'the reader',
     undefined,
-    (): void => {
-      throw new Error('broken')
+    () => {
+      throw broken
     },
   ],
 ])('every watch hears once how a body ended that %s broke off', async (_, failure, write) => {
