@@ -32,7 +32,7 @@ const WARM_CONNECTIONS = 16
 const CPU_BYTES = 4096
 const CPU_OBJECTS = 1500
 const CPU_ROUNDS = 3
-const CPU_CONNECTIONS = 8
+const CPU_CONNECTIONS = 16
 
 /** What the node does after its answers, the journal and the index, counts too. */
 const SETTLE_MS = 1000

@@ -177,15 +177,17 @@ test.concurrent('the bucket table, killed while it is replaced, is the old or th
   }
 })
 
-/** Turns a bit of the file that holds the object, as a disk would. */
+/** Turns a bit of the object in its file or its pack, as a disk would. */
 async function spoil(client: S3Client, path: string): Promise<void> {
   const [bucket = '', key = ''] = path.split('/')
   const target = `/v1/forebay/explain?bucket=${bucket}&key=${key}`
   const answer = await client.ask({ method: 'GET', target })
   const told: { mountpath: string; path: string } = JSON.parse(String(answer?.body))
-  const file = join(told.mountpath, told.path)
+  const [, pack, offset = '0'] = /^(.+)@(\d+)\+\d+$/.exec(told.path) ?? []
+  const file = join(told.mountpath, pack ?? told.path)
   const bytes = await readFile(file)
-  bytes.writeUInt8(bytes.readUInt8(777) ^ 1, 777)
+  const at = Number(offset) + 777
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
   await writeFile(file, bytes)
 }
 

@@ -221,7 +221,7 @@ const CACHE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'fill by way of memory',
     bucket: REMOTE,
-    points: ['gather:verified', ...COMMIT],
+    points: ['pack:written', 'gather:verified', ...COMMIT],
     before: 'new',
     after: 'new',
     seeded: true,
@@ -264,6 +264,21 @@ const CACHE_SCENARIOS: readonly Scenario[] = [
     before: 'old',
     after: 'old',
     prepare: putOld,
+    act: evict,
+  },
+  {
+    name: 'evict from a pack',
+    bucket: REMOTE,
+    points: [...REMOVE, 'pack:freed'],
+    before: 'new',
+    after: 'new',
+    seeded: true,
+    seededBytes: 10_000,
+    // The second read waits until the cache has it.
+    prepare: async (client, site) => {
+      must(await client.get(pathOf(site)))
+      must(await client.get(pathOf(site)))
+    },
     act: evict,
   },
 ]

@@ -64,7 +64,7 @@ export const RULES_1_TO_3: readonly Mutation[] = [
     rule: '2',
     what: 'data is not synced',
     tests: [ORDER],
-    edits: [store('commit.ts', '    if (commit.options.sync) await fdatasyncAsync(work.fd)\n', '')],
+    edits: [store('commit.ts', '    if (commit.options.sync) await work.sync()\n', '')],
   },
   {
     rule: '2',
@@ -96,7 +96,11 @@ export const RULES_1_TO_3: readonly Mutation[] = [
         '    const position = await drive.journal.append(entry, sync)\n',
         '    await renameInto(drive.mountpath.root, from, record.location.path)\n    const position = await drive.journal.append(entry, sync)\n',
       ),
-      store('commit.ts', '    await renameInto(root, from, record.location.path)\n', ''),
+      store(
+        'commit.ts',
+        "    if (from !== '') await renameInto(root, from, record.location.path)\n",
+        '',
+      ),
     ],
   },
   {
@@ -112,7 +116,7 @@ export const RULES_1_TO_3: readonly Mutation[] = [
     edits: [
       store(
         'recovery.ts',
-        "if (put.from === '' || !isFileOf(join(root, put.from), header)) return false",
+        "if (put.from === '' || !isFileOf(root, put.from, header)) return false",
         'return false',
       ),
     ],
@@ -133,7 +137,7 @@ export const RULES_1_TO_3: readonly Mutation[] = [
     rule: '2',
     what: 'any file of the size passes for the one of the record',
     tests: [CRASHES, FAULTS],
-    edits: [store('recovery.ts', ' && stat.ino === header.inode', '')],
+    edits: [store('recovery.ts', ' && stat.ino === inode', '')],
   },
   {
     rule: '2',

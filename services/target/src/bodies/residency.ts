@@ -4,6 +4,9 @@ import { RESIDENCY_NOTED_BYTES_MAX, RESIDENCY_NOTED_MS } from './send-limits.ts'
 /** Files noted at a time, 2^13; with 28 bytes each, 224 KiB. Two of them in one place replace each other. */
 const SLOTS = 8192
 
+/** Ranges of a file that begin so far from each other have slots of their own. */
+const NEIGHBOUR_BYTES = 16 * 1024
+
 /**
  * Which small ranges of files are in memory. The system is asked, and what it said is believed for a
  * moment: the pages were in use just now, so they are the last that it takes back. To be wrong costs a
@@ -25,7 +28,8 @@ export class Residency {
   /** Whether every page of a range within the file is in memory; undefined when nobody can say. */
   has(fd: number, offset: number, lengthBytes: number): boolean | undefined {
     if (lengthBytes > RESIDENCY_NOTED_BYTES_MAX) return cachestatResident(fd, offset, lengthBytes)
-    const slot = fd % SLOTS
+    // Small objects that share a file are not to share a slot.
+    const slot = (fd + Math.floor(offset / NEIGHBOUR_BYTES)) % SLOTS
     const end = offset + lengthBytes
     const nowMs = this.#nowMs()
     if (

@@ -71,7 +71,8 @@ const DEFAULT_LIMITS: StallLimits = {
 
 /** A range of a file that is whole. The range lies within the file. */
 export function createFileBody(options: FileBodyOptions): ObjectBody {
-  const { lease, offset, lengthBytes } = options
+  const { lease, lengthBytes } = options
+  const offset = lease.offset + options.offset
   return new FileBody(
     { fd: lease.fd, offset, lengthBytes, release: () => lease.release() },
     options,

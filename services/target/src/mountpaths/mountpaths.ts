@@ -352,6 +352,7 @@ export class Mountpaths {
     const { root } = drive.mountpath
     try {
       await drive.spares.close()
+      await drive.packs.close()
       await drive.trash.stop()
       await drive.journal.close()
       // Commits in its journal go on to their end: at its return the index says what stands.

@@ -60,7 +60,9 @@ async function copyBytes(
   for (let at = 0; at < sizeBytes; ) {
     const part = buffer.subarray(0, Math.min(buffer.length, sizeBytes - at))
     const offset = at
-    const readBytes = await gate.run(() => readAt(lease.fd, part, offset), { patient: true })
+    const readBytes = await gate.run(() => readAt(lease.fd, part, lease.offset + offset), {
+      patient: true,
+    })
     if (readBytes === 0) throw corrupt(record)
     const read = part.subarray(0, readBytes)
     digest.update(read)
@@ -84,7 +86,6 @@ async function publishMoved(
       {
         drive: work.drive,
         from: work.relativePath,
-        inode: work.inode,
         sequence: context.sequence.take(),
         sync: true,
         settle: false,

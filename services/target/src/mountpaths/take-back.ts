@@ -14,6 +14,7 @@ import { beginState, dropTorn, noteTorn, replayJournal, replayRemovals } from '.
 import { Replay, unlinkIf } from '../store/recovery.ts'
 import { sweepPage } from '../store/scan.ts'
 import type { Drive, StoreContext } from '../store/store-context.ts'
+import { sweepPacks } from '../store/sweep-packs.ts'
 import type { MountpathRow } from './mountpath-table.ts'
 
 const PAGE_MAX = 500
@@ -50,6 +51,7 @@ export async function takeBack(
   await failpoint('return:judged')
   await compact(context, drive, signal)
   await sweepStrangers(context, drive)
+  await sweepPacks(context, drive)
   drive.trash.takeNow(OWN.work)
   mkdirSync(join(root, OWN.work))
   await tellMissed(context, drive)
@@ -74,6 +76,7 @@ export async function tellMissed(context: StoreContext, drive: Drive): Promise<v
     const { bucketId, key, location } = record
     const { path, inode } = location
     unlinkIf(root, { path, inode })
+    void drive.packs.free(path)
     return drive.journal.note(
       { kind: 'remove', bucketId, key, sequence, path, inode, why: 'moved', settle: false },
       true,

@@ -19,7 +19,7 @@ const signal = new AbortController().signal
 
 /** From now on no file of an object can be read. */
 function breakReads(opened: Rig): void {
-  opened.context.store.open = () => ({ fd: unreadable, release: () => undefined })
+  opened.context.store.open = () => ({ fd: unreadable, offset: 0, release: () => undefined })
 }
 
 test('a body whose work file cannot be read on its way to a backend fails as a disk does', async () => {
@@ -73,6 +73,6 @@ test('an upload whose part cannot be read is not completed, fails as a disk does
 })
 
 test('a file that cannot be read has no digest', async () => {
-  const digesting = digestFile(unreadable, 10, ['md5'])
+  const digesting = digestFile({ fd: unreadable, offset: 0 }, 10, ['md5'])
   await expect(digesting).rejects.toMatchObject({ code: 'disk-error' })
 })

@@ -8,13 +8,13 @@ import { readAt } from '../os/file-io.ts'
 const SLICE_BYTES = 1024 ** 2
 
 /**
- * Digests of the first `sizeBytes` of a file, read off the event loop.
+ * Digests of `sizeBytes` of a file, from its beginning or an offset on, read off the event loop.
  *
  * @throws Failure `object-corrupt` when the file is shorter, `disk-error`, `slow-down` when too many
  *   wait for the disk
  */
 export async function digestFile(
-  fd: number,
+  { fd, offset: start = 0 }: { readonly fd: number; readonly offset?: number },
   sizeBytes: number,
   algorithms: readonly ChecksumAlgorithm[],
 ): Promise<ReadonlyMap<ChecksumAlgorithm, string>> {
@@ -23,7 +23,7 @@ export async function digestFile(
   try {
     for (let offset = 0; offset < sizeBytes; ) {
       const buffer = Buffer.allocUnsafe(Math.min(SLICE_BYTES, sizeBytes - offset))
-      const bytesRead = await gate.run(() => readAt(fd, buffer, offset))
+      const bytesRead = await gate.run(() => readAt(fd, buffer, start + offset))
       if (bytesRead === 0)
         throw new Failure('object-corrupt', `a file ends at ${offset} of ${sizeBytes} bytes`)
       await digester.update(buffer.subarray(0, bytesRead))

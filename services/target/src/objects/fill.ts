@@ -424,7 +424,7 @@ export class Fill implements FetchingHost {
     // The crc32c of the whole serves the record as well: nothing is read again.
     if (verified && this.sums?.algorithm === 'crc32c') return new Map()
     const reader = this.join(0, 0) // The file stays open under it.
-    const digests = digestFile(this.fd, this.sizeBytes, algorithmsInRow(this.attributes, verified))
+    const digests = digestFile(this, this.sizeBytes, algorithmsInRow(this.attributes, verified))
     return digests.finally(() => this.leave(reader))
   }
 

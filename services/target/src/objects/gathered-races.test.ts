@@ -51,9 +51,9 @@ function withSlowFirstFile(context: ObjectContext): {
     const isFirst = first
     first = false
     return {
-      createWork: async () => {
+      store: async (stored) => {
         if (isFirst) await held.promise
-        return room.createWork()
+        return room.store(stored)
       },
       release: () => room.release(),
     }

@@ -1,7 +1,6 @@
 /**
- * Small objects on their way into the cache: whole in memory first, verified, and in a file only when
- * those who waited have their answers. A file costs several turns of threads, each of which takes
- * longer than to send the object.
+ * Small objects on their way into the cache: whole in memory first, verified, and on the disk only
+ * when those who waited have their answers, since a turn of a thread takes longer than to send one.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BackendBody, ReadResult } from '@forebay/backend-port/backend'
@@ -11,8 +10,7 @@ import { hashBuffer } from '@forebay/base/hash/digester'
 import type { ObjectAttributes } from '@forebay/model/object'
 import { matchesPin, type Pin } from '@forebay/model/version'
 import type { ObjectAddress } from '@forebay/peer/target-port'
-import { FileSink } from '../bodies/file-sink.ts'
-import type { ObjectRecord, Room, WorkFile } from '../store/contract.ts'
+import type { ObjectRecord, Room, Stored } from '../store/contract.ts'
 import { changedMeanwhile } from './changed-meanwhile.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { checkDigest, expectedDigest } from './expected-digest.ts'
@@ -172,13 +170,12 @@ async function storeLater(
   address: ObjectAddress,
   whole: Whole,
 ): Promise<unknown> {
-  let work: WorkFile | undefined
+  let work: Stored | undefined
   try {
     // The answers first.
     await nextTurn()
     if (!whole.token.isCurrent()) return undefined
-    work = await whole.room.createWork()
-    await writeAll(work, whole.bytes)
+    work = await whole.room.store(whole.bytes)
     await publish(context, address, { whole, work })
     return undefined
   } catch (error) {
@@ -191,22 +188,10 @@ async function storeLater(
   }
 }
 
-async function writeAll(work: WorkFile, bytes: Buffer): Promise<void> {
-  if (bytes.length === 0) return
-  const sink = new FileSink({ fd: work.fd })
-  try {
-    const written = sink.write(bytes)
-    if (written !== undefined) await written
-    await sink.flush()
-  } finally {
-    await sink.settle()
-  }
-}
-
 async function publish(
   context: ObjectContext,
   { bucket, key }: ObjectAddress,
-  { whole, work }: { readonly whole: Whole; readonly work: WorkFile },
+  { whole, work }: { readonly whole: Whole; readonly work: Stored },
 ): Promise<void> {
   const { attributes, pin, askedMs, bytes, settles, token } = whole
   await publishCurrent(context, { bucket, key, token }, async () => {

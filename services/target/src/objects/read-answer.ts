@@ -86,9 +86,12 @@ export function answerFromRecord(
     lengthBytes,
     sendfile: context.sendfile,
     limits: stallLimits(context),
-    onBroken: (error, at) => restOf(context, request, { record, error, offset: at, end }),
+    onBroken: (error, at) =>
+      restOf(context, request, { record, error, offset: at - lease.offset, end }),
   })
-  const body = readable(sender, { fd: lease.fd, offset, waitFor: (at) => end - at })
+  const start = lease.offset
+  const source = { fd: lease.fd, offset: start + offset, waitFor: (at: number) => start + end - at }
+  const body = readable(sender, source)
   return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }
 }
 
@@ -150,7 +153,7 @@ export async function answerFromFill(
   }
   const onClose = (): void => fill.leave(reader)
   const sender = atOnce
-    ? createFileBody({ ...options, lease: { fd: fill.fd, release: onClose } })
+    ? createFileBody({ ...options, lease: { fd: fill.fd, offset: 0, release: onClose } })
     : createFollowingBody({
         ...options,
         source: {

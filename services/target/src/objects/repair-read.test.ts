@@ -62,7 +62,7 @@ async function openBroken(bucket = cachedBucket()): Promise<Rig> {
   const { open } = store
   store.open = () => {
     store.open = open
-    return { fd: unreadable, release: () => undefined }
+    return { fd: unreadable, offset: 0, release: () => undefined }
   }
   return rig
 }

@@ -53,16 +53,17 @@ export function doubtOf(
     ? context.mending.of(keyIdOf(request.bucket, request.key))
     : undefined
   if (mending !== undefined) return abortable(mending, request.signal).then(() => false)
-  if (!context.propertiesOf(request.bucket).verifyWarm) return undefined
+  const { verifyWarm: always } = context.propertiesOf(request.bucket)
+  if (!always && !context.store.isDoubtful(record)) return undefined
   return verifyWarm(context, request, record)
 }
 
 /**
- * For a bucket with `verifyWarm`: reads what is about to be sent and compares checksums, before the
+ * For a bucket with `verifyWarm`, and for what a power loss made doubtful: reads what is about to be sent and compares checksums, before the
  * first byte leaves. What is damaged is given up, or marked where there is no other copy.
  *
- * A whole entry is read as a whole, also for a range, but for ranges that follow within a minute. Of a
- * partial one only the blocks are read that are there and wanted.
+ * A whole entry is read as a whole, also for a range, but for ranges that follow within a minute, and
+ * what is only doubtful once a minute. Of a partial one only the blocks are read that are there and wanted.
  *
  * @returns false when the entry was damaged: look again
  * @throws Failure `disk-error` | `slow-down`
@@ -90,13 +91,14 @@ async function isWholeIntact(
   const { attributes } = record
   const known = storedDigest(record)
   const now = context.clock.monotonic()
-  const isRange = wantedRange(request, attributes).kind === 'range'
-  if (known === undefined || (isRange && context.verified.has(record, now))) return true
+  const { verifyWarm: always } = context.propertiesOf(request.bucket)
+  const mayTrust = !always || wantedRange(request, attributes).kind === 'range'
+  if (known === undefined || (mayTrust && context.verified.has(record, now))) return true
   const lease = context.store.open(record)
   // What to do about a file that is not there the caller knows.
   if (lease === undefined) return true
   try {
-    const digests = await digestFile(lease.fd, attributes.sizeBytes, [known.algorithm])
+    const digests = await digestFile(lease, attributes.sizeBytes, [known.algorithm])
     const intact = digests.get(known.algorithm) === known.hex
     if (intact) context.verified.add(record, now)
     return intact

@@ -12,6 +12,9 @@ import { readFileSync, realpathSync, statSync } from 'node:fs'
 const SYS_CACHESTAT = 451n
 const CLOCK_BOOTTIME = 7
 const AT_FDCWD = -100
+/** fallocate(2): gives blocks back to the file system and leaves the file as long as it is. */
+const FALLOC_FL_KEEP_SIZE = 1
+const FALLOC_FL_PUNCH_HOLE = 2
 /** ioctl(2): bytes of a socket that its peer has not acknowledged. */
 const SIOCOUTQ = 0x5411n
 
@@ -37,6 +40,10 @@ const syscallCall = bind('syscall', {
   arguments: ['int64', 'int64', 'buffer', 'buffer', 'int64'],
   return: 'int64',
 })
+const fallocateCall = bind('fallocate', {
+  arguments: ['int32', 'int32', 'int64', 'int64'],
+  return: 'int32',
+})
 const pageSizeCall = bind('getpagesize', { arguments: [], return: 'int32' })
 const PAGE_BYTES = pageSizeCall?.() ?? 4096
 
@@ -48,6 +55,9 @@ const countCell = Buffer.alloc(4)
 
 /** Whether `sendfile` is bound at all; whether it works, `detectSendfile` says. */
 export const hasSendfile = sendfileCall !== undefined
+
+/** Whether `fallocate` is bound at all; which file systems can punch holes, a trial says. */
+export const hasFallocate = fallocateCall !== undefined
 
 /** Whether `syncfs` is bound. */
 export const hasSyncfs = syncfsCall !== undefined
@@ -119,6 +129,16 @@ export function unacknowledgedBytes(socketFd: number): number | undefined {
  */
 export function syncfsBlocking(fd: number): boolean {
   return syncfsCall?.(fd) === 0
+}
+
+/**
+ * fallocate(2) with a hole: true when the range reads as zeros and its blocks are the file system's
+ * again. Whole blocks of a file that is open for writing. Blocks as long as the disk takes, so only
+ * worker threads call it; others use `HolePunch`.
+ */
+export function punchHoleBlocking(fd: number, offset: number, lengthBytes: number): boolean {
+  const mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
+  return fallocateCall?.(fd, mode, BigInt(offset), BigInt(lengthBytes)) === 0
 }
 
 /**

@@ -9,6 +9,7 @@ import { readAt } from '../os/file-io.ts'
 import { pageAlignedBuffer } from '../os/libc.ts'
 import type { ObjectRecord } from '../store/contract.ts'
 import { errorCode } from '../store/journal.ts'
+import { canHold, fileAt } from '../store/pack-place.ts'
 import type { Drive } from '../store/store-context.ts'
 
 const openAsync = promisify(open)
@@ -28,11 +29,18 @@ const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLO
  */
 export class EntryFile {
   readonly #fd: number
+  /** Of the object in the file: whole pages. */
+  readonly #offset: number
   readonly #gate: DiskGate
   readonly #buffer: Buffer
 
-  constructor(fd: number, gate: DiskGate, sizeBytes: number) {
+  constructor(
+    { fd, offset }: { readonly fd: number; readonly offset: number },
+    gate: DiskGate,
+    sizeBytes: number,
+  ) {
     this.#fd = fd
+    this.#offset = offset
     this.#gate = gate
     const bytes = Math.min(SCRUB_SLICE_BYTES, Math.ceil(sizeBytes / PAGE_BYTES) * PAGE_BYTES)
     this.#buffer = pageAlignedBuffer(Math.max(PAGE_BYTES, bytes)) ?? Buffer.allocUnsafeSlow(bytes)
@@ -49,7 +57,8 @@ export class EntryFile {
     signal: AbortSignal,
   ): Promise<Buffer> {
     const pages = this.#buffer.subarray(0, Math.ceil(lengthBytes / PAGE_BYTES) * PAGE_BYTES)
-    const bytesRead = await this.#gate.run(() => readAt(this.#fd, pages, offset), { signal })
+    const at = this.#offset + offset
+    const bytesRead = await this.#gate.run(() => readAt(this.#fd, pages, at), { signal })
     return pages.subarray(0, Math.min(bytesRead, lengthBytes))
   }
 
@@ -63,12 +72,14 @@ export async function openEntry(
   drive: Drive,
   record: ObjectRecord,
 ): Promise<EntryFile | DamageKind> {
-  const path = join(drive.mountpath.root, record.location.path)
+  const { file, offset } = fileAt(record.location.path)
+  const path = join(drive.mountpath.root, file)
   try {
     const gate = diskGateOf(drive.mountpath.fd)
     const fd = await openFor(gate, path, record.attributes.sizeBytes)
     const damage = judge(fd, drive, record)
-    if (damage === undefined) return new EntryFile(fd, gate, record.attributes.sizeBytes)
+    if (damage === undefined)
+      return new EntryFile({ fd, offset }, gate, record.attributes.sizeBytes)
     close(fd, () => undefined)
     return damage
   } catch (error) {
@@ -87,7 +98,8 @@ function judge(fd: number, { mountpath }: Drive, record: ObjectRecord): DamageKi
   const stat = fstatSync(fd)
   const ours = stat.ino === record.location.inode && stat.dev === mountpath.device
   if (!stat.isFile() || !ours) return 'wrong-file'
-  return stat.size === record.attributes.sizeBytes ? undefined : 'wrong-size'
+  const { location, attributes } = record
+  return canHold(location.path, attributes.sizeBytes, stat.size) ? undefined : 'wrong-size'
 }
 
 async function openFor(gate: DiskGate, path: string, sizeBytes: number): Promise<number> {

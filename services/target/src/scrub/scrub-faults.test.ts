@@ -9,6 +9,7 @@ import {
 import { dirname, join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { cachedBucket, NATIVE, pattern, Rig } from '../objects/testing/rig.ts'
+import { PACKED_BYTES_MAX } from '../store/packs.ts'
 import { brief, flipBit, pathOf, readBlock, recordOf, scrubOnce } from './testing/scrub-rig.ts'
 
 const BLOCK = 64 * 1024
@@ -55,6 +56,12 @@ test('one pass finds each of 100 flipped bits, and swapped, short and lost files
     bodies.set(key, bytes)
     if (key.startsWith('n')) await rig.put(key, bytes, { bucket: NATIVE })
     else rig.remote.put('remote', key, bytes)
+  }
+  // What has a file of its own can be short, or lost, or have another's name.
+  for (const [index, key] of whole.entries()) {
+    if (!/swap|short|lost/.test(key)) continue
+    bodies.set(key, pattern(PACKED_BYTES_MAX + 1 + index, index))
+    rig.remote.put('remote', key, bodies.get(key) ?? Buffer.alloc(0))
   }
   // Two of one size: only their bytes tell which is which.
   for (const [index, key] of ['n-swap-a', 'n-swap-b'].entries()) {

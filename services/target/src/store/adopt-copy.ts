@@ -17,6 +17,7 @@ import {
   MARKER_REPLACED,
   writeState,
 } from './mountpath-state.ts'
+import { canHold, fileAt } from './pack-place.ts'
 import { decodeHeader, decodeRecord, encodeRecord, type RecordHeader } from './record-codec.ts'
 import type { EntryName } from './record-index.ts'
 import { sweepPage } from './scan.ts'
@@ -197,8 +198,10 @@ function copiedBefore(root: string): Failure {
 /** Undefined for what is not the record's file as well as for what the disk cannot say. */
 function inodeOf(drive: Drive, header: RecordHeader): number | undefined {
   try {
-    const stat = lstatSync(join(drive.mountpath.root, header.path), { throwIfNoEntry: false })
-    return stat?.isFile() === true && stat.size === header.sizeBytes ? stat.ino : undefined
+    const { file } = fileAt(header.path)
+    const stat = lstatSync(join(drive.mountpath.root, file), { throwIfNoEntry: false })
+    if (stat?.isFile() !== true) return undefined
+    return canHold(header.path, header.sizeBytes, stat.size) ? stat.ino : undefined
   } catch {
     // ENOTDIR where an object stands in the place of a directory, EIO: no reason to refuse a start.
     return undefined

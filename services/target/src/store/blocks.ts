@@ -87,7 +87,6 @@ async function becomeWhole(
       {
         drive,
         from: record.location.path,
-        inode,
         sequence: context.sequence.take(),
         sync: false,
         settle: false,

@@ -1,31 +1,27 @@
-import { fdatasync, fstatSync, ftruncate } from 'node:fs'
 import { mkdir, realpath, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure, isFailure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import { diskFailure } from '../os/disk-gate.ts'
 import type { PlacedName } from '../space/bucket-policies.ts'
-import type { CommitOptions, FileLease, NewRecord, ObjectRecord } from './contract.ts'
+import type { CommitOptions, FileLease, FileLocation, NewRecord, ObjectRecord } from './contract.ts'
 import { errorCode } from './journal.ts'
 import type { JournalEntry } from './journal-format.ts'
 import type { JournalPosition } from './journal-read.ts'
 import { OWN } from './mountpath.ts'
 import { hashedPath, isNameCollision, preferredPath } from './naming.ts'
+import { packPlaceOf } from './pack-place.ts'
+import { PackedBytes } from './packed-bytes.ts'
 import { encodeRecord } from './record-codec.ts'
 import { type Drive, roundToUnit, type StoreContext } from './store-context.ts'
 import type { LocalWorkFile } from './work-file.ts'
 
-const fdatasyncAsync = promisify(fdatasync)
-const ftruncateAsync = promisify(ftruncate)
-
 /** A file on its way to its final name. */
 interface Publication {
   readonly drive: Drive
-  /** Where the file is now, relative to the mountpath. */
+  /** Where the file is now, relative to the mountpath; `''`: where it stays. */
   readonly from: string
-  readonly inode: number
   readonly sequence: number
   readonly sync: boolean
   readonly settle: boolean
@@ -52,7 +48,7 @@ export async function commitWork(
     if (!work.isOpen) throw new Failure('internal', 'the work file was committed or discarded')
     await failpoint('commit:begun')
     await checkSize(work, commit.record)
-    if (commit.options.sync) await fdatasyncAsync(work.fd)
+    if (commit.options.sync) await work.sync()
     await failpoint('commit:data-synced')
     return await context.buckets.pass(bucket.id, () => publishWork(context, target, commit))
   } catch (error) {
@@ -67,7 +63,7 @@ export async function commitWork(
 interface CommitTarget {
   readonly bucket: BucketRecord
   readonly key: string
-  readonly work: LocalWorkFile
+  readonly work: LocalWorkFile | PackedBytes
 }
 
 /** Tries one name after the other. */
@@ -98,7 +94,6 @@ async function publishWork(
       {
         drive: work.drive,
         from: work.relativePath,
-        inode: work.inode,
         sequence,
         sync: options.sync,
         settle: options.settle,
@@ -180,7 +175,7 @@ async function giveName(
   const { root } = drive.mountpath
   try {
     await failpoint('commit:journalled')
-    await renameInto(root, from, record.location.path)
+    if (from !== '') await renameInto(root, from, record.location.path)
     onNamed()
     return true
   } catch (error) {
@@ -238,8 +233,7 @@ async function dropPrevious(
     context.files.drop(previous)
   }
   const { mountpath, path, inode } = previous.location
-  if (inode === record.location.inode && mountpath === record.location.mountpath) return
-  if (path === record.location.path && mountpath === record.location.mountpath) return
+  if (isSameFile(previous.location, record.location)) return
   if (mountpath !== record.location.mountpath) context.policies.removed(placeOf(previous), false)
   const drive = context.driveByNumber.get(mountpath)
   if (drive === undefined) {
@@ -247,7 +241,8 @@ async function dropPrevious(
     return
   }
   try {
-    await drive.trash.take(path)
+    if (packPlaceOf(path) === undefined) await drive.trash.take(path)
+    else await drive.packs.free(path)
     if (mountpath === record.location.mountpath) return
     // The other journal must not bring the old version back once this one's entry is compacted away.
     const { bucketId, key } = record
@@ -258,6 +253,14 @@ async function dropPrevious(
   } catch (error) {
     context.observer.event('file-left-behind', { path, code: errorCode(error) ?? 'failed' })
   }
+}
+
+/** A partial file keeps its inode when it gets its final name; of objects in a pack all have the pack's. */
+function isSameFile(one: FileLocation, other: FileLocation): boolean {
+  if (one.mountpath !== other.mountpath) return false
+  return (
+    one.path === other.path || (one.inode === other.inode && packPlaceOf(one.path) === undefined)
+  )
 }
 
 /** The record as policies name it. */
@@ -296,22 +299,26 @@ async function makeDirectory(root: string, directory: string): Promise<void> {
   throw new Failure('disk-error', `${directory} leads out of ${root} through a symbolic link`)
 }
 
-async function checkSize(work: LocalWorkFile, record: NewRecord): Promise<void> {
-  const { sizeBytes } = record.attributes
+async function checkSize(
+  work: LocalWorkFile | PackedBytes,
+  { attributes, blocks }: NewRecord,
+): Promise<void> {
+  const { sizeBytes } = attributes
   // A sparse file gets its length with the first commit; blocks fill it later.
-  if (record.blocks !== undefined) await ftruncateAsync(work.fd, sizeBytes)
-  const { size } = fstatSync(work.fd)
-  if (size !== sizeBytes) {
-    throw new Failure('internal', `the work file has ${size} bytes, its record ${sizeBytes}`)
+  if (blocks !== undefined && !(work instanceof PackedBytes)) await work.makeLong(sizeBytes)
+  if (work.sizeBytes !== sizeBytes) {
+    const what = `what is stored has ${work.sizeBytes} bytes, its record ${sizeBytes}`
+    throw new Failure('internal', what)
   }
 }
 
-/** The names to try, the best first. A partial file lies apart until it is whole. */
+/** The names to try, the best first. A partial file lies apart until it is whole; what is in a pack stays. */
 function candidatePaths(
   context: StoreContext,
-  { bucket, key }: { readonly bucket: BucketRecord; readonly key: string },
+  { bucket, key, work }: CommitTarget,
   record: Pick<NewRecord, 'blocks'>,
 ): readonly string[] {
+  if (work instanceof PackedBytes) return [work.place]
   if (record.blocks !== undefined) {
     return [`${OWN.partial}/${context.processTag}-${context.sequence.next}`]
   }

@@ -6,8 +6,9 @@ import type { Pin, Stamp } from '@forebay/model/version'
 export interface FileLocation {
   /** Number of the mountpath, as its marker file says; never reused. */
   readonly mountpath: number
-  /** Path below the mountpath, `/`-separated. */
+  /** Path below the mountpath, `/`-separated; of an object that shares a pack as `PackPlace` says. */
   readonly path: string
+  /** Of the file, or the pack. */
   readonly inode: number
 }
 
@@ -53,11 +54,17 @@ export interface NewRecord {
   readonly blocks?: BlockTable | undefined
 }
 
+/** Bytes on a disk that are no version yet, invisible to readers. Their owner commits or discards them. */
+export interface Stored {
+  /** Gives up what was not committed, and what is reserved for it. Idempotent. */
+  discard(): void
+}
+
 /**
  * A file being written, invisible to readers. Its owner either commits or discards it.
  * Space for it is reserved before it is written.
  */
-export interface WorkFile {
+export interface WorkFile extends Stored {
   readonly fd: number
   /** Absolute path while it is a work file. */
   readonly path: string
@@ -81,11 +88,15 @@ export interface WorkFile {
   discard(): void
 }
 
-/** Room for a file that is to come. */
+/** Room for an object that is to come. */
 export interface Room {
-  /** A new work file with the room, which is the file's from now on. Once. */
-  createWork(): Promise<WorkFile>
-  /** Gives the room back, unless a file has it. Idempotent. */
+  /**
+   * Stores all bytes of it, which have the room from now on. Once.
+   *
+   * @throws Failure `disk-error` | `out-of-space` | `slow-down`
+   */
+  store(bytes: Buffer): Promise<Stored>
+  /** Gives the room back, unless bytes have it. Idempotent. */
   release(): void
 }
 
@@ -107,6 +118,8 @@ export interface CommitOptions {
 /** A descriptor on loan; the bytes stay readable until `release`, whatever happens to the name. */
 export interface FileLease {
   readonly fd: number
+  /** Of the object's first byte in the file. */
+  readonly offset: number
   release(): void
 }
 
@@ -151,13 +164,18 @@ export interface ObjectStore {
   get(bucketId: number, key: string): ObjectRecord | undefined
   /** True for a key whose entry is there and whose time to live is over. */
   isExpired(bucketId: number, key: string): boolean
+  /**
+   * Whether the bytes of a record are to be looked at before they are served: a power loss may have
+   * kept the hole that a later version left in a pack, and lost that version.
+   */
+  isDoubtful(record: ObjectRecord): boolean
   /** Marks the record as used now, for eviction. Cheap; never writes. */
   touch(record: ObjectRecord): void
   /**
    * A descriptor of the record's file, checked to be its inode, a regular file and of its size.
    *
-   * @returns undefined when the file is missing or another one, or its bytes were found damaged: the
-   *   record is corrupt or was replaced.
+   * @returns undefined when the file is missing or another one, its bytes were found damaged, or it was
+   *   given up: the record is corrupt or was replaced.
    * @throws Failure `slow-down` when no descriptor is left, `disk-error` when the disk cannot say
    */
   open(record: ObjectRecord): FileLease | undefined
@@ -173,7 +191,7 @@ export interface ObjectStore {
   /** A new work file on the mountpath that owns the key, with `reserveBytes` reserved. */
   createWork(bucket: BucketRecord, key: string, reserveBytes: number): Promise<WorkFile>
   /**
-   * Room for a file of `bytes` on the mountpath that owns the key.
+   * Room for an object of `bytes` on the mountpath that owns the key.
    *
    * @throws Failure `slow-down` while eviction can still help, `out-of-space` when not.
    */
@@ -190,7 +208,7 @@ export interface ObjectStore {
    * the new version stands and may not outlive a power loss.
    */
   commit(
-    target: { readonly bucket: BucketRecord; readonly key: string; readonly work: WorkFile },
+    target: { readonly bucket: BucketRecord; readonly key: string; readonly work: Stored },
     record: NewRecord,
     options: CommitOptions,
   ): Promise<ObjectRecord>

@@ -67,18 +67,20 @@ export async function removeBucketRecords(context: StoreContext, bucketId: numbe
     const { entries } = sweepPage(databases, encodeName(bucketId, ''), PAGE_MAX)
     const own = entries.filter((entry) => entry.bucketId === bucketId)
     if (own.length === 0) break
-    const writes = own.map(({ key, header }) => {
+    const writes = own.map(async ({ key, header }) => {
       const record = context.index.current(bucketId, key)
       if (record !== undefined) context.files.drop(record)
       const drive = context.driveByNumber.get(header.mountpath)
+      const freed = drive?.packs.free(header.path)
       if (header.partial && drive !== undefined) void drive.trash.take(header.path)
-      return context.index.write({
+      await context.index.write({
         bucketId,
         key,
         entry: undefined,
         unsettled: 'settle',
         applies: [],
       })
+      await freed
     })
     await Promise.all(writes)
     await turn()

@@ -5,6 +5,8 @@ import { diskFailure } from '../os/disk-gate.ts'
 import { openFilesShare } from '../os/open-files.ts'
 import type { FileLease, ObjectRecord } from './contract.ts'
 import { errorCode } from './journal.ts'
+import { packPlaceOf } from './pack-place.ts'
+import type { Packs } from './packs.ts'
 
 /** Open files kept when the process may have enough; each costs about 1 KiB of kernel memory. */
 export const OPEN_FILES_MAX = 4096
@@ -24,19 +26,25 @@ export interface FileRoot {
   readonly device: number
 }
 
+/** A mountpath's own part of it. */
+interface FilesOf {
+  readonly mountpath: FileRoot
+  readonly packs: Packs
+}
+
 /**
  * Open files of whole versions, least recently used closed first, never one on loan: an overwrite or
  * an eviction leaves the readers of the old bytes alone, since the descriptor keeps the inode.
  */
 export class FdCache {
-  readonly #rootOf: (mountpath: number) => FileRoot | undefined
+  readonly #driveOf: (mountpath: number) => FilesOf | undefined
   readonly #openMax: number
   /** By stamp counter, in order of use. */
   readonly #files = new Map<number, OpenFile>()
 
   /** @param openMax files kept; fewer where the process may not have so many descriptors */
-  constructor(rootOf: (mountpath: number) => FileRoot | undefined, openMax = OPEN_FILES_MAX) {
-    this.#rootOf = rootOf
+  constructor(driveOf: (mountpath: number) => FilesOf | undefined, openMax = OPEN_FILES_MAX) {
+    this.#driveOf = driveOf
     this.#openMax = Math.min(openMax, openFilesShare())
   }
 
@@ -49,12 +57,14 @@ export class FdCache {
    * @throws Failure `slow-down` when no descriptor is left, `disk-error` when the disk cannot say
    */
   lease(record: ObjectRecord): FileLease | undefined {
+    if (packPlaceOf(record.location.path) !== undefined) return this.#leasePacked(record)
     const file = this.#find(record)
     if (file === undefined) return undefined
     file.leases += 1
     let released = false
     return {
       fd: file.fd,
+      offset: 0,
       release: () => {
         if (released) return
         released = true
@@ -111,14 +121,25 @@ export class FdCache {
     return file
   }
 
+  /** Packs keep their descriptors themselves. */
+  #leasePacked({ location, attributes }: ObjectRecord): FileLease | undefined {
+    const packs = this.#driveOf(location.mountpath)?.packs
+    return this.#shedding(() => packs?.lease(location, attributes.sizeBytes))
+  }
+
   #open(record: ObjectRecord): number | undefined {
-    const root = this.#rootOf(record.location.mountpath)
+    const root = this.#driveOf(record.location.mountpath)?.mountpath
     if (root === undefined) return undefined
+    return this.#shedding(() => openChecked(root, record, constants.O_RDONLY))
+  }
+
+  /** Once more without the files that nobody reads now, where no descriptor is left. */
+  #shedding<T>(open: () => T): T {
     try {
-      return openChecked(root, record, constants.O_RDONLY)
+      return open()
     } catch (error) {
       if (!isFailure(error, 'slow-down') || !this.shed()) throw error
-      return openChecked(root, record, constants.O_RDONLY)
+      return open()
     }
   }
 

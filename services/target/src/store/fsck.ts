@@ -11,6 +11,7 @@ import { OWN, readMarker } from './mountpath.ts'
 import { isMarkerTouched, readState } from './mountpath-state.ts'
 import { RESERVED_NAME } from './naming.ts'
 import { openStore } from './open-store.ts'
+import { canHold, fileAt } from './pack-place.ts'
 import { lockDirectory } from './process-lock.ts'
 import { sweepPage } from './scan.ts'
 import type { Drive, StoreContext } from './store-context.ts'
@@ -181,24 +182,27 @@ class StoreCheck {
   async #record(record: ObjectRecord): Promise<void> {
     const { location, attributes, bucketId, key } = record
     const drive = this.#context.driveByNumber.get(location.mountpath)
-    const path = join(drive?.mountpath.root ?? `mountpath ${location.mountpath}`, location.path)
-    const stat = lstatSync(path, { throwIfNoEntry: false })
+    const root = drive?.mountpath.root ?? `mountpath ${location.mountpath}`
+    const { file } = fileAt(location.path)
+    const path = join(root, location.path)
+    const stat = lstatSync(join(root, file), { throwIfNoEntry: false })
     if (stat === undefined) this.report({ kind: 'missing', path, bucketId, key })
     else if (!stat.isFile() || stat.ino !== location.inode) {
       this.report({ kind: 'wrong-file', path, bucketId, key })
-    } else if (stat.size !== attributes.sizeBytes) {
+    } else if (!canHold(location.path, attributes.sizeBytes, stat.size)) {
       this.report({ kind: 'wrong-size', path, bucketId, key })
-    } else if (this.#options.verify === true && !(await this.#verify(record, path))) {
+    } else if (this.#options.verify === true && !(await this.#verify(record, root))) {
       this.report({ kind: 'wrong-checksum', path, bucketId, key })
     }
   }
 
   /** @returns false when a checksum that the store has differs; what has none cannot be judged */
-  async #verify(record: ObjectRecord, path: string): Promise<boolean> {
-    const { blocks, contentXxh64 } = record
+  async #verify(record: ObjectRecord, root: string): Promise<boolean> {
+    const { blocks, contentXxh64, location } = record
     const whole = whole32(record)
     if (blocks === undefined && contentXxh64 === undefined && whole === undefined) return true
-    const file = await open(path, 'r')
+    const place = fileAt(location.path)
+    const file = await open(join(root, place.file), 'r')
     try {
       if (blocks !== undefined) return await this.#verifyBlocks(file, record)
       const buffer = Buffer.allocUnsafe(READ_BYTES)
@@ -206,7 +210,8 @@ class StoreCheck {
       let crc = 0
       for (let at = 0; at < record.attributes.sizeBytes; ) {
         this.#options.signal?.throwIfAborted()
-        const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
+        const wanted = Math.min(buffer.length, record.attributes.sizeBytes - at)
+        const { bytesRead } = await file.read(buffer, 0, wanted, place.offset + at)
         if (bytesRead === 0) return false
         stream.update(buffer.subarray(0, bytesRead))
         if (whole !== undefined) crc = crc32c(buffer.subarray(0, bytesRead), crc)

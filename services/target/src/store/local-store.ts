@@ -20,11 +20,14 @@ import type {
   Room,
   ScanOptions,
   ScanPage,
+  Stored,
   StoreTotals,
   Wanted,
   WorkFile,
 } from './contract.ts'
 import { dropWholeBucket } from './drop-bucket.ts'
+import { packPlaceOf } from './pack-place.ts'
+import { PackedBytes } from './packed-bytes.ts'
 import { encodeRecord } from './record-codec.ts'
 import { markUnsettled, type RemoveOptions, removeEntry, settleEntry } from './remove.ts'
 import { scanPage } from './scan.ts'
@@ -75,6 +78,12 @@ export class LocalObjectStore implements ObjectStore {
     return record !== undefined && this.#hasExpired(record)
   }
 
+  isDoubtful({ stamp, location }: ObjectRecord): boolean {
+    const drive = this.context.driveByNumber.get(location.mountpath)
+    if (drive === undefined || stamp.counter >= drive.state.suspectBelow) return false
+    return packPlaceOf(location.path) !== undefined
+  }
+
   touch(record: ObjectRecord): void {
     this.context.policies.touched(placeOf(record))
   }
@@ -82,7 +91,7 @@ export class LocalObjectStore implements ObjectStore {
   open(record: ObjectRecord): FileLease | undefined {
     // Told when it was found.
     if (record.damaged === true) return undefined
-    const lease = this.context.files.lease(record) ?? this.#openMoved(record)
+    const lease = this.#openPlaced(record) ?? this.#openMoved(record)
     if (lease !== undefined) return lease
     const { mountpath } = record.location
     if (this.context.driveByNumber.has(mountpath)) this.#reportCorrupt(record)
@@ -114,13 +123,13 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   async commit(
-    target: { readonly bucket: BucketRecord; readonly key: string; readonly work: WorkFile },
+    target: { readonly bucket: BucketRecord; readonly key: string; readonly work: Stored },
     record: NewRecord,
     options: CommitOptions,
   ): Promise<ObjectRecord> {
     const { bucket, key, work } = target
-    if (!(work instanceof LocalWorkFile)) {
-      throw new Failure('internal', 'the work file is not of this store')
+    if (!(work instanceof LocalWorkFile || work instanceof PackedBytes)) {
+      throw new Failure('internal', 'the bytes are not of this store')
     }
     return commitWork(this.context, { bucket, key, work }, { record, options })
   }
@@ -241,6 +250,14 @@ export class LocalObjectStore implements ObjectStore {
       .write({ bucketId, key, entry: { record: latest, bytes }, applies: [] })
       .catch(() => observer.event('sync-failed', { bucketId, key }))
     return latest
+  }
+
+  /** What was given up in a pack is no longer there, or soon will be: a file is kept by who has it open. */
+  #openPlaced(record: ObjectRecord): FileLease | undefined {
+    const { bucketId, key, location } = record
+    if (packPlaceOf(location.path) === undefined) return this.context.files.lease(record)
+    const current = this.context.index.current(bucketId, key)
+    return current?.location.path === location.path ? this.context.files.lease(record) : undefined
   }
 
   /** The same version on another mountpath: it was moved since the record was looked up. */

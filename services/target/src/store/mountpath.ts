@@ -35,6 +35,7 @@ export interface Marker {
 export const OWN = {
   work: `${RESERVED_NAME}/work`,
   partial: `${RESERVED_NAME}/partial`,
+  packs: `${RESERVED_NAME}/packs`,
   journal: `${RESERVED_NAME}/journal`,
   trash: `${RESERVED_NAME}/trash`,
   quarantine: `${RESERVED_NAME}/quarantine`,

@@ -6,6 +6,7 @@ import { Journal } from './journal.ts'
 import { listSegments } from './journal-read.ts'
 import { type Mountpath, OWN } from './mountpath.ts'
 import { isUncleanBoot, readState } from './mountpath-state.ts'
+import { Packs } from './packs.ts'
 import type { RecordIndex } from './record-index.ts'
 import { SpareFiles } from './spare-files.ts'
 import type { Drive, StoreObserver } from './store-context.ts'
@@ -43,9 +44,9 @@ export async function openDrive(
     sleep: (ms) => options.clock.sleep(ms),
     makeRoom: () => late.evictor?.makeRoom(number) ?? Promise.resolve(false),
   })
-  const trash = new Trash(root, (path, code) =>
-    options.observer.event('file-left-behind', { path, code }),
-  )
+  const onTrouble = (path: string, code: string): void =>
+    options.observer.event('file-left-behind', { path, code })
+  const trash = new Trash(root, onTrouble)
   const state = readState(root) ?? {
     identity: mountpath.identity,
     syncedBelow: 0,
@@ -63,6 +64,7 @@ export async function openDrive(
     inFlight: new Set(),
     openWork: new Set(),
     spares: new SpareFiles(root),
+    packs: new Packs({ ...mountpath, onTrouble }),
     state,
     uncleanBoot: last > 0 && isUncleanBoot(readState(root), mountpath.identity),
     unsyncedCommits: 0,

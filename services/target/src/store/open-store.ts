@@ -30,6 +30,7 @@ import { RecordIndex } from './record-index.ts'
 import { recover, sweepPartialFiles } from './recover.ts'
 import { replaceFile } from './replace-file.ts'
 import { Sequence, type StoreContext, type StoreObserver } from './store-context.ts'
+import { sweepPacks } from './sweep-packs.ts'
 import { keepSyncMarks, SYNC_MARK_INTERVAL_MS, writeSyncMark } from './sync-mark.ts'
 
 export interface StoreOptions {
@@ -190,10 +191,7 @@ function makeContext(
     observer,
     bucketOf,
     lockKey,
-    files: new FdCache(
-      (number) => table.byNumber.get(number)?.mountpath,
-      options.limits?.openFilesMax,
-    ),
+    files: new FdCache((number) => table.byNumber.get(number), options.limits?.openFilesMax),
     buckets: new BucketGate(),
     directories: new DirectorySync(),
     policies: new BucketPolicies({
@@ -244,6 +242,11 @@ function start(
     sweepPartialFiles(context).catch((error: unknown) =>
       context.observer.event('file-left-behind', { path: OWN.partial, code: String(error) }),
     ),
+    ...context.drives.map((drive) =>
+      sweepPacks(context, drive).catch((error: unknown) =>
+        context.observer.event('file-left-behind', { path: OWN.packs, code: String(error) }),
+      ),
+    ),
     keepSyncMarks(context, syncIntervalMs, stop.signal),
     keepCompact(context, stop.signal),
     keepRecency(context, recencyPath, stop.signal),
@@ -261,6 +264,7 @@ function start(
     context.files.close()
     for (const drive of context.drives) {
       await drive.spares.close()
+      await drive.packs.close()
       await drive.trash.stop()
       await drive.journal.close()
       await writeSyncMark(context, drive, true)

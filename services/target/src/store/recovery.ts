@@ -1,10 +1,22 @@
-import { lstatSync, mkdirSync, renameSync, type Stats, unlinkSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
+import { hashBuffer } from '@forebay/base/hash/digester'
 import { adoptPut, CopySample, isPutBack, refuseCopyWithoutIndex } from './adopt-copy.ts'
 import { allocatedBytes } from './commit.ts'
 import type { ObjectRecord } from './contract.ts'
 import { errorCode } from './journal.ts'
 import type { JournalEntry } from './journal-format.ts'
+import { canHold, fileAt, type PackPlace, packPlaceOf } from './pack-place.ts'
 import { decodeHeader, decodeRecord, encodeRecord, type RecordHeader } from './record-codec.ts'
 import type { EntryName, RecordIndex } from './record-index.ts'
 import { entryId } from './record-index.ts'
@@ -284,8 +296,12 @@ export function isTorn(header: RecordHeader, drive: Pick<Drive, 'state' | 'uncle
 /** True when the put's file has its final name, after giving it that if it was still a work file. */
 function makeReady({ put, header, from }: Candidate): boolean {
   const { root } = from.mountpath
-  if (isFileOf(join(root, header.path), header)) return true
-  if (put.from === '' || !isFileOf(join(root, put.from), header)) return false
+  const place = packPlaceOf(header.path)
+  if (place !== undefined) {
+    return isFileOf(root, header.path, header) && isInPack(join(root, place.file), place, put)
+  }
+  if (isFileOf(root, header.path, header)) return true
+  if (put.from === '' || !isFileOf(root, put.from, header)) return false
   const final = join(root, header.path)
   try {
     mkdirSync(dirname(final), { recursive: true })
@@ -297,9 +313,32 @@ function makeReady({ put, header, from }: Candidate): boolean {
   }
 }
 
-function isFileOf(path: string, header: RecordHeader): boolean {
-  const stat = statOrNothing(path)
-  return stat?.isFile() === true && stat.ino === header.inode && stat.size === header.sizeBytes
+/** @param path relative to the mountpath */
+function isFileOf(root: string, path: string, { inode, sizeBytes }: RecordHeader): boolean {
+  const stat = statOrNothing(join(root, fileAt(path).file))
+  return stat?.isFile() === true && stat.ino === inode && canHold(path, sizeBytes, stat.size)
+}
+
+/**
+ * Whether a pack has the bytes of a put: a place looks the same when it was given up before the put was
+ * known to have failed.
+ */
+function isInPack(path: string, { offset }: PackPlace, put: Put): boolean {
+  const record = decodeRecord(put, put.record)
+  if (record?.contentXxh64 === undefined) return false
+  try {
+    const bytes = Buffer.alloc(record.attributes.sizeBytes)
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      if (readSync(fd, bytes, 0, bytes.length, offset) < bytes.length) return false
+    } finally {
+      closeSync(fd)
+    }
+    return hashBuffer('xxh64', bytes) === record.contentXxh64
+  } catch {
+    // What cannot be read is a copy of what the backend has.
+    return false
+  }
 }
 
 /** Undefined where there is no such name, also when an object stands where a directory would have to be. */

@@ -5,6 +5,7 @@ import { placeOf } from './commit.ts'
 import type { CommitOptions, ObjectRecord } from './contract.ts'
 import { errorCode } from './journal.ts'
 import { RESERVED_NAME } from './naming.ts'
+import { packPlaceOf } from './pack-place.ts'
 import type { Drive, StoreContext } from './store-context.ts'
 
 /** Files above this are moved to the trash and removed later: freeing their blocks takes long. */
@@ -104,6 +105,10 @@ async function removeFile(
 ): Promise<void> {
   context.files.drop(record)
   const { path } = record.location
+  if (packPlaceOf(path) !== undefined) {
+    await drive.packs.free(path)
+    return
+  }
   if (record.attributes.sizeBytes > UNLINK_BYTES_MAX) {
     await drive.trash.take(path)
   } else {

@@ -14,6 +14,7 @@ import type { Journal } from './journal.ts'
 import type { Missed } from './missed.ts'
 import type { Mountpath } from './mountpath.ts'
 import type { MountpathState } from './mountpath-state.ts'
+import type { Packs } from './packs.ts'
 import type { RecordIndex } from './record-index.ts'
 import type { SpareFiles } from './spare-files.ts'
 import type { Trash } from './trash.ts'
@@ -58,9 +59,10 @@ export interface Drive {
   readonly trash: Trash
   /** Sequences of commits that are not finished, oldest first: a sync mark stops before them. */
   readonly inFlight: Set<number>
-  /** Files open for writing, so that a mountpath that leaves can wait for them. */
+  /** Files and objects in packs that are to be committed, so that a mountpath that leaves can wait for them. */
   readonly openWork: Set<object>
   readonly spares: SpareFiles
+  readonly packs: Packs
   state: MountpathState
   /** This start came after a stop of the machine, not of a process: what was not synced may be torn. */
   readonly uncleanBoot: boolean

@@ -1,20 +1,25 @@
-import { close, closeSync, constants, fstatSync, open, unlink } from 'node:fs'
+import { close, closeSync, constants, fdatasync, fstatSync, ftruncate, open, unlink } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
-import { diskFailure, isExhausted } from '../os/disk-gate.ts'
+import { diskFailure, diskGateOf, isExhausted } from '../os/disk-gate.ts'
+import { writeFully } from '../os/file-io.ts'
 import { admitsPart } from '../space/admission.ts'
 import { QuotaHold } from '../space/quotas.ts'
 import { RESERVE_STEP_BYTES } from '../space/space.ts'
 import { placeOf } from './commit.ts'
-import type { ObjectRecord, Room, WorkFile } from './contract.ts'
+import type { ObjectRecord, Room, Stored, WorkFile } from './contract.ts'
 import { openChecked } from './fd-cache.ts'
 import { OWN } from './mountpath.ts'
+import { PackedBytes } from './packed-bytes.ts'
+import { PACKED_BYTES_MAX } from './packs.ts'
 import type { NewFile } from './spare-files.ts'
 import { type Drive, driveOf, roundToUnit, type StoreContext } from './store-context.ts'
 
 const openAsync = promisify(open)
+const fdatasyncAsync = promisify(fdatasync)
+const ftruncateAsync = promisify(ftruncate)
 
 /** A work file as its flows see it; the store's own side of the contract's `WorkFile`. */
 export class LocalWorkFile implements WorkFile {
@@ -73,6 +78,20 @@ export class LocalWorkFile implements WorkFile {
 
   get isWithinQuota(): boolean {
     return this.#quota.isWithin
+  }
+
+  get sizeBytes(): number {
+    return fstatSync(this.fd).size
+  }
+
+  /** Makes the file as long as its object, whatever of it is there. */
+  async makeLong(sizeBytes: number): Promise<void> {
+    await ftruncateAsync(this.fd, sizeBytes)
+  }
+
+  /** Brings the bytes to the disk. */
+  async sync(): Promise<void> {
+    await fdatasyncAsync(this.fd)
   }
 
   async reserve(bytes: number): Promise<void> {
@@ -156,7 +175,7 @@ interface FileName {
   readonly withinQuota?: boolean
 }
 
-/** Room on the key's mountpath and within its bucket's quota, for one file that is to come. */
+/** Room on the key's mountpath and within its bucket's quota, for one object that is to come. */
 export class HeldRoom implements Room {
   readonly #context: StoreContext
   readonly #name: FileName
@@ -169,11 +188,16 @@ export class HeldRoom implements Room {
     this.#held = held
   }
 
+  async store(bytes: Buffer): Promise<Stored> {
+    const { drive } = this.#held
+    const isPacked = bytes.length <= PACKED_BYTES_MAX && drive.packs.isUsable && this.#isCurrent()
+    return isPacked ? this.#pack(bytes) : this.#storeInFile(bytes)
+  }
+
+  /** A new work file with the room, which is the file's from now on. Once. */
   async createWork(): Promise<LocalWorkFile> {
     const { drive, quota, reservedBytes } = this.#held
-    const { bucket, key } = this.#name
-    // Its mountpath may have left, or another one come.
-    if (driveOf(this.#context, bucket, key) !== drive) {
+    if (!this.#isCurrent()) {
       this.release()
       return createWorkFile(this.#context, this.#name, reservedBytes)
     }
@@ -197,6 +221,34 @@ export class HeldRoom implements Room {
     this.#spent = true
     this.#held.quota.release()
     this.#held.drive.space.release(this.#held.reservedBytes)
+  }
+
+  /** False when its mountpath left, or another one came. */
+  #isCurrent(): boolean {
+    const { bucket, key } = this.#name
+    return driveOf(this.#context, bucket, key) === this.#held.drive
+  }
+
+  async #pack(bytes: Buffer): Promise<PackedBytes> {
+    const { drive } = this.#held
+    const place = await drive.packs.add(bytes)
+    this.#spent = true
+    return new PackedBytes(drive, { ...place, sizeBytes: bytes.length }, this.#held)
+  }
+
+  async #storeInFile(bytes: Buffer): Promise<LocalWorkFile> {
+    const work = await this.createWork()
+    try {
+      const gate = diskGateOf(work.fd)
+      // The descriptor must outlive the write, however long the disk takes.
+      if (bytes.length > 0) {
+        await gate.run(() => writeFully(work.fd, [bytes], 0), { patient: true })
+      }
+      return work
+    } catch (error) {
+      work.discard()
+      throw error
+    }
   }
 }
 

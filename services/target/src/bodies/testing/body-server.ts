@@ -76,6 +76,7 @@ export class Files {
 export function countedLease(fd: number): FileLease & { releasedCount: number } {
   return {
     fd,
+    offset: 0,
     releasedCount: 0,
     release() {
       this.releasedCount += 1

@@ -1,4 +1,13 @@
-import { copyFileSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import {
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createMemoryBackend } from '@forebay/backend-memory/memory-backend'
@@ -190,8 +199,10 @@ export class Rig {
     const seen = acknowledged
     this.#life.dead = true
     const left = leaveBehind(this.directory)
+    const packs = packsBelow(left)
     await working
     await this.stop()
+    for (const [path, bytes] of packs) writeFileSync(path, bytes)
     rmSync(this.directory, { recursive: true, force: true })
     this.directory = left
     await this.start(left)
@@ -307,6 +318,16 @@ function leaveBehind(from: string): string {
     }
     rmSync(left, { recursive: true, force: true })
   }
+}
+
+/** Packs as they are now: the dying process goes on writing to them, and a copy would have another inode. */
+function packsBelow(directory: string): ReadonlyMap<string, Buffer> {
+  const packs = new Map<string, Buffer>()
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+    const path = join(directory, name)
+    if (path.includes('/.forebay/packs/')) packs.set(path, readFileSync(path))
+  }
+  return packs
 }
 
 /** Every name below a directory but those in the trash. */

@@ -57,19 +57,21 @@ export function recordOf(rig: Rig, key: string, bucketId = rig.bucket.id): Objec
   return record
 }
 
-/** Absolute path of a record's file. */
+/** Absolute path of a record's file; of an object in a pack with its place there. */
 export function pathOf(rig: Rig, record: ObjectRecord): string {
   return join(rig.context.store.mountpathOf(record) ?? '', record.location.path)
 }
 
-/** Turns one bit of a file, as a disk would. */
+/** Turns one bit of an object, as a disk would. @param path as `pathOf` says */
 export function flipBit(path: string, offset: number): void {
-  const fd = openSync(path, 'r+')
+  const [, file = path, start = '0'] = /^(.+)@(\d+)\+\d+$/.exec(path) ?? []
+  const at = Number(start) + offset
+  const fd = openSync(file, 'r+')
   try {
     const byte = Buffer.alloc(1)
-    readSync(fd, byte, 0, 1, offset)
+    readSync(fd, byte, 0, 1, at)
     byte[0] = (byte[0] ?? 0) ^ 1
-    writeSync(fd, byte, 0, 1, offset)
+    writeSync(fd, byte, 0, 1, at)
   } finally {
     closeSync(fd)
   }

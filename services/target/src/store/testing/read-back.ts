@@ -14,7 +14,7 @@ export function read(
   if (lease === undefined) return 'corrupt'
   try {
     const bytes = Buffer.alloc(record.attributes.sizeBytes)
-    readSync(lease.fd, bytes, 0, bytes.length, 0)
+    readSync(lease.fd, bytes, 0, bytes.length, lease.offset)
     return bytes.toString()
   } finally {
     lease.release()

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '@forebay/base/clock'
 import { crc32c } from '@forebay/base/digest'
+import { hashBuffer } from '@forebay/base/hash/digester'
 import { KeyedLock } from '@forebay/base/keyed-lock'
 import type { BucketRecord } from '@forebay/model/bucket'
-import type { BlockTable, CommitOptions, NewRecord, ObjectRecord } from '../contract.ts'
+import type { BlockTable, CommitOptions, NewRecord, ObjectRecord, Stored } from '../contract.ts'
 import type { LocalObjectStore } from '../local-store.ts'
 import { openStore, type StoreOptions } from '../open-store.ts'
 
@@ -97,6 +98,25 @@ export async function put(
     return await store.commit({ bucket, key, work }, recordOf(bytes.length), options)
   } finally {
     work.discard()
+  }
+}
+
+/** Stores a small object as fills do: in a pack, where there are any. */
+export async function putSmall(
+  store: LocalObjectStore,
+  key: string,
+  bytes: Buffer,
+): Promise<ObjectRecord> {
+  const room = await store.holdRoom(CACHED, key, bytes.length)
+  let work: Stored | undefined
+  try {
+    work = await room.store(bytes)
+    const contentXxh64 = hashBuffer('xxh64', bytes)
+    const record = recordOf(bytes.length, { contentXxh64 })
+    return await store.commit({ bucket: CACHED, key, work }, record, LAZY)
+  } finally {
+    work?.discard()
+    room.release()
   }
 }
 
