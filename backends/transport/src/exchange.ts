@@ -104,9 +104,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
       controller.abort(new Failure('backend-corrupt', message))
       return
     }
-    // Nothing flows until somebody pumps.
-    controller.pause()
-    this.#body = new ResponseBody(controller)
+    this.#body = new ResponseBody(controller, this.#request.signal)
     this.#outcome.resolve({ status, headers, body: this.#body })
   }
 

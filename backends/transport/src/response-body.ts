@@ -4,32 +4,57 @@ import type { Dispatcher } from 'undici'
 
 type Write = (chunk: Buffer) => void | Promise<void>
 
+const DONE = { kind: 'done' } as const
+
 type End = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly error: unknown }
+
+/**
+ * Bytes of a body that wait for their reader in memory; from here on they stay in the socket. A small
+ * body, which comes with its head, so ends without its connection being paused and resumed.
+ */
+export const HELD_BYTES_MAX = 64 * 1024
 
 /**
  * The body of one answer, handed on chunk by chunk without a stream in between.
  *
- * What arrives before `pump`, or while its `write` is busy, stays in the socket but for the chunk
- * in flight.
+ * What arrives before `pump`, or while its `write` is busy, is held up to `HELD_BYTES_MAX` and the
+ * chunk that passes it; the rest stays in the socket.
  */
 export class ResponseBody implements BackendBody {
-  /** Bytes that must come; set by whoever reads the head, before `pump`. */
-  lengthBytes: number | undefined
   readonly #controller: Dispatcher.DispatchController
+  readonly #signal: AbortSignal
   readonly #queue: Buffer[] = []
+  #queuedBytes = 0
+  #lengthBytes: number | undefined
   #receivedBytes = 0
   #end: End | undefined
   #write: Write | undefined
   #busy = false
   #settle: ((end: End) => void) | undefined
 
-  constructor(controller: Dispatcher.DispatchController) {
+  /** @param signal ends the body as long as nobody pumps it */
+  constructor(controller: Dispatcher.DispatchController, signal: AbortSignal) {
     this.#controller = controller
+    this.#signal = signal
+  }
+
+  get lengthBytes(): number | undefined {
+    return this.#lengthBytes
+  }
+
+  /** Bytes that must come; set by whoever reads the head, before `pump`. */
+  set lengthBytes(bytes: number | undefined) {
+    this.#lengthBytes = bytes
+    if (bytes === undefined) return
+    if (this.#receivedBytes > bytes) this.fail(this.#wrongLength('more'))
+    else if (this.#end?.kind === 'done') this.#end = this.#endOfMessage()
   }
 
   pump(write: Write): Promise<void> {
     if (this.#write !== undefined) throw new Error('a body can be consumed once only')
     this.#write = write
+    // All of it may be here, and its connection with another request by now.
+    if (this.#signal.aborted) this.fail(this.#signal.reason)
     return new Promise((resolve, reject) => {
       this.#settle = (end) => {
         if (end.kind === 'done') resolve()
@@ -65,13 +90,14 @@ export class ResponseBody implements BackendBody {
     // ever: the next resume brings no bytes again, and nothing else gets its turn.
     if (this.#end !== undefined || chunk.length === 0) return
     this.#receivedBytes += chunk.length
-    if (this.lengthBytes !== undefined && this.#receivedBytes > this.lengthBytes) {
+    if (this.#lengthBytes !== undefined && this.#receivedBytes > this.#lengthBytes) {
       this.fail(this.#wrongLength('more'))
       return
     }
     if (this.#write === undefined || this.#busy) {
       this.#queue.push(chunk)
-      this.#controller.pause()
+      this.#queuedBytes += chunk.length
+      if (this.#queuedBytes >= HELD_BYTES_MAX) this.#controller.pause()
       return
     }
     this.#give(chunk, this.#write)
@@ -80,8 +106,7 @@ export class ResponseBody implements BackendBody {
   /** The last byte came. For the connection only. */
   finish(): void {
     if (this.#end !== undefined) return
-    const short = this.lengthBytes !== undefined && this.#receivedBytes < this.lengthBytes
-    this.#end = short ? { kind: 'failed', error: this.#wrongLength('only') } : { kind: 'done' }
+    this.#end = this.#endOfMessage()
     this.#drain()
   }
 
@@ -112,7 +137,6 @@ export class ResponseBody implements BackendBody {
     }
     if (pending === undefined) return
     this.#busy = true
-    this.#controller.pause()
     pending.then(
       () => {
         this.#busy = false
@@ -127,11 +151,17 @@ export class ResponseBody implements BackendBody {
     while (!this.#busy) {
       const chunk = this.#queue.shift()
       if (chunk === undefined) break
+      this.#queuedBytes -= chunk.length
       this.#give(chunk, this.#write)
     }
     if (this.#busy) return
     if (this.#end === undefined) this.#controller.resume()
     else this.#settleWith(this.#end)
+  }
+
+  #endOfMessage(): End {
+    const short = this.#lengthBytes !== undefined && this.#receivedBytes < this.#lengthBytes
+    return short ? { kind: 'failed', error: this.#wrongLength('only') } : DONE
   }
 
   #settleWith(end: End): void {
@@ -140,7 +170,7 @@ export class ResponseBody implements BackendBody {
   }
 
   #wrongLength(word: 'more' | 'only'): Failure {
-    const message = `${word} ${this.#receivedBytes} bytes came of ${this.lengthBytes} announced`
+    const message = `${word} ${this.#receivedBytes} bytes came of ${this.#lengthBytes} announced`
     return new Failure('backend-corrupt', message)
   }
 }
