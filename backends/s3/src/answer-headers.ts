@@ -1,7 +1,7 @@
-import { httpValidatorsOf, parseEtag } from '@forebay/backend-transport/answer-headers'
+import { httpValidatorsOf } from '@forebay/backend-transport/answer-headers'
 import { type AnswerHeaders, headerOf } from '@forebay/backend-transport/exchange'
 import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
-import type { ObjectAttributes, StoredHeaders } from '@forebay/model/object'
+import type { ObjectAttributes, StoredHeaders, UserMetadata } from '@forebay/model/object'
 import type { Validators } from '@forebay/model/version'
 
 /** What the answer says about the version of the object. */
@@ -19,17 +19,18 @@ export function realVersionId(text: string | undefined): string | undefined {
 export function attributesOf(headers: AnswerHeaders, sizeBytes: number): ObjectAttributes {
   const validators = validatorsOf(headers)
   const partCount = partCountOf(validators.etag)
+  const { metadata, originHeaders } = ownHeadersOf(headers)
   return {
     sizeBytes,
     etag: validators.etag ?? '',
     lastModifiedMs: validators.lastModifiedMs ?? validators.dateMs ?? 0,
     headers: storedHeadersOf(headers),
-    metadata: metadataOf(headers),
-    checksums: checksumsOf(headers),
+    metadata,
+    checksums: checksumsOf(headers, validators),
     ...(partCount === undefined ? {} : { partCount }),
     storageClass: headerOf(headers, 'x-amz-storage-class'),
     tagCount: tagCountOf(headers),
-    originHeaders: originHeadersOf(headers),
+    originHeaders,
     validators,
   }
 }
@@ -40,7 +41,7 @@ function tagCountOf(headers: AnswerHeaders): number | undefined {
 }
 
 /** What the store says about an object beyond what everybody stores, handed on as it is. */
-const HANDED_ON = [
+const HANDED_ON: ReadonlySet<string> = new Set([
   'x-amz-server-side-encryption',
   'x-amz-server-side-encryption-aws-kms-key-id',
   'x-amz-server-side-encryption-bucket-key-enabled',
@@ -51,20 +52,29 @@ const HANDED_ON = [
   'x-amz-object-lock-mode',
   'x-amz-object-lock-retain-until-date',
   'x-amz-object-lock-legal-hold',
-] as const
+])
 
-/** @returns undefined where the answer has none of them, which is the common case */
-export function originHeadersOf(
-  headers: AnswerHeaders,
-): Readonly<Record<string, string>> | undefined {
-  let found: Record<string, string> | undefined
-  for (const name of HANDED_ON) {
-    const value = headerOf(headers, name)
-    if (value === undefined) continue
-    found ??= {}
-    found[name] = value
+const OWN_PREFIX = 'x-amz-'
+const METADATA_PREFIX = 'x-amz-meta-'
+
+/** The headers of S3's own that are handed on as they are, by one look at those that are there. */
+export function ownHeadersOf(headers: AnswerHeaders): {
+  readonly metadata: UserMetadata
+  /** `undefined` where the answer has none of them, which is the common case. */
+  readonly originHeaders: ObjectAttributes['originHeaders']
+} {
+  const metadata: Record<string, string> = Object.create(null)
+  let originHeaders: Record<string, string> | undefined
+  for (const name in headers) {
+    if (!name.startsWith(OWN_PREFIX)) continue
+    if (name.startsWith(METADATA_PREFIX)) {
+      metadata[name.slice(METADATA_PREFIX.length)] = headerOf(headers, name) ?? ''
+    } else if (HANDED_ON.has(name)) {
+      originHeaders ??= {}
+      originHeaders[name] = headerOf(headers, name) ?? ''
+    }
   }
-  return found
+  return { metadata, originHeaders }
 }
 
 /** True when the bytes lie in an archive and no restored copy is at hand. */
@@ -101,19 +111,14 @@ function storedEncoding(text: string | undefined): string | undefined {
   return kept.length === 0 ? undefined : kept.join(',').trim()
 }
 
-const METADATA_PREFIX = 'x-amz-meta-'
-
-function metadataOf(headers: AnswerHeaders): Record<string, string> {
-  const metadata: Record<string, string> = Object.create(null)
-  for (const name of Object.keys(headers)) {
-    if (!name.startsWith(METADATA_PREFIX)) continue
-    metadata[name.slice(METADATA_PREFIX.length)] = headerOf(headers, name) ?? ''
-  }
-  return metadata
-}
-
 /** Algorithms that the S3 API has headers for. */
-const ALGORITHMS: readonly ChecksumAlgorithm[] = ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256']
+const CHECKSUM_HEADERS: readonly (readonly [ChecksumAlgorithm, string])[] = [
+  ['crc32', 'x-amz-checksum-crc32'],
+  ['crc32c', 'x-amz-checksum-crc32c'],
+  ['crc64nvme', 'x-amz-checksum-crc64nvme'],
+  ['sha1', 'x-amz-checksum-sha1'],
+  ['sha256', 'x-amz-checksum-sha256'],
+]
 
 const DIGEST_BYTES: ReadonlyMap<ChecksumAlgorithm, number> = new Map([
   ['crc32', 4],
@@ -124,19 +129,17 @@ const DIGEST_BYTES: ReadonlyMap<ChecksumAlgorithm, number> = new Map([
 ])
 
 /** Checksums of the whole object that an answer states; malformed ones count as absent. */
-export function checksumsOf(headers: AnswerHeaders): readonly Checksum[] {
-  const type = headerOf(headers, 'x-amz-checksum-type')
+export function checksumsOf(headers: AnswerHeaders, validators: Validators): readonly Checksum[] {
   const found: Checksum[] = []
-  for (const algorithm of ALGORITHMS) {
-    const checksum = parseChecksum(
-      algorithm,
-      headerOf(headers, `x-amz-checksum-${algorithm}`),
-      type,
-    )
+  for (const [algorithm, name] of CHECKSUM_HEADERS) {
+    const text = headerOf(headers, name)
+    if (text === undefined) continue
+    const checksum = parseChecksum(algorithm, text, headerOf(headers, 'x-amz-checksum-type'))
     if (checksum !== undefined) found.push(checksum)
   }
-  const md5 = md5Of(headers)
-  return md5 === undefined ? found : [...found, md5]
+  const md5 = md5Of(headers, validators)
+  if (md5 !== undefined) found.push(md5)
+  return found
 }
 
 /**
@@ -149,7 +152,8 @@ export function parseChecksum(
   text: string | undefined,
   type: string | undefined,
 ): Checksum | undefined {
-  const match = /^([A-Za-z0-9+/]+={0,2})(?:-(\d{1,5}))?$/.exec(text ?? '')
+  if (text === undefined) return undefined
+  const match = /^([A-Za-z0-9+/]+={0,2})(?:-(\d{1,5}))?$/.exec(text)
   if (match === null) return undefined
   const digest = Buffer.from(match[1] ?? '', 'base64')
   if (digest.length !== DIGEST_BYTES.get(algorithm)) return undefined
@@ -164,16 +168,15 @@ export function parseChecksum(
  * The MD5 of the bytes, where the ETag is one: 32 hex digits, no parts, not encrypted with KMS or a
  * customer's key (S3 API, "Common response headers").
  */
-function md5Of(headers: AnswerHeaders): Checksum | undefined {
-  const tag = parseEtag(headerOf(headers, 'etag'))
-  if (tag === undefined || tag.weak || !isPlainMd5(tag.etag)) return undefined
+function md5Of(headers: AnswerHeaders, { etag, etagWeak }: Validators): Checksum | undefined {
+  if (etag === undefined || etagWeak === true || !isPlainMd5(etag)) return undefined
   if ((headerOf(headers, 'x-amz-server-side-encryption') ?? '').startsWith('aws:kms')) {
     return undefined
   }
   if (headerOf(headers, 'x-amz-server-side-encryption-customer-algorithm') !== undefined) {
     return undefined
   }
-  return { algorithm: 'md5', kind: 'whole', hex: tag.etag }
+  return { algorithm: 'md5', kind: 'whole', hex: etag }
 }
 
 /** True for a tag that looks like the MD5 of a single PUT. */
@@ -183,6 +186,8 @@ export function isPlainMd5(etag: string): boolean {
 
 /** Parts of an object whose tag ends in `-N`. */
 function partCountOf(etag: string | undefined): number | undefined {
-  const match = /^[0-9a-f]{32}-(\d{1,5})$/.exec(etag ?? '')
+  // Most tags are those of a single PUT.
+  if (etag === undefined || etag[32] !== '-') return undefined
+  const match = /^[0-9a-f]{32}-(\d{1,5})$/.exec(etag)
   return match === null ? undefined : Number(match[1])
 }

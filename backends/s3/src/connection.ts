@@ -44,6 +44,8 @@ export interface Connection {
   readonly credentials: VendorCredentials
   readonly agent: Agent
   readonly endpoint: URL
+  /** The endpoint as the addresses of requests are made of it. */
+  readonly base: { readonly scheme: string; readonly host: string; readonly path: string }
   readonly region: string
   readonly pathStyle: boolean
   readonly nodeId: string
@@ -99,7 +101,13 @@ export function openConnection(
   )
   const agent = openAgent({ connectTimeoutMs, ca, guard })
   const uploadFraming = options.uploadFraming ?? 'framed'
-  return { sdk, credentials, agent, endpoint, region, pathStyle, nodeId, clock, uploadFraming }
+  const base = {
+    scheme: `${endpoint.protocol}//`,
+    host: endpoint.host,
+    path: endpoint.pathname.replace(/\/$/, ''),
+  }
+  const place = { endpoint, base, region, pathStyle }
+  return { sdk, credentials, agent, ...place, nodeId, clock, uploadFraming }
 }
 
 /** The credentials of an account; one for all its regions. */
@@ -128,7 +136,8 @@ export interface ObjectRequest {
   readonly method: 'GET' | 'HEAD' | 'PUT'
   readonly bucket: string
   readonly key: string
-  readonly query?: Readonly<Record<string, string>>
+  /** At least one field. */
+  readonly query?: Readonly<Record<string, string>> | undefined
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
   readonly upload?: UploadStream | undefined
@@ -150,7 +159,7 @@ export async function sendRequest(
   try {
     const credentials = await connection.credentials.get()
     const { origin, host, target } = addressOf(connection, request)
-    const headers = {
+    const headers: Record<string, string> = {
       ...request.headers,
       ...viaHeader(connection.nodeId),
       host,
@@ -163,12 +172,11 @@ export async function sendRequest(
     const payload =
       upload?.framing === 'framed' ? 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' : 'UNSIGNED-PAYLOAD'
     const signature = signRequest({ method, target, headers, payload, credentials, region, date })
-    const signed = { ...headers, ...signature }
     return await exchange(connection.agent, {
       method,
       origin,
       target,
-      headers: signed,
+      headers: Object.assign(headers, signature),
       upload,
       signal,
       keepAfterHead: true,
@@ -205,18 +213,15 @@ function addressOf(
   connection: Connection,
   request: ObjectRequest,
 ): { readonly origin: string; readonly host: string; readonly target: string } {
-  const { endpoint } = connection
+  const { base } = connection
   // Certificates for `*.host` do not cover a name with dots.
   const inPath = connection.pathStyle || request.bucket.includes('.')
-  const host = inPath ? endpoint.host : `${request.bucket}.${endpoint.host}`
-  const base = endpoint.pathname.replace(/\/$/, '')
-  const path = `${base}${inPath ? `/${request.bucket}` : ''}/${encodePath(request.key)}`
-  const query = Object.entries(request.query ?? {})
+  const host = inPath ? base.host : `${request.bucket}.${base.host}`
+  const path = `${base.path}${inPath ? `/${request.bucket}` : ''}/${encodePath(request.key)}`
+  const origin = `${base.scheme}${host}`
+  if (request.query === undefined) return { origin, host, target: path }
+  const query = Object.entries(request.query)
     .map(([name, value]) => `${encodeComponent(name)}=${encodeComponent(value)}`)
     .join('&')
-  return {
-    origin: `${endpoint.protocol}//${host}`,
-    host,
-    target: query === '' ? path : `${path}?${query}`,
-  }
+  return { origin, host, target: `${path}?${query}` }
 }

@@ -29,12 +29,11 @@ export async function readObject(place: Place, options: ReadOptions): Promise<Re
     method: 'GET',
     bucket: place.bucket,
     key,
-    query: pin?.kind === 'version-id' ? { versionId: pin.versionId } : {},
+    query: pin?.kind === 'version-id' ? { versionId: pin.versionId } : undefined,
     headers: {
-      // The checksum of the whole says nothing about a part of it.
-      ...(range === undefined ? { 'x-amz-checksum-mode': 'ENABLED' } : {}),
       ...(range === undefined
-        ? {}
+        ? // The checksum of the whole says nothing about a part of it.
+          { 'x-amz-checksum-mode': 'ENABLED' }
         : { range: `bytes=${range.offset}-${range.offset + range.lengthBytes - 1}` }),
       ...pinHeaders(pin),
       ...unlessHeaders(unless),
@@ -105,7 +104,7 @@ export async function headObject(
     method: 'HEAD',
     bucket: place.bucket,
     key: options.key,
-    query: versionId === undefined ? {} : { versionId },
+    query: versionId === undefined ? undefined : { versionId },
     headers: { 'x-amz-checksum-mode': 'ENABLED' },
     signal: options.signal,
   }

@@ -7,6 +7,10 @@ export function parseEtag(
   text: string | undefined,
 ): { readonly etag: string; readonly weak: boolean } | undefined {
   if (text === undefined) return undefined
+  const final = text.length - 1
+  if (final > 1 && text[0] === '"' && text.indexOf('"', 1) === final) {
+    return { etag: text.slice(1, -1), weak: false }
+  }
   const match = /^(W\/)?"?([^"]*)"?$/.exec(text.trim())
   const etag = match?.[2] ?? ''
   return etag === '' ? undefined : { etag, weak: match?.[1] !== undefined }
@@ -26,7 +30,16 @@ export function httpValidatorsOf(headers: AnswerHeaders): Validators {
 /** Milliseconds since 1970 of a date header, `undefined` when it is absent or no date. */
 export function dateOf(headers: AnswerHeaders, name: string): number | undefined {
   const text = headerOf(headers, name)
-  return text === undefined ? undefined : parseHttpDate(text)
+  if (text === undefined) return undefined
+  return name === 'date' ? parseDate(text) : parseHttpDate(text)
+}
+
+let lastDate: { readonly text: string; readonly ms: number | undefined } | undefined
+
+/** The clock of a store: the answers of one second state the same. */
+function parseDate(text: string): number | undefined {
+  if (lastDate?.text !== text) lastDate = { text, ms: parseHttpDate(text) }
+  return lastDate.ms
 }
 
 /** `Content-Range: bytes first-last/total`; `total` is absent for `*`. */

@@ -59,7 +59,7 @@ export function exchange(dispatcher: Dispatcher, request: WireRequest): Promise<
         method: request.method,
         path: request.target,
         headers: request.headers,
-        ...(request.keepAfterHead === true ? { reset: false } : {}),
+        ...(request.keepAfterHead === true && request.method === 'HEAD' ? { reset: false } : {}),
         // undici sends any async iterable; its types know only streams of Node.
         ...(upload === undefined ? {} : { body: upload.iterate() }),
       } satisfies Omit<Dispatcher.DispatchOptions, 'body'> & {

@@ -62,14 +62,18 @@ export function signRequest(request: SigningRequest): Record<string, string> {
   const { names, text } = signedHeaders(request.headers, added)
   const { path, query } = splitTarget(request.target)
   const scope = scopeOf(request, timestamp)
-  const signature = sign(request, timestamp, {
-    method: request.method,
-    path: fullyEncodedPath(path) ?? path,
-    query: canonicalQuery(parseQuery(query)),
-    headers: text,
-    signedHeaders: names,
-    payload: request.payload,
-  })
+  const signature = sign(
+    request,
+    { timestamp, scope },
+    {
+      method: request.method,
+      path: fullyEncodedPath(path) ?? path,
+      query: canonicalQuery(parseQuery(query)),
+      headers: text,
+      signedHeaders: names,
+      payload: request.payload,
+    },
+  )
   added['authorization'] =
     `${ALGORITHM} Credential=${request.credentials.accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`
   return added
@@ -83,9 +87,10 @@ export function signRequest(request: SigningRequest): Record<string, string> {
 export function presign(request: PresigningRequest): string {
   assert(request.expiresSeconds >= 1 && request.expiresSeconds <= PRESIGNED_SECONDS_MAX)
   const timestamp = formatTimestamp(request.date.getTime())
+  const scope = scopeOf(request, timestamp)
   const { names, text } = signedHeaders(request.headers, {})
   const token = request.credentials.sessionToken
-  const credential = `${request.credentials.accessKeyId}/${scopeOf(request, timestamp)}`
+  const credential = `${request.credentials.accessKeyId}/${scope}`
   const { path, query } = splitTarget(request.target)
   const fullQuery = [
     ...(query === '' ? [] : [query]),
@@ -96,20 +101,24 @@ export function presign(request: PresigningRequest): string {
     ...(token === undefined ? [] : [`X-Amz-Security-Token=${encodeComponent(token)}`]),
     `X-Amz-SignedHeaders=${encodeComponent(names)}`,
   ].join('&')
-  const signature = sign(request, timestamp, {
-    method: request.method,
-    path: fullyEncodedPath(path) ?? path,
-    query: canonicalQuery(parseQuery(fullQuery)),
-    headers: text,
-    signedHeaders: names,
-    payload: 'UNSIGNED-PAYLOAD',
-  })
+  const signature = sign(
+    request,
+    { timestamp, scope },
+    {
+      method: request.method,
+      path: fullyEncodedPath(path) ?? path,
+      query: canonicalQuery(parseQuery(fullQuery)),
+      headers: text,
+      signedHeaders: names,
+      payload: 'UNSIGNED-PAYLOAD',
+    },
+  )
   return `${path}?${fullQuery}&X-Amz-Signature=${signature}`
 }
 
 function sign(
   request: Omit<SigningRequest, 'payload'>,
-  timestamp: string,
+  { timestamp, scope }: { readonly timestamp: string; readonly scope: string },
   parts: Parameters<typeof stringToSign>[0],
 ): string {
   const key = keys.get({
@@ -119,7 +128,7 @@ function sign(
     region: request.region,
     service: request.service ?? 's3',
   })
-  return signatureOf(key, stringToSign(parts, timestamp, scopeOf(request, timestamp)))
+  return signatureOf(key, stringToSign(parts, timestamp, scope))
 }
 
 function scopeOf(request: Pick<SigningRequest, 'region' | 'service'>, timestamp: string): string {
@@ -130,12 +139,41 @@ function signedHeaders(
   headers: Readonly<Record<string, string>>,
   added: Readonly<Record<string, string>>,
 ): { readonly names: string; readonly text: string } {
-  const values = new Map<string, string>()
-  for (const name in headers) values.set(name.toLowerCase(), headers[name] ?? '')
-  for (const name in added) values.set(name, added[name] ?? '')
-  assert(values.has('host'), 'a request is signed with its host header')
-  const names = [...values.keys()].sort()
+  const order = orderOf([...Object.keys(headers), ...Object.keys(added)])
   let text = ''
-  for (const name of names) text += `${name}:${canonicalHeaderValue(values.get(name) ?? '')}\n`
-  return { names: names.join(';'), text }
+  for (const { name, from } of order.names) {
+    const value = Object.hasOwn(added, from) ? added[from] : headers[from]
+    text += `${name}:${canonicalHeaderValue(value ?? '')}\n`
+  }
+  return { names: order.text, text }
+}
+
+/** Names of headers as they are signed. */
+interface Order {
+  /** As the request has them. */
+  readonly given: readonly string[]
+  /** In lower case and sorted, with the name by which the request has each. */
+  readonly names: readonly { readonly name: string; readonly from: string }[]
+  readonly text: string
+}
+
+/** The one used last, which most requests use again: those to one store have the same headers. */
+let lastOrder: Order | undefined
+
+function orderOf(given: readonly string[]): Order {
+  if (lastOrder === undefined || !areEqual(lastOrder.given, given)) {
+    const byName = new Map(given.map((from) => [from.toLowerCase(), from]))
+    assert(byName.has('host'), 'a request is signed with its host header')
+    const names = [...byName.keys()]
+      .sort()
+      .map((name) => ({ name, from: byName.get(name) ?? name }))
+    lastOrder = { given, names, text: names.map(({ name }) => name).join(';') }
+  }
+  return lastOrder
+}
+
+function areEqual(some: readonly string[], others: readonly string[]): boolean {
+  if (some.length !== others.length) return false
+  for (let at = 0; at < some.length; at++) if (some[at] !== others[at]) return false
+  return true
 }
