@@ -115,6 +115,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     this.#release()
     this.#body?.finish()
+    this.#body = undefined
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
@@ -134,6 +135,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   #release(): void {
     this.#request.signal.removeEventListener('abort', this.#abort)
+    this.#controller = undefined
   }
 }
 

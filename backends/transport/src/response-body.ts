@@ -21,7 +21,11 @@ export const HELD_BYTES_MAX = 64 * 1024
  * chunk that passes it; the rest stays in the socket.
  */
 export class ResponseBody implements BackendBody {
-  readonly #controller: Dispatcher.DispatchController
+  /**
+   * Absent once the message has ended. It leads to the whole of the request; kept, old bodies made the
+   * collector of garbage carry each other's requests along.
+   */
+  #controller: Dispatcher.DispatchController | undefined
   readonly #signal: AbortSignal
   readonly #queue: Buffer[] = []
   #queuedBytes = 0
@@ -97,7 +101,7 @@ export class ResponseBody implements BackendBody {
     if (this.#write === undefined || this.#busy) {
       this.#queue.push(chunk)
       this.#queuedBytes += chunk.length
-      if (this.#queuedBytes >= HELD_BYTES_MAX) this.#controller.pause()
+      if (this.#queuedBytes >= HELD_BYTES_MAX) this.#controller?.pause()
       return
     }
     this.#give(chunk, this.#write)
@@ -107,6 +111,7 @@ export class ResponseBody implements BackendBody {
   finish(): void {
     if (this.#end !== undefined) return
     this.#end = this.#endOfMessage()
+    this.#controller = undefined
     this.#drain()
   }
 
@@ -114,6 +119,7 @@ export class ResponseBody implements BackendBody {
   breakOff(error: unknown): void {
     if (this.#end !== undefined) return
     this.#end = { kind: 'failed', error }
+    this.#controller = undefined
     this.#drain()
   }
 
@@ -121,9 +127,9 @@ export class ResponseBody implements BackendBody {
   fail(error: unknown): void {
     this.#queue.length = 0
     if (this.#end?.kind === 'failed') return
-    const ended = this.#end !== undefined
     this.#end = { kind: 'failed', error }
-    if (!ended) this.#controller.abort(error instanceof Error ? error : new Error(String(error)))
+    this.#controller?.abort(error instanceof Error ? error : new Error(String(error)))
+    this.#controller = undefined
     this.#settleWith(this.#end)
   }
 
@@ -155,7 +161,7 @@ export class ResponseBody implements BackendBody {
       this.#give(chunk, this.#write)
     }
     if (this.#busy) return
-    if (this.#end === undefined) this.#controller.resume()
+    if (this.#end === undefined) this.#controller?.resume()
     else this.#settleWith(this.#end)
   }
 
