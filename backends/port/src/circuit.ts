@@ -1,5 +1,6 @@
 import type { Clock } from '@forebay/base/clock'
 import { Failure, isFailure } from '@forebay/base/failure'
+import { Link, LinkedList } from './linked-list.ts'
 
 export interface CircuitOptions {
   /** Failures without an answer in between before requests are refused. */
@@ -70,7 +71,7 @@ export class Circuit {
   /** Monotonic start of the first request of the failures that are counted. */
   #failingSinceMs = 0
   /** Requests since the last change that wait for an answer, the oldest first. */
-  readonly #waiting = new Set<{ readonly startedMs: number; cut?(reason: Failure): void }>()
+  readonly #waiting = new LinkedList<{ readonly startedMs: number; cut?(reason: Failure): void }>()
   #lastAnswerMs = 0
   #lastError: unknown
   #openedMs = 0
@@ -116,13 +117,15 @@ export class Circuit {
     const epoch = this.#epoch
     const startedMs = this.#options.clock.monotonic()
     this.#askedMs = startedMs
-    const wait = { startedMs, ...(entering.cut === undefined ? {} : { cut: entering.cut }) }
-    if (entering.answersSoon) this.#waiting.add(wait)
+    const { cut } = entering
+    const wait = cut === undefined ? { startedMs } : { startedMs, cut }
+    const link = new Link(wait)
+    if (entering.answersSoon) this.#waiting.add(link)
     if (this.#state === 'ramp') this.#returning.add(wait)
     let ended = false
     return {
       end: (error) => {
-        this.#waiting.delete(wait)
+        this.#waiting.remove(link)
         if (ended || epoch !== this.#epoch) return
         ended = true
         this.#returning.delete(wait)
@@ -146,14 +149,13 @@ export class Circuit {
   #isSilent(): boolean {
     const { failuresMin, silentForMs, clock } = this.#options
     if (this.#state !== 'closed' || this.#waiting.size < failuresMin) return false
-    const [oldest] = this.#waiting
-    const sinceMs = Math.max(this.#lastAnswerMs, oldest?.startedMs ?? 0)
+    const sinceMs = Math.max(this.#lastAnswerMs, this.#waiting.first?.startedMs ?? 0)
     return clock.monotonic() - sinceMs >= silentForMs
   }
 
   #openForSilence(): void {
     const { silentForMs, clock } = this.#options
-    const waiting = [...this.#waiting]
+    const waiting = this.#waiting.values()
     this.#lastError = new Failure(
       'backend-timeout',
       `${this.#name} has answered none of ${waiting.length} requests for ${silentForMs} ms`,

@@ -2,6 +2,7 @@ import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { Backend, UploadBody } from './backend.ts'
 import { intercept, watchResult } from './intercept.ts'
+import { Link, LinkedList } from './linked-list.ts'
 
 export interface ProgressTimeouts {
   /** Until the head of an answer: connecting included, time of an upload's body not; ms. */
@@ -76,7 +77,7 @@ const STOPPED = new Error('the wait is over')
 /** The waits for one store. They share a timer: most end long before it fires, and cost it nothing. */
 class Waits {
   readonly #clock: Clock
-  readonly #waiting = new Set<Watchdog>()
+  readonly #waiting = new LinkedList<Watchdog>()
   #timer: { readonly wakesMs: number; readonly cancel: AbortController } | undefined
 
   constructor(clock: Clock) {
@@ -87,14 +88,14 @@ class Waits {
     return this.#clock.monotonic()
   }
 
-  begin(watchdog: Watchdog): void {
-    this.#waiting.add(watchdog)
-    const { deadlineMs } = watchdog
+  begin(link: Link<Watchdog>): void {
+    this.#waiting.add(link)
+    const { deadlineMs } = link.value
     if (this.#timer === undefined || deadlineMs < this.#timer.wakesMs) this.#arm(deadlineMs)
   }
 
-  end(watchdog: Watchdog): void {
-    this.#waiting.delete(watchdog)
+  end(link: Link<Watchdog>): void {
+    this.#waiting.remove(link)
   }
 
   /** Ends the timer; what still waits is not looked after any more. */
@@ -119,14 +120,10 @@ class Waits {
   #look(): void {
     this.#timer = undefined
     const now = this.now()
-    const over = [...this.#waiting].filter(({ deadlineMs }) => deadlineMs <= now)
-    for (const watchdog of over) {
-      this.#waiting.delete(watchdog)
-      watchdog.expire()
-    }
+    for (const watchdog of this.#waiting.values()) if (watchdog.deadlineMs <= now) watchdog.expire()
     if (this.#waiting.size === 0) return
     let next = Number.POSITIVE_INFINITY
-    for (const { deadlineMs } of this.#waiting) next = Math.min(next, deadlineMs)
+    for (const { deadlineMs } of this.#waiting.values()) next = Math.min(next, deadlineMs)
     this.#arm(next)
   }
 }
@@ -137,6 +134,7 @@ class Watchdog {
   readonly #name: string
   readonly #outer: AbortSignal
   readonly #ending = new AbortController()
+  readonly #link = new Link<Watchdog>(this)
   readonly #follow = (): void => this.#ending.abort(this.#outer.reason)
   #stopped = false
   #limitMs = 0
@@ -159,21 +157,22 @@ class Watchdog {
     if (this.#stopped) return
     this.#limitMs = ms
     this.deadlineMs = this.#waits.now() + ms
-    this.#waits.begin(this)
+    this.#waits.begin(this.#link)
   }
 
   /** The store waits for us. */
   pause(): void {
-    this.#waits.end(this)
+    this.#waits.end(this.#link)
   }
 
   stop(): void {
     this.#stopped = true
-    this.#waits.end(this)
+    this.#waits.end(this.#link)
     this.#outer.removeEventListener('abort', this.#follow)
   }
 
   expire(): void {
+    this.#waits.end(this.#link)
     const message = `${this.#name} made no progress in ${this.#limitMs} ms`
     this.#ending.abort(new Failure('backend-timeout', message))
   }
