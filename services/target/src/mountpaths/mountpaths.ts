@@ -312,6 +312,7 @@ export class Mountpaths {
     } catch (error) {
       if (this.#rows.get(path)?.state === 'enabled') await this.#update(row).catch(() => undefined)
       if (drive !== undefined) table.remove(drive)
+      await drive?.packs.close()
       await drive?.journal.close().catch(() => undefined)
       await mountpath.close()
       throw error

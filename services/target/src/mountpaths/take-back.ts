@@ -51,7 +51,7 @@ export async function takeBack(
   await failpoint('return:judged')
   await compact(context, drive, signal)
   await sweepStrangers(context, drive)
-  await sweepPacks(context, drive)
+  await sweepPacks(context, [drive], signal)
   drive.trash.takeNow(OWN.work)
   mkdirSync(join(root, OWN.work))
   await tellMissed(context, drive)

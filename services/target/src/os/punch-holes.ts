@@ -54,13 +54,15 @@ export class HolePunch {
       execArgv: [],
     })
     worker.on('message', ({ failedCount }: PunchAnswer) => this.#pending?.resolve(failedCount))
-    worker.on('error', (error) => this.#fail(error))
-    worker.on('exit', () => this.#fail(undefined))
+    worker.on('error', (error) => this.#fail(worker, error))
+    worker.on('exit', () => this.#fail(worker, undefined))
     worker.unref()
     return worker
   }
 
-  #fail(cause: unknown): void {
+  /** A thread that died says so twice: by then another one may have files that are not to be closed. */
+  #fail(worker: Worker, cause: unknown): void {
+    if (worker !== this.#worker) return
     this.#worker = undefined
     this.#pending?.reject(new Failure('disk-error', 'the thread for holes died', { cause }))
   }

@@ -37,14 +37,14 @@ interface FilesOf {
  * an eviction leaves the readers of the old bytes alone, since the descriptor keeps the inode.
  */
 export class FdCache {
-  readonly #driveOf: (mountpath: number) => FilesOf | undefined
+  readonly #drives: () => ReadonlyMap<number, FilesOf>
   readonly #openMax: number
   /** By stamp counter, in order of use. */
   readonly #files = new Map<number, OpenFile>()
 
   /** @param openMax files kept; fewer where the process may not have so many descriptors */
-  constructor(driveOf: (mountpath: number) => FilesOf | undefined, openMax = OPEN_FILES_MAX) {
-    this.#driveOf = driveOf
+  constructor(drives: () => ReadonlyMap<number, FilesOf>, openMax = OPEN_FILES_MAX) {
+    this.#drives = drives
     this.#openMax = Math.min(openMax, openFilesShare())
   }
 
@@ -87,14 +87,15 @@ export class FdCache {
     }
   }
 
-  /** Closes every file that nobody reads now, at once. @returns false when there is none */
+  /** Closes every file that nobody reads now, of packs too, at once. @returns false when there is none */
   shed(): boolean {
     const idle = [...this.#files].filter(([, { leases }]) => leases === 0)
     for (const [counter, { fd }] of idle) {
       this.#files.delete(counter)
       closeSync(fd)
     }
-    return idle.length > 0
+    const shedPacks = [...this.#drives().values()].filter(({ packs }) => packs.shed())
+    return idle.length + shedPacks.length > 0
   }
 
   close(): void {
@@ -123,12 +124,12 @@ export class FdCache {
 
   /** Packs keep their descriptors themselves. */
   #leasePacked({ location, attributes }: ObjectRecord): FileLease | undefined {
-    const packs = this.#driveOf(location.mountpath)?.packs
-    return this.#shedding(() => packs?.lease(location, attributes.sizeBytes))
+    const packs = this.#drives().get(location.mountpath)?.packs
+    return packs?.lease(location, attributes.sizeBytes)
   }
 
   #open(record: ObjectRecord): number | undefined {
-    const root = this.#driveOf(record.location.mountpath)?.mountpath
+    const root = this.#drives().get(record.location.mountpath)?.mountpath
     if (root === undefined) return undefined
     return this.#shedding(() => openChecked(root, record, constants.O_RDONLY))
   }

@@ -2,10 +2,12 @@ import { join } from 'node:path'
 import type { Clock } from '@forebay/base/clock'
 import type { Evictor } from '../space/evictor.ts'
 import { DriveSpace, WATERMARKS_DEFAULT, type Watermarks } from '../space/space.ts'
+import type { FdCache } from './fd-cache.ts'
 import { Journal } from './journal.ts'
 import { listSegments } from './journal-read.ts'
 import { type Mountpath, OWN } from './mountpath.ts'
 import { isUncleanBoot, readState } from './mountpath-state.ts'
+import { PackReaders } from './pack-readers.ts'
 import { Packs } from './packs.ts'
 import type { RecordIndex } from './record-index.ts'
 import { SpareFiles } from './spare-files.ts'
@@ -24,6 +26,9 @@ export interface DriveOptions {
 export interface LateParts {
   index?: RecordIndex
   evictor?: Evictor
+  files?: FdCache
+  /** By mountpath, also of those that left: they come back to who reads on. */
+  readonly readers: Map<number, PackReaders>
 }
 
 /** Makes a mountpath ready for work, with a fresh segment of its journal; earlier ones are unread. */
@@ -47,6 +52,8 @@ export async function openDrive(
   const onTrouble = (path: string, code: string): void =>
     options.observer.event('file-left-behind', { path, code })
   const trash = new Trash(root, onTrouble)
+  const readers = late.readers.get(number) ?? new PackReaders()
+  late.readers.set(number, readers)
   const state = readState(root) ?? {
     identity: mountpath.identity,
     syncedBelow: 0,
@@ -64,7 +71,12 @@ export async function openDrive(
     inFlight: new Set(),
     openWork: new Set(),
     spares: new SpareFiles(root),
-    packs: new Packs({ ...mountpath, onTrouble }),
+    packs: new Packs({
+      ...mountpath,
+      readers,
+      shed: () => late.files?.shed() ?? false,
+      onTrouble,
+    }),
     state,
     uncleanBoot: last > 0 && isUncleanBoot(readState(root), mountpath.identity),
     unsyncedCommits: 0,

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '@forebay/base/clock'
@@ -97,7 +98,9 @@ async function openOn(listed: Listed, options: StoreOptions): Promise<LocalObjec
   try {
     return await openWith({ databases, rebuild, own, indexLock, listed, table }, options)
   } catch (error) {
-    await Promise.allSettled(table.drives.map(({ journal }) => journal.close()))
+    await Promise.allSettled(
+      table.drives.flatMap(({ journal, packs }) => [packs.close(), journal.close()]),
+    )
     await databases.root.close()
     await indexLock?.release()
     throw error
@@ -127,7 +130,7 @@ async function openWith(
   options: StoreOptions,
 ): Promise<LocalObjectStore> {
   // Drives and index need each other: space counts what the index counts.
-  const late: LateParts = {}
+  const late: LateParts = { readers: new Map() }
   const open = (mountpath: Mountpath) => openDrive(mountpath, options, late)
   for (const { mountpath, draining } of listed.open) {
     const drive = await open(mountpath)
@@ -144,6 +147,7 @@ async function openWith(
   })
   late.index = index
   const context = makeContext(options, { table, index, sequence })
+  late.files = context.files
   const away = listed.away.length > 0
   await recover(context, { rebuild, clusterId: options.clusterId, away })
   for (const drive of table.drives) drive.trash.empty()
@@ -191,7 +195,7 @@ function makeContext(
     observer,
     bucketOf,
     lockKey,
-    files: new FdCache((number) => table.byNumber.get(number), options.limits?.openFilesMax),
+    files: new FdCache(() => table.byNumber, options.limits?.openFilesMax),
     buckets: new BucketGate(),
     directories: new DirectorySync(),
     policies: new BucketPolicies({
@@ -242,11 +246,7 @@ function start(
     sweepPartialFiles(context).catch((error: unknown) =>
       context.observer.event('file-left-behind', { path: OWN.partial, code: String(error) }),
     ),
-    ...context.drives.map((drive) =>
-      sweepPacks(context, drive).catch((error: unknown) =>
-        context.observer.event('file-left-behind', { path: OWN.packs, code: String(error) }),
-      ),
-    ),
+    keepNothingInPacks(context, stop.signal),
     keepSyncMarks(context, syncIntervalMs, stop.signal),
     keepCompact(context, stop.signal),
     keepRecency(context, recencyPath, stop.signal),
@@ -273,6 +273,16 @@ function start(
     await indexLock?.release()
     for (const { mountpath } of context.drives) await mountpath.close()
   })
+}
+
+/** Ends with the store, whatever the disks do. */
+async function keepNothingInPacks(context: StoreContext, signal: AbortSignal): Promise<void> {
+  const ended = once(signal, 'abort')
+  const sweep = sweepPacks(context, context.drives, signal).catch((error: unknown) => {
+    if (signal.aborted) return
+    context.observer.event('file-left-behind', { path: OWN.packs, code: String(error) })
+  })
+  await Promise.race([sweep, ended])
 }
 
 /** How often the recency of objects is written beside the index, ms. */

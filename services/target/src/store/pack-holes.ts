@@ -1,11 +1,15 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { failpoint } from '@forebay/base/failpoint'
-import { HolePunch } from '../os/punch-holes.ts'
+import { isFailure } from '@forebay/base/failure'
+import { type Hole, HolePunch } from '../os/punch-holes.ts'
 import { errorCode } from './journal.ts'
 import type { Pack } from './pack.ts'
 
 /** Holes that the thread is given at once. */
 const HOLES_AT_ONCE = 512
+
+/** How long holes wait for a descriptor where none is left, milliseconds. */
+const AGAIN_MS = 1000
 
 /** Whole blocks of a pack that nobody needs. */
 export interface Waste {
@@ -15,20 +19,28 @@ export interface Waste {
 }
 
 export interface PackHolesOptions {
-  /** A descriptor of the pack, which counts as in use until `done`; undefined when there is none any more. */
+  /**
+   * A descriptor of the pack, which counts as in use until `done`; undefined when there is none any more.
+   *
+   * @throws Failure `slow-down` when no descriptor is left, `disk-error`
+   */
   readonly use: (pack: Pack) => number | undefined
   readonly done: (pack: Pack) => void
   /** Told of a pack that keeps blocks which nobody needs. */
   readonly onTrouble: (path: string, code: string) => void
 }
 
+interface Asked extends Waste {
+  readonly onDone: () => void
+}
+
 /** Makes holes in packs, many at a time and behind everybody. */
 export class PackHoles {
   readonly #options: PackHolesOptions
   readonly #punch = new HolePunch()
-  #waste: (Waste & { readonly onDone: () => void })[] = []
+  readonly #stop = new AbortController()
+  #waste: Asked[] = []
   #punching: Promise<void> | undefined
-  #closed = false
 
   constructor(options: PackHolesOptions) {
     this.#options = options
@@ -45,7 +57,7 @@ export class PackHoles {
 
   /** Ends with what is under way; what is left is found by the next sweep. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#stop.abort()
     await this.#punching
     await this.#punch.close()
   }
@@ -55,34 +67,52 @@ export class PackHoles {
     await nextTurn()
     while (this.#waste.length > 0) {
       const batch = this.#waste.splice(0, HOLES_AT_ONCE)
+      const again: Asked[] = []
       try {
         await failpoint('pack:freed')
-        if (!this.#closed) await this.#punchSome(batch)
+        if (!this.#stop.signal.aborted) await this.#punchSome(batch, again)
       } catch (error) {
-        this.#tell(batch, errorCode(error) ?? 'failed')
+        this.#tell(batch[0], errorCode(error) ?? 'failed')
       }
-      for (const { onDone } of batch) onDone()
+      for (const asked of batch) if (!again.includes(asked)) asked.onDone()
+      if (again.length === 0) continue
+      this.#waste.push(...again)
+      const { signal } = this.#stop
+      await sleep(AGAIN_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }
     this.#punching = undefined
   }
 
-  async #punchSome(batch: readonly Waste[]): Promise<void> {
+  /** @param again takes what is to be tried once more */
+  async #punchSome(batch: readonly Asked[], again: Asked[]): Promise<void> {
     const used: Pack[] = []
+    const holes: Hole[] = []
     try {
-      const holes = batch.flatMap(({ pack, offset, lengthBytes }) => {
-        const fd = this.#options.use(pack)
-        if (fd === undefined) return []
-        used.push(pack)
-        return [{ fd, offset, lengthBytes }]
-      })
+      for (const asked of batch) {
+        const fd = this.#use(asked, again)
+        if (fd === undefined) continue
+        used.push(asked.pack)
+        holes.push({ fd, offset: asked.offset, lengthBytes: asked.lengthBytes })
+      }
+      if (holes.length === 0) return
       const failedCount = await this.#punch.punch(holes)
-      if (failedCount > 0) this.#tell(batch, `${failedCount} holes`)
+      if (failedCount > 0) this.#tell(batch[0], `${failedCount} holes`)
     } finally {
       for (const pack of used) this.#options.done(pack)
     }
   }
 
-  #tell([first]: readonly Waste[], code: string): void {
-    if (first !== undefined) this.#options.onTrouble(first.pack.file, code)
+  #use(asked: Asked, again: Asked[]): number | undefined {
+    try {
+      return this.#options.use(asked.pack)
+    } catch (error) {
+      if (isFailure(error, 'slow-down')) again.push(asked)
+      else this.#tell(asked, errorCode(error) ?? 'failed')
+      return undefined
+    }
+  }
+
+  #tell(waste: Waste | undefined, code: string): void {
+    if (waste !== undefined) this.#options.onTrouble(waste.pack.file, code)
   }
 }

@@ -1,3 +1,6 @@
+import type { BlockSet } from './block-set.ts'
+import type { PackPlace } from './pack-place.ts'
+
 /** What a process knows of one pack. Whoever uses its descriptor counts as a user meanwhile. */
 export class Pack {
   /** Relative to the mountpath. */
@@ -8,12 +11,10 @@ export class Pack {
   /** Up to here it is written, or being written. */
   sizeBytes = 0
   users = 0
-  /** Its name is gone: the descriptor is closed with the last user. */
+  /** Its name is gone, or goes: the descriptor is closed with the last user. */
   isGone = false
-  /** Objects in it; unknown until the records were asked. */
-  #live: number | undefined
-  readonly #readers = new Map<string, number>()
-  readonly #ending = new Set<string>()
+  /** What of it objects have; absent until the records were asked. */
+  taken: BlockSet | undefined
 
   constructor(file: string) {
     this.file = file
@@ -21,7 +22,7 @@ export class Pack {
 
   /** True when it is known to hold nothing any more. */
   get isEmpty(): boolean {
-    return this.#live === 0
+    return this.taken?.isEmpty === true
   }
 
   opened(file: { readonly fd: number; readonly inode: number; readonly sizeBytes: number }): void {
@@ -30,37 +31,10 @@ export class Pack {
     this.sizeBytes = file.sizeBytes
   }
 
-  countLive(objects: number): void {
-    this.#live = objects
-  }
-
-  gainOne(): void {
-    if (this.#live !== undefined) this.#live += 1
-  }
-
-  loseOne(): void {
-    if (this.#live !== undefined) this.#live -= 1
-  }
-
-  /** One more reads the object of this place. */
-  beginRead(path: string): void {
-    this.users += 1
-    this.#readers.set(path, (this.#readers.get(path) ?? 0) + 1)
-  }
-
-  /** @returns true when the place was given up meanwhile, and nobody else reads it */
-  endRead(path: string): boolean {
-    this.users -= 1
-    const left = (this.#readers.get(path) ?? 1) - 1
-    if (left > 0) this.#readers.set(path, left)
-    else this.#readers.delete(path)
-    return left === 0 && this.#ending.delete(path)
-  }
-
-  /** Gives a place up. @returns false while somebody reads it: `endRead` says when */
-  giveUp(path: string): boolean {
-    if (!this.#readers.has(path)) return true
-    this.#ending.add(path)
-    return false
+  /** Gives a place up. @returns false when it is nobody's already */
+  giveUp(place: PackPlace): boolean {
+    if (this.taken?.has(place) === false) return false
+    this.taken?.delete(place)
+    return true
   }
 }

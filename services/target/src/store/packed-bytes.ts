@@ -20,6 +20,8 @@ export class PackedBytes implements Stored {
   readonly #room: { readonly quota: QuotaHold; readonly reservedBytes: number }
   #reserved = true
   #open = true
+  /** Given up, and still on the disk. */
+  #leaving = false
 
   constructor(
     drive: Drive,
@@ -64,7 +66,11 @@ export class PackedBytes implements Stored {
     if (!this.#open) return
     this.#open = false
     // Until then the blocks are taken.
-    void this.drive.packs.free(this.place).then(() => this.releaseReservation())
+    this.#leaving = true
+    void this.drive.packs.free(this.place).then(() => {
+      this.#leaving = false
+      this.releaseReservation()
+    })
   }
 
   discard(): void {
@@ -74,7 +80,7 @@ export class PackedBytes implements Stored {
 
   /** The bytes count as used, or are not needed. */
   releaseReservation(): void {
-    if (!this.#reserved) return
+    if (!this.#reserved || this.#leaving) return
     this.#reserved = false
     this.#room.quota.release()
     this.drive.space.release(this.#room.reservedBytes)

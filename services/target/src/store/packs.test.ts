@@ -75,7 +75,7 @@ function overwrite(record: ObjectRecord, bytes: Buffer): void {
 }
 
 test('small objects share a file, each with whole blocks to itself', async () => {
-  const sizes = [1, 4095, 4096, 4097, 0, 30_000, PACKED_BYTES_MAX]
+  const sizes = [1, 4095, 4096, 4097, 30_000, PACKED_BYTES_MAX]
   const records = await Promise.all(
     sizes.map((size, at) => putSmall(store, `k${at}`, bytesOf(size, 97 + at))),
   )
@@ -83,10 +83,7 @@ test('small objects share a file, each with whole blocks to itself', async () =>
   for (const [at, size] of sizes.entries()) {
     expect(text(`k${at}`)).toBe(String.fromCharCode(97 + at).repeat(size))
   }
-  const places = records
-    .map(placeOf)
-    .filter((place) => place.allocatedBytes > 0)
-    .toSorted((a, b) => a.offset - b.offset)
+  const places = records.map(placeOf).toSorted((a, b) => a.offset - b.offset)
   for (const [at, { offset, allocatedBytes: bytes }] of places.entries()) {
     expect(offset % 4096).toBe(0)
     expect(places[at + 1]?.offset ?? Number.POSITIVE_INFINITY).toBeGreaterThanOrEqual(

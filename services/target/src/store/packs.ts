@@ -1,5 +1,5 @@
 import { close, closeSync, constants, fstatSync, open, openSync, unlink } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -10,13 +10,15 @@ import { type WritePolicy, writePolicyOf } from '../bodies/write-policy.ts'
 import { type DiskGate, diskFailure, diskGateOf, isExhausted } from '../os/disk-gate.ts'
 import { openFilesShare } from '../os/open-files.ts'
 import { takesHoles } from '../os/punch-holes.ts'
+import { BLOCK_BYTES, BlockSet } from './block-set.ts'
 import type { FileLease, FileLocation } from './contract.ts'
 import { errorCode } from './journal.ts'
 import { OWN } from './mountpath.ts'
 import { Pack } from './pack.ts'
-import { gapsBetween } from './pack-gaps.ts'
 import { PackHoles } from './pack-holes.ts'
+import { layOut, UNIT_BYTES_MAX } from './pack-layout.ts'
 import { formatPackPlace, type PackPlace, packPlaceOf } from './pack-place.ts'
+import type { PackReaders } from './pack-readers.ts'
 import { roundToUnit } from './store-context.ts'
 
 const openAsync = promisify(open)
@@ -41,10 +43,6 @@ const WRITE_BYTES_MAX = 1024 ** 2
 /** Packs of a mountpath that are open at a time, where the process may have enough descriptors. */
 const PACKS_OPEN_MAX = 256
 
-/** Allocation units with which packs are used: whole pages, so that an object can be read directly. */
-const PAGE_BYTES = 4096
-const UNIT_BYTES_MAX = 64 * 1024
-
 const SECTOR_BYTES = 512
 
 export interface PacksOptions {
@@ -53,6 +51,12 @@ export interface PacksOptions {
   readonly device: number
   /** Allocation unit of the file system, bytes. */
   readonly unitBytes: number
+  /** Of the mountpath, also those from before it left and came back. */
+  readonly readers: PackReaders
+  /** Closes files that nobody reads now, of packs and others. @returns false when there is none */
+  readonly shed: () => boolean
+  /** Packs kept open; fewer where the process may not have so many descriptors. */
+  readonly openMax?: number | undefined
   /** Told of what stays on the disk though nobody needs it. */
   readonly onTrouble: (path: string, code: string) => void
 }
@@ -64,14 +68,6 @@ interface Append {
   readonly bytes: Buffer
   readonly resolve: (stored: InPack) => void
   readonly reject: (error: Failure) => void
-}
-
-/** Where a write puts its objects: whole blocks, from `start` on. */
-interface Layout {
-  readonly start: number
-  readonly end: number
-  readonly places: readonly PackPlace[]
-  readonly buffers: readonly Buffer[]
 }
 
 /**
@@ -88,7 +84,7 @@ export class Packs {
   readonly #options: PacksOptions
   /** In the names of what this one writes; what has another one is not written any more. */
   readonly #tag = crypto.randomUUID().slice(0, 8)
-  readonly #openMax = Math.max(1, Math.min(PACKS_OPEN_MAX, openFilesShare() >> 2))
+  readonly #openMax: number
   readonly #packs = new Map<string, Pack>()
   /** Those with a descriptor, least recently used first. */
   readonly #open = new Set<Pack>()
@@ -97,29 +93,31 @@ export class Packs {
   #current: Pack | undefined
   #queue: Append[] = []
   #writing: Promise<void> | undefined
-  /** What was freed since a sweep began. */
-  #freedSince: Set<string> | undefined
+  /** What was freed since a sweep began, by pack. */
+  #freedSince: Map<string, PackPlace[]> | undefined
   #closed = false
   /** Of the disk of all packs; looked up once. */
   #gates: { readonly gate: DiskGate; readonly policy: WritePolicy } | undefined
 
   constructor(options: PacksOptions) {
     this.#options = options
-    const { root, unitBytes, onTrouble } = options
+    const { root, unitBytes, onTrouble, openMax = PACKS_OPEN_MAX } = options
+    this.#openMax = Math.max(1, Math.min(openMax, openFilesShare() >> 2))
     this.#holes = new PackHoles({
       use: (pack) => this.#use(pack),
       done: (pack) => this.#leave(pack),
       onTrouble,
     })
+    // Whole pages, so that an object can be read directly.
     this.isUsable =
-      unitBytes % PAGE_BYTES === 0 &&
+      unitBytes % BLOCK_BYTES === 0 &&
       unitBytes <= UNIT_BYTES_MAX &&
       takesHoles(join(root, OWN.packs), unitBytes)
   }
 
   /**
-   * Puts an object into a pack; those of one moment share a write. It is to be freed, unless a record
-   * names it. `bytes` must stay as they are until the promise settles.
+   * Puts an object into a pack, an empty one never; those of one moment share a write. It is to be
+   * freed, unless a record names it. `bytes` must stay as they are until the promise settles.
    *
    * @throws Failure `disk-error` | `out-of-space` | `slow-down` | `unavailable` after close
    */
@@ -147,7 +145,8 @@ export class Packs {
     const pack = place && this.#opened(place.file)
     if (pack?.fd === undefined || place === undefined) return undefined
     if (pack.inode !== inode || place.offset + sizeBytes > pack.sizeBytes) return undefined
-    pack.beginRead(path)
+    pack.users += 1
+    this.#options.readers.begin(path)
     let released = false
     return {
       fd: pack.fd,
@@ -155,58 +154,60 @@ export class Packs {
       release: () => {
         if (released) return
         released = true
-        if (pack.endRead(path)) void this.#discard(pack, place)
+        pack.users -= 1
+        this.#options.readers.end(path)
         this.#closeGone(pack)
       },
     }
   }
 
   /**
-   * Gives an object up, once. Resolves when its blocks are the file system's again, or left to whoever
-   * reads them now; never rejects.
+   * Gives an object up; once more does nothing. Resolves when its blocks are the file system's again,
+   * or left to whoever reads them now; never rejects.
    */
   async free(path: string): Promise<void> {
     const place = packPlaceOf(path)
-    if (place === undefined) return
-    this.#freedSince?.add(path)
+    // The next sweep finds it: by then others may have the directory.
+    if (place === undefined || this.#closed) return
+    this.#noteFreed(place)
     const pack = this.#known(place.file)
-    pack.loseOne()
+    if (!pack.giveUp(place)) return
     if (pack.isEmpty && pack !== this.#current) await this.#drop(pack)
-    else if (pack.giveUp(path)) await this.#discard(pack, place)
+    else if (!this.#leaveToReaders(pack, place)) await this.#discard(pack, place)
   }
 
   /** Closes descriptors that nobody uses now. @returns false when there is none */
   shed(): boolean {
     const idle = [...this.#open].filter((pack) => this.#isIdle(pack))
-    for (const pack of idle) this.#close(pack)
+    for (const pack of idle) this.#close(pack, closeSync)
     return idle.length > 0
   }
 
   /**
    * Removes what earlier processes left in packs that no record has; what this one wrote it knows.
    *
-   * @param findLive asks the records what they have, by pack; one at a time
+   * @param findTaken asks the records what they have, by pack, from now on; one sweep at a time
    */
-  async sweep(findLive: () => Promise<ReadonlyMap<string, readonly PackPlace[]>>): Promise<void> {
-    this.#freedSince = new Set()
+  async sweep(findTaken: () => Promise<ReadonlyMap<string, BlockSet>>): Promise<void> {
+    this.#freedSince = new Map()
     try {
-      await this.#sweepAll(await findLive())
+      await this.#sweepAll(await findTaken())
     } finally {
       this.#freedSince = undefined
     }
   }
 
-  async #sweepAll(live: ReadonlyMap<string, readonly PackPlace[]>): Promise<void> {
+  async #sweepAll(found: ReadonlyMap<string, BlockSet>): Promise<void> {
     for (const name of await readdir(join(this.#options.root, OWN.packs))) {
-      if (name.startsWith(`${this.#tag}-`) || this.#closed) continue
+      if (this.#closed) return
+      if (name.startsWith(`${this.#tag}-`)) continue
       const file = `${OWN.packs}/${name}`
-      const places = live.get(file) ?? []
-      const freed = places.filter((place) => this.#freedSince?.has(formatPackPlace(place)))
+      const taken = found.get(file) ?? new BlockSet()
+      for (const place of this.#freedSince?.get(file) ?? []) taken.delete(place)
       const pack = this.#known(file)
-      pack.countLive(places.length - freed.length)
+      pack.taken = taken
       if (pack.isEmpty) await this.#drop(pack)
-      // What was freed meanwhile becomes a hole in its own time.
-      else await this.#discardGaps(pack, places)
+      else await this.#discardGaps(pack, taken).catch((error: unknown) => this.#tell(pack, error))
     }
   }
 
@@ -253,8 +254,7 @@ export class Packs {
     const pack = await this.#packFor(batch)
     const { fd } = pack
     if (fd === undefined) throw new Failure('internal', 'the pack that is written is closed')
-    const layout = this.#layOut(pack, batch)
-    const { start, end, buffers, places } = layout
+    const { start, end, buffers, places } = layOut(pack, batch, this.#options.unitBytes)
     // What follows a write that breaks off stands behind it.
     pack.sizeBytes = end
     pack.users += 1
@@ -268,7 +268,7 @@ export class Packs {
       pack.users -= 1
     }
     for (const [at, place] of places.entries()) {
-      pack.gainOne()
+      pack.taken?.add(place)
       batch[at]?.resolve({ path: formatPackPlace(place), inode: pack.inode })
     }
   }
@@ -290,22 +290,6 @@ export class Packs {
     }
   }
 
-  #layOut(pack: Pack, batch: readonly Append[]): Layout {
-    const start = this.#aligned(pack.sizeBytes)
-    const places: PackPlace[] = []
-    const buffers: Buffer[] = []
-    let end = start
-    for (const { bytes } of batch) {
-      const offset = this.#aligned(end)
-      if (offset > end) buffers.push(PADDING.subarray(0, offset - end))
-      if (bytes.length > 0) buffers.push(bytes)
-      const allocatedBytes = this.#aligned(bytes.length)
-      places.push({ file: pack.file, offset, allocatedBytes })
-      end = offset + bytes.length
-    }
-    return { start, end, places, buffers }
-  }
-
   async #packFor(batch: readonly Append[]): Promise<Pack> {
     const wanted = batch.reduce((sum, { bytes }) => sum + this.#aligned(bytes.length), 0)
     const current = this.#current
@@ -314,14 +298,24 @@ export class Packs {
     this.#count += 1
     const pack = new Pack(`${OWN.packs}/${this.#tag}-${this.#count}`)
     const path = join(this.#options.root, pack.file)
-    const fd = await openAsync(path, NEW_PACK, 0o600)
+    const fd = await this.#openNew(path)
     pack.opened({ fd, inode: fstatSync(fd).ino, sizeBytes: 0 })
-    pack.countLive(0)
+    pack.taken = new BlockSet()
     this.#packs.set(pack.file, pack)
+    this.#closeOldest()
     this.#open.add(pack)
     this.#current = pack
-    this.#closeOldest()
     return pack
+  }
+
+  /** Files kept open for the next read go first where descriptors are short. */
+  async #openNew(path: string): Promise<number> {
+    try {
+      return await openAsync(path, NEW_PACK, 0o600)
+    } catch (error) {
+      if (!isExhausted(error) || !this.#options.shed()) throw error
+      return openAsync(path, NEW_PACK, 0o600)
+    }
   }
 
   /** Nothing more goes into the current pack. */
@@ -335,27 +329,50 @@ export class Packs {
     return this.#holes.add({ pack, offset, lengthBytes: allocatedBytes })
   }
 
+  /** @returns false when nobody reads the place */
+  #leaveToReaders(pack: Pack, place: PackPlace): boolean {
+    const path = formatPackPlace(place)
+    return this.#options.readers.leave(path, () => void this.#discard(pack, place))
+  }
+
+  #noteFreed(place: PackPlace): void {
+    const freed = this.#freedSince?.get(place.file)
+    if (freed === undefined) this.#freedSince?.set(place.file, [place])
+    else freed.push(place)
+  }
+
   /** Where more is on the disk than records have: a crash came between them. */
-  async #discardGaps(pack: Pack, places: readonly PackPlace[]): Promise<void> {
-    const fd = this.#opened(pack.file)?.fd
-    if (fd === undefined) return
-    const live = places.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0)
-    if (fstatSync(fd).blocks * SECTOR_BYTES <= live) return
-    const gaps = gapsBetween(places, this.#aligned(pack.sizeBytes))
+  async #discardGaps(pack: Pack, taken: BlockSet): Promise<void> {
+    const stat = await lstat(join(this.#options.root, pack.file))
+    if (stat.blocks * SECTOR_BYTES <= taken.sizeBytes) return
+    const kept = taken.copy()
+    for (const path of this.#options.readers.paths) {
+      const place = packPlaceOf(path)
+      if (place?.file !== pack.file || taken.has(place)) continue
+      kept.add(place)
+      this.#leaveToReaders(pack, place)
+    }
+    const gaps = kept.gaps(this.#aligned(stat.size))
     await Promise.all(gaps.map((gap) => this.#holes.add({ pack, ...gap })))
   }
 
   /** Removes a pack that nothing is in; who reads in it goes on. */
   async #drop(pack: Pack): Promise<void> {
-    this.#packs.delete(pack.file)
+    if (pack.isGone) return
     pack.isGone = true
+    pack.users += 1
     try {
       await unlinkAsync(join(this.#options.root, pack.file))
     } catch (error) {
-      const code = errorCode(error) ?? 'failed'
-      if (code !== 'ENOENT') this.#options.onTrouble(pack.file, code)
+      this.#tell(pack, error)
     }
-    this.#closeGone(pack)
+    this.#leave(pack)
+  }
+
+  /** What stays of a pack; one that is gone leaves nothing. */
+  #tell(pack: Pack, error: unknown): void {
+    const code = errorCode(error) ?? 'failed'
+    if (code !== 'ENOENT') this.#options.onTrouble(pack.file, code)
   }
 
   #known(file: string): Pack {
@@ -364,9 +381,13 @@ export class Packs {
     return pack
   }
 
-  /** The pack with a descriptor; undefined when there is no such file. @throws as `lease` */
+  /**
+   * The pack with a descriptor; undefined when there is no such file. One whose name goes is open as
+   * long as it has readers: until the index knows, others may join them. @throws as `lease`
+   */
   #opened(file: string): Pack | undefined {
     const known = this.#packs.get(file)
+    if (known?.isGone === true) return known.fd === undefined ? undefined : known
     if (known?.fd === undefined) return this.#openAgain(file)
     this.#open.delete(known)
     this.#open.add(known)
@@ -384,8 +405,8 @@ export class Packs {
     }
     const pack = this.#known(file)
     pack.opened({ fd, inode: stat.ino, sizeBytes: stat.size })
-    this.#open.add(pack)
     this.#closeOldest()
+    this.#open.add(pack)
     return pack
   }
 
@@ -393,7 +414,7 @@ export class Packs {
     try {
       return openSync(path, OLD_PACK)
     } catch (error) {
-      if (isExhausted(error) && this.shed()) return this.#openIfThere(path)
+      if (isExhausted(error) && this.#options.shed()) return this.#openIfThere(path)
       if (NO_PACK.has(errorCode(error) ?? '')) return undefined
       throw diskFailure(error, 'the file of small objects cannot be opened')
     }
@@ -414,25 +435,26 @@ export class Packs {
     return pack !== this.#current && pack.users === 0
   }
 
+  /** Makes place for one more. */
   #closeOldest(): void {
-    if (this.#open.size <= this.#openMax) return
     for (const pack of this.#open) {
-      if (!this.#isIdle(pack)) continue
-      this.#close(pack)
-      return
+      if (this.#open.size < this.#openMax) return
+      if (this.#isIdle(pack)) this.#close(pack)
     }
   }
 
   #closeGone(pack: Pack): void {
-    if (pack.isGone && pack.users === 0) this.#close(pack)
+    if (!pack.isGone || pack.users > 0) return
+    this.#close(pack)
+    if (this.#packs.get(pack.file) === pack) this.#packs.delete(pack.file)
   }
 
   /** Off the loop: the last close of what has no name frees its blocks. */
-  #close(pack: Pack): void {
+  #close(pack: Pack, closeFile = closeLater): void {
     const { fd } = pack
     pack.fd = undefined
     this.#open.delete(pack)
-    if (fd !== undefined) close(fd, () => undefined)
+    if (fd !== undefined) closeFile(fd)
   }
 
   #disk(fd: number) {
@@ -451,5 +473,6 @@ const OLD_PACK = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK
 /** Something else has the name of a pack, or nothing. */
 const NO_PACK: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO'])
 
-/** Between objects that do not end with a block. */
-const PADDING = Buffer.alloc(UNIT_BYTES_MAX)
+function closeLater(fd: number): void {
+  close(fd, () => undefined)
+}

@@ -190,7 +190,9 @@ export class HeldRoom implements Room {
 
   async store(bytes: Buffer): Promise<Stored> {
     const { drive } = this.#held
-    const isPacked = bytes.length <= PACKED_BYTES_MAX && drive.packs.isUsable && this.#isCurrent()
+    // An empty one would have no place of its own.
+    const mayBePacked = bytes.length > 0 && bytes.length <= PACKED_BYTES_MAX
+    const isPacked = mayBePacked && drive.packs.isUsable && this.#isCurrent()
     return isPacked ? this.#pack(bytes) : this.#storeInFile(bytes)
   }
 
