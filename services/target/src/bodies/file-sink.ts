@@ -208,7 +208,7 @@ export class FileSink implements BodySink {
   }
 
   #fail(error: unknown): void {
-    this.#failure = diskFailure(error, 'writing an object failed')
+    this.#failure = diskFailure(error, 'writing an object failed', this.#fd)
     heldBytes -= this.#gatheredBytes + this.#writingBytes
     this.#chunks = []
     this.#gatheredBytes = 0

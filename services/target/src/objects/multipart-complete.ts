@@ -223,10 +223,11 @@ async function readPart(
     const gate = diskGateOf(lease.fd)
     for (let offset = 0; offset < part.attributes.sizeBytes; ) {
       const at = offset
-      const bytesRead = await gate.run(() => readAt(lease.fd, buffer, lease.offset + at))
+      const wanted = buffer.subarray(0, Math.min(buffer.length, part.attributes.sizeBytes - at))
+      const bytesRead = await gate.run(() => readAt(lease.fd, wanted, lease.offset + at))
       if (bytesRead === 0)
         throw new Failure('object-corrupt', `${part.key}: the file of a part is too short`)
-      await write(buffer.subarray(0, bytesRead))
+      await write(wanted.subarray(0, bytesRead))
       offset += bytesRead
     }
   } finally {

@@ -113,8 +113,8 @@ async function pumpPart(
   const { sizeBytes } = part.attributes
   const lease = openPart(context, part)
   try {
-    const source = { fd: lease.fd, offset: 0, lengthBytes: sizeBytes }
-    const waitFor = (offset: number): number => sizeBytes - offset
+    const source = { fd: lease.fd, offset: lease.offset, lengthBytes: sizeBytes }
+    const waitFor = (at: number): number => lease.offset + sizeBytes - at
     await pumpFile({ ...source, waitFor }, to.write, to.signal)
   } finally {
     lease.release()
