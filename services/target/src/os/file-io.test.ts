@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { readAt, writeFully } from './file-io.ts'
+import { readAt, writeFully, writeFullyNow } from './file-io.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'forebay-io-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -17,6 +17,8 @@ test('what is written is read, and behind the end there is nothing', async () =>
   expect(into.toString('utf8', 0, 3)).toBe('two')
   expect(await readAt(fd, into, 10)).toBe(0)
   await writeFully(fd, [], 0)
+  writeFullyNow(fd, [Buffer.from('six'), Buffer.from(' ten')], 10)
+  expect(readFileSync(path).toString()).toBe('\0\0\0one twosix ten')
   closeSync(fd)
 })
 
@@ -25,6 +27,9 @@ test('a full disk and a broken one are told apart', async () => {
   await expect(writeFully(full, [Buffer.from('x')], 0)).rejects.toMatchObject({
     code: 'out-of-space',
   })
+  expect(() => writeFullyNow(full, [Buffer.from('x')], 0)).toThrow(
+    expect.objectContaining({ code: 'out-of-space' }),
+  )
   closeSync(full)
   const readOnly = openSync(join(folder, 'file'), 'r')
   await expect(writeFully(readOnly, [Buffer.from('x')], 0)).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-import { read, readSync, writev } from 'node:fs'
+import { read, readSync, writev, writevSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { Failure } from '@forebay/base/failure'
 import { diskFailure } from './disk-gate.ts'
@@ -72,20 +72,43 @@ export async function writeFully(
   buffers: readonly Buffer[],
   at: number,
 ): Promise<void> {
-  const wanted = buffers.reduce((sum, { length }) => sum + length, 0)
+  const wanted = lengthOf(buffers)
   try {
-    const bytesWritten = await writeSome(fd, buffers, at)
-    if (bytesWritten === wanted) return
+    let written = await writeSome(fd, buffers, at)
     // A full disk ends a write early: the rest, in one piece, either fits or gives the error.
-    let rest = Buffer.concat(buffers).subarray(bytesWritten)
-    let position = at + bytesWritten
-    while (rest.length > 0) {
-      const written = await writeSome(fd, [rest], position)
-      if (written === 0) throw new Failure('disk-error', 'the system writes nothing to a file')
-      rest = rest.subarray(written)
-      position += written
+    while (written < wanted) {
+      const more = await writeSome(fd, restOf(buffers, written), at + written)
+      if (more === 0) throw writesNothing()
+      written += more
     }
   } catch (error) {
     throw diskFailure(error, 'writing a file failed', fd)
   }
+}
+
+/** The same on the event loop: for what cannot block. */
+export function writeFullyNow(fd: number, buffers: readonly Buffer[], at: number): void {
+  const wanted = lengthOf(buffers)
+  try {
+    let written = writevSync(fd, buffers, at)
+    while (written < wanted) {
+      const more = writevSync(fd, restOf(buffers, written), at + written)
+      if (more === 0) throw writesNothing()
+      written += more
+    }
+  } catch (error) {
+    throw diskFailure(error, 'writing a file failed', fd)
+  }
+}
+
+function lengthOf(buffers: readonly Buffer[]): number {
+  return buffers.reduce((sum, { length }) => sum + length, 0)
+}
+
+function restOf(buffers: readonly Buffer[], written: number): readonly Buffer[] {
+  return [Buffer.concat(buffers).subarray(written)]
+}
+
+function writesNothing(): Failure {
+  return new Failure('disk-error', 'the system writes nothing to a file')
 }

@@ -3,8 +3,9 @@ import { close, fdatasync, ftruncateSync, openSync, statSync, writeSync } from '
 import { promisify } from 'node:util'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
+import { type WritePolicy, writePolicyOf } from '../bodies/write-policy.ts'
 import { diskFailure } from '../os/disk-gate.ts'
-import { writeFully } from '../os/file-io.ts'
+import { writeFully, writeFullyNow } from '../os/file-io.ts'
 import { syncDirectory } from './directory-sync.ts'
 import { encodeFrame, JOURNAL_FORMAT, type JournalEntry } from './journal-format.ts'
 import { type JournalPosition, listSegments, POSITION_UNIT, segmentPath } from './journal-read.ts'
@@ -46,6 +47,7 @@ interface Append {
  */
 export class Journal {
   readonly #directory: string
+  readonly #policy: WritePolicy
   #segment: Segment
   #queue: Append[] = []
   #writing: Promise<void> | undefined
@@ -65,6 +67,7 @@ export class Journal {
       (sum, { path }) => sum + statSync(path).size,
       0,
     )
+    this.#policy = writePolicyOf(segment.fd)
     this.#segment = segment
   }
 
@@ -142,6 +145,8 @@ export class Journal {
   }
 
   async #writeAll(): Promise<void> {
+    // Who appends in this turn, one step behind the first, shares its write.
+    await Promise.resolve()
     while (this.#queue.length > 0) {
       if (this.#segment.size > SEGMENT_BYTES_MAX || this.#segment.poisoned) {
         try {
@@ -166,11 +171,7 @@ export class Journal {
     }
     try {
       await failpoint('journal:write')
-      await writeFully(
-        segment.fd,
-        batch.map(({ frame }) => frame),
-        start,
-      )
+      await this.#writeFrames(batch, start)
     } catch (cause) {
       segment.size = start
       this.#refuse(batch, cause)
@@ -187,6 +188,23 @@ export class Journal {
       else append.resolve(append.position)
     }
     if (this.#unsynced.length > 0) this.#syncing ??= this.#syncAll()
+  }
+
+  /**
+   * On the event loop where that cannot block, since a turn of a thread costs more than the write. Not
+   * where the disk is asked to sync: the file system may hold a write back until that is done.
+   */
+  async #writeFrames(batch: readonly Append[], start: number): Promise<void> {
+    const { fd, size } = this.#segment
+    const frames = batch.map(({ frame }) => frame)
+    const syncs = this.#syncing !== undefined || batch.some(({ sync }) => sync)
+    if (syncs || !this.#policy.mayBlock(size - start)) {
+      await writeFully(fd, frames, start)
+      return
+    }
+    const startedAt = performance.now()
+    writeFullyNow(fd, frames, start)
+    this.#policy.note(size - start, performance.now() - startedAt)
   }
 
   /** A part of a frame may be in the file; the reader would take it for damage once more follows. */
