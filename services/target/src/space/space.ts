@@ -73,6 +73,11 @@ export class DriveSpace {
   /** What records may take: the operator's ceiling, or what the file system could give them. */
   get capacityBytes(): number {
     this.#look()
+    return this.#seenCapacityBytes
+  }
+
+  /** By the last look: where one was just taken, a second one costs each cold read a clock. */
+  get #seenCapacityBytes(): number {
     const own = this.usedBytes + this.#freeBytes
     return Math.max(0, Math.min(this.#options.capacityBytes ?? own, own))
   }
@@ -85,9 +90,14 @@ export class DriveSpace {
 
   /** Bytes to evict so that the mountpath is at its low watermark; 0 while it is under the high one. */
   get excessBytes(): number {
+    this.#look()
+    return this.#excessBytes
+  }
+
+  get #excessBytes(): number {
     const { low, high } = this.#options.watermarks
     const taken = this.usedBytes + this.#reservedBytes
-    const capacity = this.capacityBytes
+    const capacity = this.#seenCapacityBytes
     return taken <= capacity * high ? 0 : Math.ceil(taken - capacity * low)
   }
 
@@ -102,7 +112,7 @@ export class DriveSpace {
     this.#look()
     const taken = this.usedBytes + this.#reservedBytes + bytes
     if (this.#reservedSince + bytes > this.#freeBytes) return false
-    return taken <= this.capacityBytes * admissionMark(this.#options.watermarks)
+    return taken <= this.#seenCapacityBytes * admissionMark(this.#options.watermarks)
   }
 
   /**
@@ -111,6 +121,7 @@ export class DriveSpace {
    * @throws Failure `slow-down` while eviction can still help, `out-of-space` when not
    */
   async reserve(bytes: number): Promise<void> {
+    if (this.#take(bytes)) return
     const outcome = await waitForRoom({
       ...this.#options,
       take: () => this.#take(bytes),
@@ -137,7 +148,7 @@ export class DriveSpace {
 
   #take(bytes: number): boolean {
     this.#look()
-    const limit = this.capacityBytes * this.#options.watermarks.full
+    const limit = this.#seenCapacityBytes * this.#options.watermarks.full
     // An empty object needs no room, so a full disk still takes it.
     if (bytes > 0) {
       if (this.usedBytes + this.#reservedBytes + bytes > limit) return false
@@ -145,7 +156,7 @@ export class DriveSpace {
     }
     this.#reservedBytes += bytes
     this.#reservedSince += bytes
-    if (this.excessBytes > 0) void this.#options.makeRoom()
+    if (this.#excessBytes > 0) void this.#options.makeRoom()
     return true
   }
 
