@@ -3,18 +3,22 @@
  *
  * @throws the signal's reason, or the work's failure
  */
-export async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  // Whoever leaves before the wait does not leave a rejection that nobody handles.
-  work.catch(() => undefined)
-  signal.throwIfAborted()
-  let onAbort: (() => void) | undefined
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
+export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  // One promise, and no race: this stands in the way of every cold read.
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(signal.reason)
+    signal.addEventListener('abort', leave)
+    // Also of who left: no rejection is left that nobody handles.
+    work.then(
+      (result) => {
+        signal.removeEventListener('abort', leave)
+        resolve(result)
+      },
+      (error: unknown) => {
+        signal.removeEventListener('abort', leave)
+        reject(error)
+      },
+    )
+    if (signal.aborted) leave()
   })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort)
-  }
 }
