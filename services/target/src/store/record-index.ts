@@ -52,13 +52,17 @@ const NOTHING: Tally = { objects: 0, bytes: 0 }
 export const WRITES_WAITING_MAX = 10_000
 
 /**
- * How long writes are gathered for one transaction, milliseconds. Until it is in the file a write is
- * answered from memory, and after a crash from the journal.
+ * How long writes are gathered for one transaction, milliseconds: it costs a turn of a thread, which
+ * cold reads of small objects pay most of. Until it is in the file a write is answered from memory,
+ * and after a crash from the journal.
  */
-const GATHER_MS = 5
+const GATHER_MS = 25
 
 /** So many are written at once. */
 const GATHER_WRITES_MAX = 256
+
+/** Names that are known to have no entry in the file. */
+const ABSENT_MAX = 4096
 
 /**
  * The ordered map of records. A write is seen at once, by `current` and by scans; it reaches the file
@@ -76,6 +80,8 @@ export class RecordIndex {
   readonly #overlay = new Map<string, IndexWrite>()
   /** Entries whose tombstone is written and whose removal is not asked for yet. */
   readonly #hidden = new Set<string>()
+  /** Looked for and not in the file: who reads an absent object and stores it asks four times. */
+  readonly #absent = new Set<string>()
   #queue: IndexWrite[] = []
   /** Set while writes are gathered. */
   #gathering: NodeJS.Timeout | undefined
@@ -113,7 +119,7 @@ export class RecordIndex {
     }
     const cached = this.#cache.get(id)
     if (cached !== undefined) return cached
-    const bytes = this.#stored({ bucketId, key })
+    const bytes = this.#stored({ bucketId, key }, id)
     if (bytes === undefined) return undefined
     const record = this.#decode({ bucketId, key }, bytes)
     if (record !== undefined) this.#cache.set(id, record)
@@ -127,16 +133,15 @@ export class RecordIndex {
 
   /** True when there is an entry, readable or not. */
   has(bucketId: number, key: string): boolean {
-    const write = this.#overlay.get(entryId(bucketId, key))
-    if (write !== undefined && write.entry !== 'keep') return write.entry !== undefined
-    return this.#stored({ bucketId, key }) !== undefined
+    return this.bytes({ bucketId, key }) !== undefined
   }
 
   /** The bytes of the record now. */
   bytes(name: EntryName): Buffer | undefined {
-    const write = this.#overlay.get(entryId(name.bucketId, name.key))
+    const id = entryId(name.bucketId, name.key)
+    const write = this.#overlay.get(id)
     if (write !== undefined && write.entry !== 'keep') return write.entry?.bytes
-    return this.#stored(name)
+    return this.#stored(name, id)
   }
 
   /** The facts of the record now; undefined when there is none or it cannot be read. */
@@ -155,7 +160,9 @@ export class RecordIndex {
     if (write.entry !== 'keep') {
       this.#count(write)
       this.#cache.delete(id)
+      // From here on the overlay answers, until the file has the entry.
       this.#overlay.set(id, write)
+      this.#absent.delete(id)
       this.#hidden.delete(id)
     }
     if (typeof write.unsettled === 'number') this.#unsettled.add(id)
@@ -373,9 +380,18 @@ export class RecordIndex {
     })
   }
 
-  #stored(name: EntryName): Buffer | undefined {
+  /** What the file has, where no write of the entry is on its way. */
+  #stored(name: EntryName, id: string): Buffer | undefined {
+    if (this.#absent.has(id)) return undefined
     // lmdb's types know no key of our own encoding; `nameCodec` writes it.
-    return this.#databases.records.get(name as never)
+    const bytes = this.#databases.records.get(name as never)
+    if (bytes === undefined) this.#noteAbsent(id)
+    return bytes
+  }
+
+  #noteAbsent(id: string): void {
+    if (this.#absent.size === ABSENT_MAX) this.#absent.clear()
+    this.#absent.add(id)
   }
 
   #decode(name: EntryName, bytes: Buffer): ObjectRecord | undefined {
