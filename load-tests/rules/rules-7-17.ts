@@ -188,7 +188,13 @@ export const RULES_7_TO_17: readonly Mutation[] = [
     rule: 'held',
     what: 'a client that is gone leaves a rejection',
     tests: [RELEASE],
-    edits: [object('abortable.ts', '  work.catch(() => undefined)\n', '')],
+    edits: [
+      object(
+        'abortable.ts',
+        '        reject(error)\n',
+        '        if (signal.aborted) throw error\n        reject(error)\n',
+      ),
+    ],
   },
   {
     rule: 'held',
