@@ -20,11 +20,12 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Edit, Mutation } from './mutation.ts'
+import { PACK_RULES } from './packs.ts'
 import { RULES_1_TO_3 } from './rules-1-3.ts'
 import { RULES_4_TO_6 } from './rules-4-6.ts'
 import { RULES_7_TO_17 } from './rules-7-17.ts'
 
-const MUTATIONS = [...RULES_1_TO_3, ...RULES_4_TO_6, ...RULES_7_TO_17]
+const MUTATIONS = [...RULES_1_TO_3, ...RULES_4_TO_6, ...RULES_7_TO_17, ...PACK_RULES]
 
 const ROOT = join(import.meta.dirname, '../..')
 

@@ -1,6 +1,6 @@
 /** One way to take a rule out, and the tests that must fail then. */
 export interface Mutation {
-  /** Number of the rule, or `held` for what a request must give back. */
+  /** Number of the rule, `held` for what a request must give back, `packs` for small objects that share files. */
   readonly rule: string
   /** What holds while the rule is out. */
   readonly what: string

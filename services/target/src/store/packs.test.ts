@@ -141,6 +141,14 @@ test('who looked a record up before it went gets nothing, and never a hole', asy
   expect(store.open(removed)).toBeUndefined()
 })
 
+test('what cannot be written down as removed keeps its bytes', async () => {
+  await putSmall(store, 'other', bytesOf(4096, 120))
+  await putSmall(store, 'k', bytesOf(4096, 97))
+  armFailpoints('journal:write=throw@1')
+  await expect(remove('k')).rejects.toMatchObject({ code: 'disk-error' })
+  expect(text('k')).toBe('a'.repeat(4096))
+})
+
 test('a replaced version leaves a hole, be the next one in a pack or a file', async () => {
   await putSmall(store, 'other', bytesOf(4096, 120))
   await putSmall(store, 'k', bytesOf(4096, 97))
