@@ -18,7 +18,7 @@ const SOURCE_BYTES = [10_000, 300_001, 3_000_000] as const
 
 const OPERATIONS = [
   ...['put', 'put', 'put', 'put', 'get', 'get', 'get', 'get'],
-  ...['range', 'range', 'range', 'delete', 'copy', 'multipart'],
+  ...['range', 'range', 'range', 'delete', 'copy', 'multipart', 'evict', 'evict'],
 ] as const
 
 /** One key under load and all that its clients know about it. */
@@ -123,6 +123,11 @@ export class MixedLoad {
       }
       case 'multipart':
         return this.#multipart(client, register, random)
+      case 'evict':
+        // The next read brings it from the origin: a small one into a file with others.
+        if (register.bucket === REMOTE) this.#count(await client.evict(register.path))
+        await this.#get(client, register)
+        return
       case 'get':
         await this.#get(client, register)
         return

@@ -69,6 +69,16 @@ export class S3Client {
     return this.ask({ method: 'DELETE', target: `/${path}` })
   }
 
+  /** Drops the cached copy of an object, by AIStore's API. */
+  evict(path: string): Promise<Answer | undefined> {
+    return this.ask({
+      method: 'DELETE',
+      target: `/v1/objects/${path}?provider=aws`,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ action: 'evict-listrange', value: null, name: '' }),
+    })
+  }
+
   copy(from: string, to: string): Promise<Answer | undefined> {
     const headers = { 'x-amz-copy-source': `/${from}` }
     return this.ask({ method: 'PUT', target: `/${to}`, headers })
