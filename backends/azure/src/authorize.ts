@@ -2,6 +2,7 @@ import type { Headers } from '@forebay/backend-transport/conditional-headers'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import { formatHttpDate } from '@forebay/s3/dates'
+import { SigningKey } from '@forebay/s3/sigv4/signing-key'
 import type { AzureAddress, TokenSource } from './azure-options.ts'
 import { type SignedParts, sharedKeyAuthorization } from './shared-key.ts'
 
@@ -45,7 +46,7 @@ export function openAuthorizer(address: AzureAddress, clock: Clock): Authorizer 
       }
     }
     case 'shared-key': {
-      const key = Buffer.from(credentials.key, 'base64')
+      const key = new SigningKey(Buffer.from(credentials.key, 'base64'))
       return {
         authorize: async (parts) => {
           const date = { 'x-ms-date': formatHttpDate(clock.now()) }

@@ -5,6 +5,7 @@ import {
   type StoragePipelineOptions,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
+import { SigningKey } from '@forebay/s3/sigv4/signing-key'
 import { describe, expect, test } from 'vitest'
 import { compareHeaderNames, sharedKeyAuthorization } from './shared-key.ts'
 
@@ -93,7 +94,7 @@ describe('the signature is that of the vendor', () => {
     const target = url.slice('http://127.0.0.1:1'.length)
     const ours = sharedKeyAuthorization(
       { method, target, headers: lower },
-      { account: ACCOUNT, key: KEY },
+      { account: ACCOUNT, key: new SigningKey(KEY) },
     )
     expect(lower['authorization']).toBe(ours)
   })

@@ -1,5 +1,5 @@
-import { createHmac } from 'node:crypto'
 import type { Headers } from '@forebay/backend-transport/conditional-headers'
+import type { SigningKey } from '@forebay/s3/sigv4/signing-key'
 
 /** A request as far as its signature covers it. */
 export interface SignedParts {
@@ -28,10 +28,9 @@ const SIGNED_HEADERS = [
 /** `Authorization` of a request that is signed with the key of the account. */
 export function sharedKeyAuthorization(
   parts: SignedParts,
-  by: { readonly account: string; readonly key: Buffer },
+  by: { readonly account: string; readonly key: SigningKey },
 ): string {
-  const text = stringToSign(parts, by.account)
-  const signature = createHmac('sha256', by.key).update(text, 'utf8').digest('base64')
+  const signature = by.key.sign(stringToSign(parts, by.account), 'base64')
   return `SharedKey ${by.account}:${signature}`
 }
 

@@ -85,7 +85,7 @@ export interface GcsRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'DELETE'
   /** Encoded, below the endpoint. */
   readonly path: string
-  readonly query?: Readonly<Record<string, string | undefined>>
+  readonly query?: Readonly<Record<string, string | undefined>> | undefined
   /** Lower-case names. */
   readonly headers?: Headers
   readonly upload?: UploadStream | undefined
@@ -107,9 +107,7 @@ export async function sendRequest(
   const { method, upload, signal, what } = request
   const classify = (error: unknown): unknown => classifyNetworkError(error, what, signal)
   const authorization = await connection.tokens.authorization(what, signal)
-  const query = Object.entries(request.query ?? {})
-    .flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${encodeComponent(value)}`]))
-    .join('&')
+  const query = request.query === undefined ? '' : encodeQuery(request.query)
   const path = `${connection.basePath}${request.path}`
   try {
     return await exchange(connection.agent, {
@@ -120,7 +118,7 @@ export async function sendRequest(
         // Documents stay plain; who reads objects asks otherwise.
         'accept-encoding': 'identity',
         ...connection.headers,
-        ...present({ authorization }),
+        ...(authorization === undefined ? {} : { authorization }),
         ...request.headers,
         ...(upload === undefined ? {} : { 'content-length': String(upload.wireBytes) }),
       },
@@ -133,6 +131,12 @@ export async function sendRequest(
     if (upload?.failure !== undefined) throw upload.failure.error
     throw classify(error)
   }
+}
+
+function encodeQuery(query: NonNullable<GcsRequest['query']>): string {
+  return Object.entries(query)
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${encodeComponent(value)}`]))
+    .join('&')
 }
 
 /** A component that what stands on the way may take for a step in a tree (RFC 3986 §5.2.4). */

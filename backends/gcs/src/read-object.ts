@@ -1,7 +1,7 @@
 import type { HeadResult, ReadOptions, ReadResult } from '@forebay/backend-port/backend'
 import { acceptAnswer } from '@forebay/backend-transport/accept-answer'
 import { contentLengthOf } from '@forebay/backend-transport/answer-headers'
-import { type Headers, present } from '@forebay/backend-transport/conditional-headers'
+import type { Headers } from '@forebay/backend-transport/conditional-headers'
 import type { WireAnswer } from '@forebay/backend-transport/exchange'
 import { refuseVersionId } from '@forebay/backend-transport/no-versions'
 import { Failure, isFailure } from '@forebay/base/failure'
@@ -31,13 +31,14 @@ export async function readObject(place: Place, options: ReadOptions): Promise<Re
     method: 'GET',
     path: objectPath(place.bucket, key),
     // A bucket with versions still has the pinned one after a change.
-    query: { generation: generationOf(pin) },
-    headers: {
-      ...AS_STORED,
-      ...present({
-        range: range && `bytes=${range.offset}-${range.offset + range.lengthBytes - 1}`,
-      }),
-    },
+    query: pin?.kind === 'generation' ? { generation: pin.generation } : undefined,
+    headers:
+      range === undefined
+        ? AS_STORED
+        : {
+            ...AS_STORED,
+            range: `bytes=${range.offset}-${range.offset + range.lengthBytes - 1}`,
+          },
     signal,
     what,
   }

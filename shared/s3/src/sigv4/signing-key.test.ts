@@ -83,19 +83,27 @@ test('a chunk chain that is logged shows no key', () => {
   expect(text).not.toMatch(/buffer/i)
 })
 
-test('a text is signed as HMAC-SHA-256 has it, whatever its length and characters', () => {
+test('a text is signed as HMAC-SHA-256 has it, whatever its length, its characters and its key', () => {
   fc.assert(
     fc.property(
-      fc.uint8Array({ minLength: 32, maxLength: 32 }),
+      fc.uint8Array({ maxLength: 130 }),
       fc.array(fc.string({ unit: 'binary', maxLength: 700 }), { minLength: 1, maxLength: 3 }),
       (bytes, texts) => {
         const key = new SigningKey(Buffer.from(bytes))
         for (const text of texts) {
-          expect(key.sign(text)).toBe(createHmac('sha256', bytes).update(text).digest('hex'))
+          const signed = (encoding: 'hex' | 'base64') =>
+            createHmac('sha256', bytes).update(text).digest(encoding)
+          expect(key.sign(text)).toBe(signed('hex'))
+          expect(key.sign(text, 'base64')).toBe(signed('base64'))
         }
       },
     ),
   )
+  for (const length of [64, 65]) {
+    const bytes = Buffer.alloc(length, 1)
+    const expected = createHmac('sha256', bytes).update('text').digest('hex')
+    expect(new SigningKey(bytes).sign('text')).toBe(expected)
+  }
   const key = new SigningKey(Buffer.alloc(32, 1))
   for (const length of [0, 1, 341, 342, 1024, 1025, 5000]) {
     for (const unit of ['a', '\u00e9', '\u20ac']) {

@@ -32,7 +32,7 @@ export interface SigningKeyFor {
 }
 
 /**
- * A derived signing key. HMAC is made here of two one-shot hashes (RFC 2104 §2): the padded keys are
+ * A key that signs many texts. HMAC is made here of two one-shot hashes (RFC 2104 §2): the padded keys are
  * computed once, and no object of the cipher library is made and collected for each request.
  */
 export class SigningKey {
@@ -44,25 +44,25 @@ export class SigningKey {
   /** The used part of `#inner`: texts of one client have one length. */
   #used = this.#inner
 
-  /** @param bytes 32 of them */
   constructor(bytes: Buffer) {
     this.#bytes = bytes
+    const padded = bytes.length <= BLOCK_BYTES ? bytes : hash('sha256', bytes, 'buffer')
     for (let at = 0; at < BLOCK_BYTES; at++) {
-      const byte = bytes[at] ?? 0
+      const byte = padded[at] ?? 0
       this.#inner[at] = byte ^ INNER_PAD
       this.#outer[at] = byte ^ OUTER_PAD
     }
   }
 
-  /** HMAC-SHA-256 of the UTF-8 of `text`: 64 lower-case hexadecimal digits. */
-  sign(text: string): string {
+  /** HMAC-SHA-256 of the UTF-8 of `text`: 64 lower-case hexadecimal digits, or in Base64. */
+  sign(text: string, encoding: 'hex' | 'base64' = 'hex'): string {
     if (text.length * UNIT_BYTES_MAX > TEXT_BYTES_MAX) {
-      return createHmac('sha256', this.#bytes).update(text).digest('hex')
+      return createHmac('sha256', this.#bytes).update(text).digest(encoding)
     }
     const usedBytes = BLOCK_BYTES + this.#inner.write(text, BLOCK_BYTES, 'utf8')
     if (this.#used.length !== usedBytes) this.#used = this.#inner.subarray(0, usedBytes)
     this.#outer.write(hash('sha256', this.#used, 'latin1'), BLOCK_BYTES, 'latin1')
-    return hash('sha256', this.#outer, 'hex')
+    return hash('sha256', this.#outer, encoding)
   }
 }
 
