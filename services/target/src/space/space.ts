@@ -73,11 +73,11 @@ export class DriveSpace {
   /** What records may take: the operator's ceiling, or what the file system could give them. */
   get capacityBytes(): number {
     this.#look()
-    return this.#seenCapacityBytes
+    return this.#seenCapacityBytes()
   }
 
-  /** By the last look: where one was just taken, a second one costs each cold read a clock. */
-  get #seenCapacityBytes(): number {
+  /** By the last look: where one was just taken, another one costs each cold read a clock. */
+  #seenCapacityBytes(): number {
     const own = this.usedBytes + this.#freeBytes
     return Math.max(0, Math.min(this.#options.capacityBytes ?? own, own))
   }
@@ -91,13 +91,13 @@ export class DriveSpace {
   /** Bytes to evict so that the mountpath is at its low watermark; 0 while it is under the high one. */
   get excessBytes(): number {
     this.#look()
-    return this.#excessBytes
+    return this.#seenExcessBytes()
   }
 
-  get #excessBytes(): number {
+  #seenExcessBytes(): number {
     const { low, high } = this.#options.watermarks
     const taken = this.usedBytes + this.#reservedBytes
-    const capacity = this.#seenCapacityBytes
+    const capacity = this.#seenCapacityBytes()
     return taken <= capacity * high ? 0 : Math.ceil(taken - capacity * low)
   }
 
@@ -112,7 +112,7 @@ export class DriveSpace {
     this.#look()
     const taken = this.usedBytes + this.#reservedBytes + bytes
     if (this.#reservedSince + bytes > this.#freeBytes) return false
-    return taken <= this.#seenCapacityBytes * admissionMark(this.#options.watermarks)
+    return taken <= this.#seenCapacityBytes() * admissionMark(this.#options.watermarks)
   }
 
   /**
@@ -148,7 +148,7 @@ export class DriveSpace {
 
   #take(bytes: number): boolean {
     this.#look()
-    const limit = this.#seenCapacityBytes * this.#options.watermarks.full
+    const limit = this.#seenCapacityBytes() * this.#options.watermarks.full
     // An empty object needs no room, so a full disk still takes it.
     if (bytes > 0) {
       if (this.usedBytes + this.#reservedBytes + bytes > limit) return false
@@ -156,7 +156,7 @@ export class DriveSpace {
     }
     this.#reservedBytes += bytes
     this.#reservedSince += bytes
-    if (this.#excessBytes > 0) void this.#options.makeRoom()
+    if (this.#seenExcessBytes() > 0) void this.#options.makeRoom()
     return true
   }
 
