@@ -5,7 +5,6 @@ import type { ScrubAction } from '@forebay/peer/scrub-port'
 import { keyIdOf, type ObjectContext, raiseKey } from '../objects/context.ts'
 import { samePin, sameVersion } from '../objects/same-version.ts'
 import type { ObjectRecord } from '../store/contract.ts'
-import { packPlaceOf } from '../store/pack-place.ts'
 import type { Drive } from '../store/store-context.ts'
 import type { Verdict } from './check-entry.ts'
 import { openEntry } from './entry-file.ts'
@@ -51,16 +50,8 @@ export function repairEntry(
   })
 }
 
-/**
- * A commit that was under way had given the name to its file before the index knew. What lay in a pack
- * and was moved since left a hole, which is no damage.
- */
-async function isStillBad(
-  { record, drive, verdict }: BadEntry,
-  current: ObjectRecord,
-): Promise<boolean> {
-  const wasPacked = packPlaceOf(record.location.path) !== undefined
-  if (wasPacked && current.location.path !== record.location.path) return false
+/** A commit that was under way had given the name to its file before the index knew. */
+async function isStillBad({ drive, verdict }: BadEntry, current: ObjectRecord): Promise<boolean> {
   switch (verdict.damage) {
     case 'missing':
     case 'wrong-file':

@@ -274,13 +274,18 @@ test('without a descriptor nothing is damaged: the store says so, keeps every en
   ])
   expect(JSON.parse(output.toString())).toEqual({
     shedFirst: 'done',
+    shedPack: 'done',
+    shedFile: 'done',
+    shedNew: 'done',
     held: true,
     cached: 'slow-down',
+    small: 'slow-down',
+    smallMore: 'slow-down',
     partial: 'slow-down',
     write: 'slow-down',
     overwrite: 'slow-down',
     records: [true, true],
-    entries: [true, true],
+    entries: [true, true, true],
     corrupt: 0,
     afterwards: 'done',
   })
