@@ -28,7 +28,13 @@ const SYNC_INTERVAL_MS = 300
 
 /** What is asked of one key, in turn. */
 const NATIVE_KINDS = [0, 1, 4096, 65_536, 6 * 1024 ** 2, 'multipart', 'overwrite', 'copy', 'delete']
-const REMOTE_KINDS = ['fill', 'sparse', 'write', 'overwrite', 'delete', 'copy']
+const REMOTE_KINDS = [
+  ...['fill', 'sparse', 'write', 'overwrite', 'delete', 'copy'],
+  ...['small', 'small', 'small-dropped', 'small-dropped'],
+] as const
+
+/** Of objects that share a file, bytes. */
+const SMALL_BYTES = [1, 4096, 20_000, 65_536] as const
 
 /** What came of the objects of one round. */
 export type PowerLossReport = {
@@ -76,6 +82,8 @@ class Round {
   readonly #seed: number
   readonly #origin: S3Origin
   readonly #expected: Expected[] = []
+  /** Small ones whose copies are dropped just before the power goes: what a hole leaves is not to be read. */
+  readonly #dropped: string[] = []
   /** Writes under way when the power went: whole or not there. */
   readonly #late: (Expected & { readonly acknowledged: boolean })[] = []
 
@@ -109,6 +117,7 @@ class Round {
     })
     const late = Array.from({ length: LATE_WRITERS }, (_, index) => this.#writeLate(client, index))
     await Promise.all(clients)
+    for (const path of this.#dropped) must(await client.evict(path))
     await disk.cutPower()
     await Promise.all(late)
   }
@@ -159,11 +168,22 @@ class Round {
     const key = `${kind}-${index}`
     const path = `${REMOTE}/${key}`
     if (kind === 'write') return this.#write(client, this.#body(key, 1, 200_000))
+    if (kind === 'small' || kind === 'small-dropped') return this.#fillSmall(client, index, kind)
     if (kind !== 'fill' && kind !== 'sparse') return this.#replace(client, key, kind)
     const body = this.#body(key, 1, 4 * BLOCK_BYTES - 7)
     this.#origin.put(path, makeBody(body))
     const range = { first: BLOCK_BYTES + 5, last: 2 * BLOCK_BYTES + 5 }
     must(await (kind === 'fill' ? client.get(path) : client.get(path, range)))
+    return { key, body }
+  }
+
+  async #fillSmall(client: S3Client, index: number, kind: string): Promise<Expected> {
+    const key = `${kind}-${index}`
+    const path = `${REMOTE}/${key}`
+    const body = this.#body(key, 1, SMALL_BYTES[index % SMALL_BYTES.length] ?? 0)
+    this.#origin.put(path, makeBody(body))
+    must(await client.get(path))
+    if (kind === 'small-dropped') this.#dropped.push(path)
     return { key, body }
   }
 
