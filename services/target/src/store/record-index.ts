@@ -56,7 +56,7 @@ export const WRITES_WAITING_MAX = 10_000
  * cold reads of small objects pay most of. Until it is in the file a write is answered from memory,
  * and after a crash from the journal.
  */
-const GATHER_MS = 25
+const GATHER_MS = 100
 
 /** So many are written at once. */
 const GATHER_WRITES_MAX = 256
@@ -67,7 +67,7 @@ const ABSENT_MAX = 4096
 /**
  * The ordered map of records. A write is seen at once, by `current` and by scans; it reaches the file
  * behind, since the journal has it: a transaction takes milliseconds when the disk is busy. Writes of
- * a few milliseconds share one, which also says how far the journals are in.
+ * a moment share one, which also says how far the journals are in.
  *
  * After a failed transaction nothing more is written: what memory has and the file has not comes back
  * from the journals at the next start.
