@@ -1,4 +1,15 @@
-import { fstatSync, lstatSync, mkdirSync, readdirSync, readSync, rmSync } from 'node:fs'
+import {
+  cpSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { armFailpoints, failpointPassed } from '@forebay/base/failpoint'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -203,6 +214,46 @@ test('a sweep makes no hole under a reader whose object went while the records w
   lease?.release()
   await vi.waitFor(() => expect(allocatedBytes('alone')).toBe(4096))
   await packs.close()
+})
+
+test('a mountpath that was away when the index was built brings its packs with it', async () => {
+  const [goes, stays] = only(await fillB(2))
+  await remove(goes.key)
+  await store.close()
+  rmSync(join(root, 'index'), { recursive: true })
+  renameSync(join(root, 'b'), join(root, 'elsewhere'))
+  mkdirSync(join(root, 'b'))
+  await start()
+  expect(text(stays.key)).toBeUndefined()
+  rmSync(join(root, 'b'), { recursive: true })
+  renameSync(join(root, 'elsewhere'), join(root, 'b'))
+  await store.mountpaths.enable(join(root, 'b'))
+  expect(text(stays.key)).toBe(fillOf(stays))
+  expect(text(goes.key)).toBeUndefined()
+  expect(allocatedBytes('b')).toBe(4096)
+})
+
+test('packs of a copied mountpath are taken over, and what the copy made of holes is given back', async () => {
+  const [goes, stays] = only(await fillB(2))
+  await remove(goes.key)
+  await store.close()
+  for (const name of ['a', 'b']) {
+    const [from, to] = [join(root, name), join(root, `${name}-copy`)]
+    cpSync(from, to, { recursive: true, preserveTimestamps: true })
+    rmSync(from, { recursive: true })
+    renameSync(to, from)
+  }
+  for (const name of packsOf('b')) {
+    const path = join(root, 'b', OWN.packs, name)
+    writeFileSync(path, readFileSync(path))
+  }
+  expect(allocatedBytes('b')).toBe(8192)
+  await start()
+  expect(opened.events.map(({ event }) => event)).toContain('copy-adopted')
+  expect(text(stays.key)).toBe(fillOf(stays))
+  expect(text(goes.key)).toBeUndefined()
+  await vi.waitFor(() => expect(allocatedBytes('b')).toBe(4096))
+  expect(text(stays.key)).toBe(fillOf(stays))
 })
 
 test('an object that is given up twice takes nobody with it', async () => {
