@@ -1,3 +1,4 @@
+import { BusyMap } from './busy-map.ts'
 import { Failure } from './failure.ts'
 
 /** Waiters one key may have; more are refused as busy, so that a hot key cannot eat the heap. */
@@ -9,7 +10,7 @@ export const LOCK_WAITERS_MAX = 10_000
  * Not re-entrant: a holder that asks again for its own key waits for ever.
  */
 export class KeyedLock {
-  readonly #queues = new Map<string, (() => void)[]>()
+  readonly #queues = new BusyMap<string, (() => void)[]>()
 
   /**
    * Waits for the key and returns the function that releases it (once; further calls do nothing).

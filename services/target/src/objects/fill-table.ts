@@ -1,4 +1,5 @@
 import type { BackendBody } from '@forebay/backend-port/backend'
+import { BusyMap, BusySet } from '@forebay/base/busy-map'
 import { abortable } from './abortable.ts'
 import { ConnectionShare } from './connection-share.ts'
 import type { Fill } from './fill.ts'
@@ -31,16 +32,16 @@ export class FillTable {
   readonly #fills = new Map<string, Fill>()
   /** Also those that nobody may join any more. */
   readonly #active = new Set<Fill>()
-  readonly #openings = new Map<string, Promise<Opened>>()
+  readonly #openings = new BusyMap<string, Promise<Opened>>()
   /** Keys whose opening somebody waits for who did not cause it. */
   readonly #joined = new Set<string>()
   /** Small objects on their way into memory: the latest of each key, and all; and their bodies. */
-  readonly #arriving = new Map<string, Arriving>()
-  readonly #coming = new Set<Arriving>()
-  readonly #gathering = new Set<BackendBody>()
+  readonly #arriving = new BusyMap<string, Arriving>()
+  readonly #coming = new BusySet<Arriving>()
+  readonly #gathering = new BusySet<BackendBody>()
   /** Small objects on their way from memory into the cache: the latest of each key, and all. */
-  readonly #gathered = new Map<string, Gathered>()
-  readonly #storing = new Set<Gathered>()
+  readonly #gathered = new BusyMap<string, Gathered>()
+  readonly #storing = new BusySet<Gathered>()
   /** Why nothing is fetched any more. */
   #over: { readonly reason: unknown } | undefined
 

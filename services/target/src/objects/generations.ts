@@ -1,3 +1,4 @@
+import { BusyMap } from '@forebay/base/busy-map'
 import type { Pin } from '@forebay/model/version'
 import { samePin } from './same-version.ts'
 
@@ -26,7 +27,7 @@ interface Entry {
  * Keys without open tokens cost no memory: nobody is left who could notice the raise.
  */
 export class Generations {
-  readonly #keys = new Map<string, Entry>()
+  readonly #keys = new BusyMap<string, Entry>()
 
   begin(keyId: string): GenerationToken {
     const entry = this.#keys.get(keyId) ?? { generation: 0, holders: 0, latest: undefined }

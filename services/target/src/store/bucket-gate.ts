@@ -1,3 +1,4 @@
+import { BusyMap } from '@forebay/base/busy-map'
 import { Failure } from '@forebay/base/failure'
 
 interface Seal {
@@ -12,7 +13,7 @@ interface Seal {
  * takes it away, nothing new becomes part of it. A commit that comes meanwhile waits for the outcome.
  */
 export class BucketGate {
-  readonly #running = new Map<number, number>()
+  readonly #running = new BusyMap<number, number>()
   readonly #idle = new Map<number, PromiseWithResolvers<void>>()
   readonly #seals = new Map<number, Seal>()
   /** Ids are never given out again. */

@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import { close, fdatasync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { BusySet } from '@forebay/base/busy-map'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
 import { type WritePolicy, writePolicyOf } from '../bodies/write-policy.ts'
@@ -59,7 +60,7 @@ export class Journal {
   /** Bytes of all segments since the last snapshot. */
   bytesSinceSnapshot: number
   /** Positions that the index does not have yet, in order of position. */
-  readonly #pending = new Set<JournalPosition>()
+  readonly #pending = new BusySet<JournalPosition>()
 
   private constructor(directory: string, segment: Segment) {
     this.#directory = directory

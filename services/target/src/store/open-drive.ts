@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { BusySet } from '@forebay/base/busy-map'
 import type { Clock } from '@forebay/base/clock'
 import type { Evictor } from '../space/evictor.ts'
 import { DriveSpace, WATERMARKS_DEFAULT, type Watermarks } from '../space/space.ts'
@@ -68,8 +69,8 @@ export async function openDrive(
     journal: await Journal.open(directory, last + 1),
     space,
     trash,
-    inFlight: new Set(),
-    openWork: new Set(),
+    inFlight: new BusySet(),
+    openWork: new BusySet(),
     spares: new SpareFiles(root),
     packs: new Packs({
       ...mountpath,

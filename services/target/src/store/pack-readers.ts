@@ -1,3 +1,5 @@
+import { BusyMap } from '@forebay/base/busy-map'
+
 interface Reading {
   readers: number
   /** What was left to the last of them. */
@@ -9,7 +11,7 @@ interface Reading {
  * comes back, those who began before read on, and no place becomes a hole under them.
  */
 export class PackReaders {
-  readonly #readings = new Map<string, Reading>()
+  readonly #readings = new BusyMap<string, Reading>()
 
   /** Places that are read now, as records name them. */
   get paths(): Iterable<string> {

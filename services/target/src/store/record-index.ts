@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { BusyMap } from '@forebay/base/busy-map'
 import type { Failure } from '@forebay/base/failure'
 import { diskFailure } from '../os/disk-gate.ts'
 import type { ObjectRecord, ScanOptions } from './contract.ts'
@@ -77,7 +78,7 @@ export class RecordIndex {
   readonly #options: IndexOptions
   readonly #cache: RecordCache
   /** Writes on their way: they hide what the file says. */
-  readonly #overlay = new Map<string, IndexWrite>()
+  readonly #overlay = new BusyMap<string, IndexWrite>()
   /** Entries whose tombstone is written and whose removal is not asked for yet. */
   readonly #hidden = new Set<string>()
   /** Looked for and not in the file: who reads an absent object and stores it asks four times. */

@@ -1,3 +1,4 @@
+import type { BusySet } from '@forebay/base/busy-map'
 import type { Clock } from '@forebay/base/clock'
 import type { Digest64 } from '@forebay/base/digest'
 import { Failure } from '@forebay/base/failure'
@@ -58,9 +59,9 @@ export interface Drive {
   readonly space: DriveSpace
   readonly trash: Trash
   /** Sequences of commits that are not finished, oldest first: a sync mark stops before them. */
-  readonly inFlight: Set<number>
+  readonly inFlight: BusySet<number>
   /** Files and objects in packs that are to be committed, so that a mountpath that leaves can wait for them. */
-  readonly openWork: Set<object>
+  readonly openWork: BusySet<object>
   readonly spares: SpareFiles
   readonly packs: Packs
   state: MountpathState
