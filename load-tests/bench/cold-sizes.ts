@@ -29,13 +29,13 @@ const CPU_US_MAX = 220
 const WARM_OBJECTS = 600
 const WARM_CONNECTIONS = 16
 
-const CPU_BYTES = 4096
+export const CPU_BYTES = 4096
 const CPU_OBJECTS = 1500
 /** Rounds before the first that counts: the engine compiles what is hot in several steps. */
 const CPU_WARM_ROUNDS = 4
 const CPU_ROUNDS = 5
 /** As AIStore was measured. */
-const CPU_CONNECTIONS = 16
+export const CPU_CONNECTIONS = 16
 
 /** What the node does after its answers, the journal and the index, counts too. */
 const SETTLE_MS = 1000
@@ -111,13 +111,15 @@ async function measureStore(
 }
 
 /** A node before the store, which has the bucket and has read one object of it. */
-async function startNode(
+export async function startNode(
   context: BenchContext,
   store: ColdStore,
   options: {
     readonly name: string
     readonly url: string
     readonly env?: Readonly<Record<string, string>>
+    /** Checkout of the program; absent: this one. */
+    readonly root?: string | undefined
   },
 ): Promise<Contender> {
   const env = {
@@ -130,6 +132,7 @@ async function startNode(
       dataDir: join(context.folder, options.name),
       config: store.settings(options.url),
       env,
+      root: options.root,
       signal: context.signal,
     }),
   )
@@ -240,7 +243,11 @@ async function measureCpu(
   ]
 }
 
-async function putAll(store: ColdStore, keys: readonly string[], sizeBytes: number): Promise<void> {
+export async function putAll(
+  store: ColdStore,
+  keys: readonly string[],
+  sizeBytes: number,
+): Promise<void> {
   const bytes = Buffer.alloc(sizeBytes, 'forebay cold ')
   const queue = keys.values()
   const work = async (): Promise<void> => {

@@ -9,6 +9,7 @@ import { type Figure, measureCold } from './cold.ts'
 import { measureParallelAlone } from './cold-parallel.ts'
 import { measureColdSizes } from './cold-sizes.ts'
 import { STORE_KINDS, type StoreKind } from './cold-stores.ts'
+import { measureColdTurns } from './cold-turns.ts'
 import { CASE_KINDS, type CaseKind, compare, OBJECT_SETS } from './compare.ts'
 import { measureListing } from './listing.ts'
 import { measureMemory, measureSoak } from './memory.ts'
@@ -30,6 +31,7 @@ measurements
   signature    what verifying a signature adds to a GET of 4 KiB
   cold         objects that are not in the cache yet, from a limited origin
   cold-sizes   absent objects of every size, from each kind of backend, against direct reads
+  cold-turns   CPU of absent objects of 4 KiB, in turns with another version
   parallel     of these, a large object by several connections alone
   listing      pages of a large bucket
   memory       memory and loop delay under 100 large transfers at once
@@ -41,6 +43,7 @@ options
   --seconds S       length of one run (default 1)
   --sizes LIST      of 4k,64k,1m,16m,1g; cold-sizes: any
   --backend LIST    cold-sizes: of s3,gcs,azure,http
+  --against DIR     cold-turns: checkout of the other version, set up
   --latency MS      cold-sizes: latency of the store (default 20)
   --profile DIR     cold-sizes: CPU profile of the node that reads 4 KiB
   --only LIST       of get,head,put,list
@@ -68,6 +71,7 @@ const OPTIONS = {
   objects: { type: 'string' },
   backend: { type: 'string' },
   latency: { type: 'string' },
+  against: { type: 'string' },
   profile: { type: 'string' },
   folder: { type: 'string' },
   help: { type: 'boolean' },
@@ -97,6 +101,7 @@ async function main(args: readonly string[]): Promise<number> {
     case 'signature':
     case 'cold':
     case 'cold-sizes':
+    case 'cold-turns':
     case 'parallel':
     case 'listing':
     case 'memory':
@@ -134,6 +139,7 @@ type FigureMeasurement =
   | 'signature'
   | 'cold'
   | 'cold-sizes'
+  | 'cold-turns'
   | 'parallel'
   | 'listing'
   | 'memory'
@@ -165,6 +171,13 @@ function measureFigures(measurement: FigureMeasurement, flags: Flags): Promise<r
           latencyMs: numberOf('latency', flags.latency, 20),
           isQuick: quick,
           profile: flags.profile,
+        })
+      case 'cold-turns':
+        if (flags.against === undefined) throw new Error('cold-turns wants --against DIR')
+        return measureColdTurns(context, {
+          stores: storesOf(flags.backend),
+          against: flags.against,
+          rounds: numberOf('rounds', flags.rounds, quick ? 3 : 12),
         })
       case 'parallel':
         return measureParallelAlone(context, quick ? 512 * 1024 ** 2 : 2 * 1024 ** 3)

@@ -151,6 +151,8 @@ export async function startForebay(options: {
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly port?: number
+  /** Checkout of the program, set up; absent: this one. */
+  readonly root?: string | undefined
   readonly signal?: AbortSignal
 }): Promise<Server> {
   const port = options.port ?? (await freePort())
@@ -166,7 +168,7 @@ export async function startForebay(options: {
     command: process.execPath,
     args: [
       '--disable-warning=ExperimentalWarning',
-      ...[join(ROOT, 'services/forebay/src/main.ts'), 'up'],
+      ...[join(options.root ?? ROOT, 'services/forebay/src/main.ts'), 'up'],
       ...['--port', String(port), '--data', options.dataDir, ...configArgs],
       ...(options.args ?? []),
     ],
