@@ -11,7 +11,7 @@ import type { JournalEntry } from './journal-format.ts'
 import type { JournalPosition } from './journal-read.ts'
 import { OWN } from './mountpath.ts'
 import { hashedPath, isNameCollision, preferredPath } from './naming.ts'
-import { packPlaceOf } from './pack-place.ts'
+import { isPackPath } from './pack-place.ts'
 import { PackedBytes } from './packed-bytes.ts'
 import { encodeRecord } from './record-codec.ts'
 import { type Drive, roundToUnit, type StoreContext } from './store-context.ts'
@@ -241,7 +241,7 @@ async function dropPrevious(
     return
   }
   try {
-    if (packPlaceOf(path) === undefined) await drive.trash.take(path)
+    if (!isPackPath(path)) await drive.trash.take(path)
     else await drive.packs.free(path)
     if (mountpath === record.location.mountpath) return
     // The other journal must not bring the old version back once this one's entry is compacted away.
@@ -258,9 +258,7 @@ async function dropPrevious(
 /** A partial file keeps its inode when it gets its final name; of objects in a pack all have the pack's. */
 function isSameFile(one: FileLocation, other: FileLocation): boolean {
   if (one.mountpath !== other.mountpath) return false
-  return (
-    one.path === other.path || (one.inode === other.inode && packPlaceOf(one.path) === undefined)
-  )
+  return one.path === other.path || (one.inode === other.inode && !isPackPath(one.path))
 }
 
 /** The record as policies name it. */

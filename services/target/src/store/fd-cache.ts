@@ -5,7 +5,7 @@ import { diskFailure } from '../os/disk-gate.ts'
 import { openFilesShare } from '../os/open-files.ts'
 import type { FileLease, ObjectRecord } from './contract.ts'
 import { errorCode } from './journal.ts'
-import { packPlaceOf } from './pack-place.ts'
+import { isPackPath } from './pack-place.ts'
 import type { Packs } from './packs.ts'
 
 /** Open files kept when the process may have enough; each costs about 1 KiB of kernel memory. */
@@ -57,7 +57,7 @@ export class FdCache {
    * @throws Failure `slow-down` when no descriptor is left, `disk-error` when the disk cannot say
    */
   lease(record: ObjectRecord): FileLease | undefined {
-    if (packPlaceOf(record.location.path) !== undefined) return this.#leasePacked(record)
+    if (isPackPath(record.location.path)) return this.#leasePacked(record)
     const file = this.#find(record)
     if (file === undefined) return undefined
     file.leases += 1

@@ -26,7 +26,7 @@ import type {
   WorkFile,
 } from './contract.ts'
 import { dropWholeBucket } from './drop-bucket.ts'
-import { packPlaceOf } from './pack-place.ts'
+import { isPackPath } from './pack-place.ts'
 import { PackedBytes } from './packed-bytes.ts'
 import { encodeRecord } from './record-codec.ts'
 import { markUnsettled, type RemoveOptions, removeEntry, settleEntry } from './remove.ts'
@@ -81,7 +81,7 @@ export class LocalObjectStore implements ObjectStore {
   isDoubtful({ stamp, location }: ObjectRecord): boolean {
     const drive = this.context.driveByNumber.get(location.mountpath)
     if (drive === undefined || stamp.counter >= drive.state.suspectBelow) return false
-    return packPlaceOf(location.path) !== undefined
+    return isPackPath(location.path)
   }
 
   touch(record: ObjectRecord): void {
@@ -255,7 +255,7 @@ export class LocalObjectStore implements ObjectStore {
   /** What was given up in a pack is no longer there, or soon will be: a file is kept by who has it open. */
   #openPlaced(record: ObjectRecord): FileLease | undefined {
     const { bucketId, key, location } = record
-    if (packPlaceOf(location.path) === undefined) return this.context.files.lease(record)
+    if (!isPackPath(location.path)) return this.context.files.lease(record)
     const current = this.context.index.current(bucketId, key)
     return current?.location.path === location.path ? this.context.files.lease(record) : undefined
   }

@@ -24,9 +24,14 @@ export function formatPackPlace({ file, offset, allocatedBytes }: PackPlace): st
   return `${file}@${offset}+${allocatedBytes}`
 }
 
+/** Whether a location's path is a place in a pack: no file of an object lies there. */
+export function isPackPath(path: string): boolean {
+  return path.startsWith(PREFIX)
+}
+
 /** @returns undefined for the path of a file */
 export function packPlaceOf(path: string): PackPlace | undefined {
-  if (!path.startsWith(PREFIX)) return undefined
+  if (!isPackPath(path)) return undefined
   const [, file, offset, allocatedBytes] = FORM.exec(path) ?? []
   if (file === undefined) return undefined
   return { file, offset: Number(offset), allocatedBytes: Number(allocatedBytes) }

@@ -5,7 +5,7 @@ import { placeOf } from './commit.ts'
 import type { CommitOptions, ObjectRecord } from './contract.ts'
 import { errorCode } from './journal.ts'
 import { RESERVED_NAME } from './naming.ts'
-import { packPlaceOf } from './pack-place.ts'
+import { isPackPath } from './pack-place.ts'
 import type { Drive, StoreContext } from './store-context.ts'
 
 /** Files above this are moved to the trash and removed later: freeing their blocks takes long. */
@@ -105,7 +105,7 @@ async function removeFile(
 ): Promise<void> {
   context.files.drop(record)
   const { path } = record.location
-  if (packPlaceOf(path) !== undefined) {
+  if (isPackPath(path)) {
     await drive.packs.free(path)
     return
   }
