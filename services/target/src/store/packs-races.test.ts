@@ -30,6 +30,10 @@ import {
   temporaryDirectory,
 } from './testing/store-fixture.ts'
 
+/** Longer than a busy machine takes. */
+const PATIENT = { timeout: 10_000 }
+const eventually = <T>(look: () => T | Promise<T>): Promise<T> => vi.waitFor(look, PATIENT)
+
 let root: string
 let opened: Awaited<ReturnType<typeof openTestStore>>
 let store: LocalObjectStore
@@ -103,8 +107,8 @@ test('what was removed while its mountpath came back leaves the others of its pa
   const [goes, stays] = only(await fillB(2))
   await store.mountpaths.fault(driveAt('b'), 'it does not answer')
   armFailpoints('return:judged=delay:100')
-  const returned = vi.waitFor(() => store.mountpaths.enable(join(root, 'b')))
-  await vi.waitFor(() => expect(failpointPassed('return:judged')).toBe(1))
+  const returned = eventually(() => store.mountpaths.enable(join(root, 'b')))
+  await eventually(() => expect(failpointPassed('return:judged')).toBe(1))
   expect(await remove(goes.key)).toBe(true)
   await returned
   expect(text(stays.key)).toBe(fillOf(stays))
@@ -117,13 +121,13 @@ test('who reads from a mountpath that left and came back reads on, whatever is r
   const [read1, stays] = only(await fillB(2))
   const lease = store.open(read1)
   await store.mountpaths.fault(driveAt('b'), 'it does not answer')
-  await vi.waitFor(() => store.mountpaths.enable(join(root, 'b')))
+  await eventually(() => store.mountpaths.enable(join(root, 'b')))
   const before = allocatedBytes('b')
   expect(await remove(read1.key)).toBe(true)
   expect(readLease(lease)).toBe(fillOf(read1))
   expect(allocatedBytes('b')).toBe(before)
   lease?.release()
-  await vi.waitFor(() => expect(allocatedBytes('b')).toBe(before - 4096))
+  await eventually(() => expect(allocatedBytes('b')).toBe(before - 4096))
   expect(text(stays.key)).toBe(fillOf(stays))
 })
 
@@ -132,10 +136,10 @@ test('who reads what was removed while its mountpath was away reads on when that
   const lease = store.open(read1)
   await store.mountpaths.fault(driveAt('b'), 'it does not answer')
   expect(await remove(read1.key)).toBe(true)
-  await vi.waitFor(() => store.mountpaths.enable(join(root, 'b')))
+  await eventually(() => store.mountpaths.enable(join(root, 'b')))
   expect(readLease(lease)).toBe(fillOf(read1))
   lease?.release()
-  await vi.waitFor(() => expect(allocatedBytes('b')).toBe(4096))
+  await eventually(() => expect(allocatedBytes('b')).toBe(4096))
   expect(text(stays.key)).toBe(fillOf(stays))
 })
 
@@ -157,7 +161,7 @@ test('the room of a commit that fails is taken until its blocks are the file sys
   work.discard()
   room.release()
   expect(store.totals().reservedBytes).toBe(4096)
-  await vi.waitFor(() => expect(store.totals().reservedBytes).toBe(0))
+  await eventually(() => expect(store.totals().reservedBytes).toBe(0))
   expect(allocatedBytes('a') + allocatedBytes('b')).toBe(0)
 })
 
@@ -212,7 +216,7 @@ test('a sweep makes no hole under a reader whose object went while the records w
   expect(readLease(lease)).toBe('a'.repeat(4096))
   expect(allocatedBytes('alone')).toBe(8192)
   lease?.release()
-  await vi.waitFor(() => expect(allocatedBytes('alone')).toBe(4096))
+  await eventually(() => expect(allocatedBytes('alone')).toBe(4096))
   await packs.close()
 })
 
@@ -252,7 +256,7 @@ test('packs of a copied mountpath are taken over, and what the copy made of hole
   expect(opened.events.map(({ event }) => event)).toContain('copy-adopted')
   expect(text(stays.key)).toBe(fillOf(stays))
   expect(text(goes.key)).toBeUndefined()
-  await vi.waitFor(() => expect(allocatedBytes('b')).toBe(4096))
+  await eventually(() => expect(allocatedBytes('b')).toBe(4096))
   expect(text(stays.key)).toBe(fillOf(stays))
 })
 

@@ -29,6 +29,10 @@ import {
   temporaryDirectory,
 } from './testing/store-fixture.ts'
 
+/** Longer than a busy machine takes. */
+const PATIENT = { timeout: 10_000 }
+const eventually = <T>(look: () => T | Promise<T>): Promise<T> => vi.waitFor(look, PATIENT)
+
 let root: string
 let opened: Awaited<ReturnType<typeof openTestStore>>
 let store: LocalObjectStore
@@ -127,7 +131,7 @@ test('a reader has the bytes to the end, whatever becomes of the object', async 
   expect(bytes.equals(bytesOf(8192, 97))).toBe(true)
   expect(allocatedBytes()).toBe(before)
   second?.release()
-  await vi.waitFor(() => expect(allocatedBytes()).toBe(before - 8192))
+  await eventually(() => expect(allocatedBytes()).toBe(before - 8192))
 })
 
 test('who looked a record up before it went gets nothing, and never a hole', async () => {
@@ -154,9 +158,9 @@ test('a replaced version leaves a hole, be the next one in a pack or a file', as
   await putSmall(store, 'k', bytesOf(4096, 97))
   const before = allocatedBytes()
   await putSmall(store, 'k', bytesOf(4096, 98))
-  await vi.waitFor(() => expect(allocatedBytes()).toBe(before))
+  await eventually(() => expect(allocatedBytes()).toBe(before))
   await put(store, { bucket: CACHED, key: 'k', text: 'in a file' }, LAZY)
-  await vi.waitFor(() => expect(allocatedBytes()).toBe(before - 4096))
+  await eventually(() => expect(allocatedBytes()).toBe(before - 4096))
   expect(text('k')).toBe('in a file')
   await putSmall(store, 'k', bytesOf(4096, 99))
   expect(text('k')).toBe('c'.repeat(4096))
@@ -182,7 +186,7 @@ test('what was stored and is not committed is given back', async () => {
   work.discard()
   work.discard()
   room.release()
-  await vi.waitFor(() => {
+  await eventually(() => {
     expect(allocatedBytes()).toBe(before)
     expect(store.totals().reservedBytes).toBe(0)
   })
@@ -195,7 +199,7 @@ test('a pack goes with its last object when nothing is written to it any more', 
   await start()
   await putSmall(store, 'c', bytesOf(4096, 99))
   expect(packs()).toHaveLength(2)
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     // The objects of the process before are counted behind the start.
     for (const key of ['a', 'b']) await remove(key)
     expect(packs()).toHaveLength(1)
@@ -216,7 +220,7 @@ test('what a crash left in a pack without a record is given back at the next sta
   writeFileSync(join(root, 'mp', OWN.packs, 'dead-1'), bytes)
   expect(allocatedBytes()).toBe(before + 16_384)
   await start()
-  await vi.waitFor(() => expect(allocatedBytes()).toBe(before - 16_384))
+  await eventually(() => expect(allocatedBytes()).toBe(before - 16_384))
   expect(packs()).toHaveLength(1)
   expect([text('a'), text('c')]).toEqual(['a'.repeat(4096), 'c'.repeat(4096)])
 })
@@ -277,7 +281,7 @@ test('a write that fails is told, leaves nothing, and the next ones go elsewhere
   armFailpoints('')
   await putSmall(store, 'c', bytesOf(4096, 99))
   expect([text('a'), text('b'), text('c')]).toEqual(['a'.repeat(4096), undefined, 'c'.repeat(4096)])
-  await vi.waitFor(() => {
+  await eventually(() => {
     expect(allocatedBytes()).toBe(8192)
     expect(store.totals().reservedBytes).toBe(0)
   })
