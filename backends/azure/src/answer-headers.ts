@@ -1,8 +1,11 @@
 import { httpValidatorsOf } from '@forebay/backend-transport/answer-headers'
 import { type AnswerHeaders, headerOf } from '@forebay/backend-transport/exchange'
+import { SharedHeaders } from '@forebay/backend-transport/shared-headers'
 import type { Checksum } from '@forebay/model/checksum'
 import type { ObjectAttributes, UserMetadata } from '@forebay/model/object'
 import { decodeMetadataName } from './metadata-names.ts'
+
+const shared = new SharedHeaders()
 
 /**
  * Everything about the object that the head of a GET, 206 or HEAD says. The tag of the service is
@@ -15,14 +18,14 @@ export function attributesOf(headers: AnswerHeaders, sizeBytes: number): ObjectA
     sizeBytes,
     etag: validators.etag ?? '',
     lastModifiedMs: validators.lastModifiedMs ?? validators.dateMs ?? 0,
-    headers: {
+    headers: shared.share({
       contentType: headerOf(headers, 'content-type'),
       contentEncoding: headerOf(headers, 'content-encoding'),
       contentLanguage: headerOf(headers, 'content-language'),
       contentDisposition: headerOf(headers, 'content-disposition'),
       cacheControl: headerOf(headers, 'cache-control'),
       expires: headerOf(headers, EXPIRES_HEADER),
-    },
+    }),
     metadata,
     checksums: md5Of(headers),
     storageClass: storageClassOf(headerOf(headers, 'x-ms-access-tier')),

@@ -1,5 +1,6 @@
 import { dateOf } from '@forebay/backend-transport/answer-headers'
 import { type AnswerHeaders, headerOf } from '@forebay/backend-transport/exchange'
+import { SharedHeaders } from '@forebay/backend-transport/shared-headers'
 import { Failure } from '@forebay/base/failure'
 import type { Checksum } from '@forebay/model/checksum'
 import type { ObjectAttributes, StoredHeaders, UserMetadata } from '@forebay/model/object'
@@ -110,16 +111,18 @@ function checkStoredForm(headers: AnswerHeaders, sizeBytes: number): void {
 /** What the store adds to every object without a Cache-Control of its own that is not public. */
 const CACHE_CONTROL_DEFAULT = 'private, max-age=0'
 
+const shared = new SharedHeaders()
+
 function storedHeadersOf(headers: AnswerHeaders): StoredHeaders {
   const cacheControl = headerOf(headers, 'cache-control')
-  return {
+  return shared.share({
     contentType: headerOf(headers, 'content-type'),
     contentEncoding: headerOf(headers, 'content-encoding'),
     contentLanguage: headerOf(headers, 'content-language'),
     contentDisposition: headerOf(headers, 'content-disposition'),
     // Expires is left out: the store keeps none and computes one.
     cacheControl: cacheControl === CACHE_CONTROL_DEFAULT ? undefined : cacheControl,
-  }
+  })
 }
 
 const METADATA_PREFIX = 'x-goog-meta-'

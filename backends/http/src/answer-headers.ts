@@ -1,7 +1,10 @@
 import { contentLengthOf, httpValidatorsOf } from '@forebay/backend-transport/answer-headers'
 import { type AnswerHeaders, headerOf } from '@forebay/backend-transport/exchange'
+import { SharedHeaders } from '@forebay/backend-transport/shared-headers'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Validators } from '@forebay/model/version'
+
+const shared = new SharedHeaders()
 
 /** Everything about the object that the head of an answer says. */
 export function attributesOf(headers: AnswerHeaders, sizeBytes: number): ObjectAttributes {
@@ -11,14 +14,14 @@ export function attributesOf(headers: AnswerHeaders, sizeBytes: number): ObjectA
     etag: etagOf(validators, sizeBytes),
     // Not the answer's Date: it would be another one each time.
     lastModifiedMs: validators.lastModifiedMs ?? 0,
-    headers: {
+    headers: shared.share({
       contentType: headerOf(headers, 'content-type'),
       contentEncoding: encodingOf(headers),
       contentLanguage: headerOf(headers, 'content-language'),
       contentDisposition: headerOf(headers, 'content-disposition'),
       cacheControl: headerOf(headers, 'cache-control'),
       expires: headerOf(headers, 'expires'),
-    },
+    }),
     metadata: {},
     checksums: [],
     validators,

@@ -1,13 +1,23 @@
-import { httpValidatorsOf } from '@forebay/backend-transport/answer-headers'
-import { type AnswerHeaders, headerOf } from '@forebay/backend-transport/exchange'
+import { parseClock, parseEtag } from '@forebay/backend-transport/answer-headers'
+import type { AnswerHeaders } from '@forebay/backend-transport/exchange'
+import { SharedHeaders } from '@forebay/backend-transport/shared-headers'
 import type { Checksum, ChecksumAlgorithm } from '@forebay/model/checksum'
-import type { ObjectAttributes, StoredHeaders, UserMetadata } from '@forebay/model/object'
+import type { ObjectAttributes, StoredHeaders } from '@forebay/model/object'
 import type { Validators } from '@forebay/model/version'
+import { parseHttpDate } from '@forebay/s3/dates'
+import { type AnswerFields, readFields } from './answer-fields.ts'
 
 /** What the answer says about the version of the object. */
-export function validatorsOf(headers: AnswerHeaders): Validators {
-  const versionId = realVersionId(headerOf(headers, 'x-amz-version-id'))
-  return { versionId, ...httpValidatorsOf(headers) }
+export function validatorsOf(fields: AnswerFields): Validators {
+  const { date, lastModified } = fields
+  const tag = parseEtag(fields.etag)
+  return {
+    versionId: realVersionId(fields.versionId),
+    etag: tag?.etag,
+    etagWeak: tag?.weak,
+    lastModifiedMs: lastModified === undefined ? undefined : parseHttpDate(lastModified),
+    dateMs: date === undefined ? undefined : parseClock(date),
+  }
 }
 
 /** A version id; "null" marks an object that was written without versions and may change in place. */
@@ -17,91 +27,49 @@ export function realVersionId(text: string | undefined): string | undefined {
 
 /** Everything about the object that the head of a GET, 206 or HEAD says. */
 export function attributesOf(headers: AnswerHeaders, sizeBytes: number): ObjectAttributes {
-  const validators = validatorsOf(headers)
+  const fields = readFields(headers)
+  const validators = validatorsOf(fields)
   const partCount = partCountOf(validators.etag)
-  const { metadata, originHeaders } = ownHeadersOf(headers)
   return {
     sizeBytes,
     etag: validators.etag ?? '',
     lastModifiedMs: validators.lastModifiedMs ?? validators.dateMs ?? 0,
-    headers: storedHeadersOf(headers),
-    metadata,
-    checksums: checksumsOf(headers, validators),
+    headers: storedHeadersOf(fields),
+    metadata: fields.metadata,
+    checksums: checksumsOf(fields, validators),
     ...(partCount === undefined ? {} : { partCount }),
-    storageClass: headerOf(headers, 'x-amz-storage-class'),
-    tagCount: tagCountOf(headers),
-    originHeaders,
+    storageClass: fields.storageClass,
+    tagCount: tagCountOf(fields.taggingCount),
+    originHeaders: fields.originHeaders,
     validators,
   }
 }
 
-function tagCountOf(headers: AnswerHeaders): number | undefined {
-  const text = headerOf(headers, 'x-amz-tagging-count')
+function tagCountOf(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,3}$/.test(text) ? Number(text) || undefined : undefined
-}
-
-/** What the store says about an object beyond what everybody stores, handed on as it is. */
-const HANDED_ON: ReadonlySet<string> = new Set([
-  'x-amz-server-side-encryption',
-  'x-amz-server-side-encryption-aws-kms-key-id',
-  'x-amz-server-side-encryption-bucket-key-enabled',
-  'x-amz-restore',
-  'x-amz-archive-status',
-  'x-amz-expiration',
-  'x-amz-replication-status',
-  'x-amz-object-lock-mode',
-  'x-amz-object-lock-retain-until-date',
-  'x-amz-object-lock-legal-hold',
-])
-
-const OWN_PREFIX = 'x-amz-'
-const METADATA_PREFIX = 'x-amz-meta-'
-
-/** The headers of S3's own that are handed on as they are, by one look at those that are there. */
-export function ownHeadersOf(headers: AnswerHeaders): {
-  readonly metadata: UserMetadata
-  /** `undefined` where the answer has none of them, which is the common case. */
-  readonly originHeaders: ObjectAttributes['originHeaders']
-} {
-  const metadata: Record<string, string> = Object.create(null)
-  let originHeaders: Record<string, string> | undefined
-  for (const name in headers) {
-    if (!name.startsWith(OWN_PREFIX)) continue
-    if (name.startsWith(METADATA_PREFIX)) {
-      metadata[name.slice(METADATA_PREFIX.length)] = headerOf(headers, name) ?? ''
-    } else if (HANDED_ON.has(name)) {
-      originHeaders ??= {}
-      originHeaders[name] = headerOf(headers, name) ?? ''
-    }
-  }
-  return { metadata, originHeaders }
 }
 
 /** True when the bytes lie in an archive and no restored copy is at hand. */
 export function isArchived(headers: AnswerHeaders): boolean {
-  const storageClass = headerOf(headers, 'x-amz-storage-class')
+  const { storageClass, archiveStatus, restore = '' } = readFields(headers)
   const archive =
-    storageClass === 'GLACIER' ||
-    storageClass === 'DEEP_ARCHIVE' ||
-    headerOf(headers, 'x-amz-archive-status') !== undefined
-  return archive && !(headerOf(headers, 'x-amz-restore') ?? '').includes('ongoing-request="false"')
+    storageClass === 'GLACIER' || storageClass === 'DEEP_ARCHIVE' || archiveStatus !== undefined
+  return archive && !restore.includes('ongoing-request="false"')
 }
 
-function storedHeadersOf(headers: AnswerHeaders): StoredHeaders {
-  return {
-    contentType: headerOf(headers, 'content-type'),
-    contentEncoding: storedEncoding(headerOf(headers, 'content-encoding')),
-    contentLanguage: headerOf(headers, 'content-language'),
-    contentDisposition: headerOf(headers, 'content-disposition'),
-    cacheControl: headerOf(headers, 'cache-control'),
-    expires: headerOf(headers, 'expires'),
-    ...websiteRedirectOf(headers),
-  }
-}
+const shared = new SharedHeaders()
 
-function websiteRedirectOf(headers: AnswerHeaders): Pick<StoredHeaders, 'websiteRedirect'> {
-  const websiteRedirect = headerOf(headers, 'x-amz-website-redirect-location')
-  return websiteRedirect === undefined ? {} : { websiteRedirect }
+function storedHeadersOf(fields: AnswerFields): StoredHeaders {
+  const { websiteRedirect } = fields
+  return shared.share({
+    contentType: fields.contentType,
+    contentEncoding: storedEncoding(fields.contentEncoding),
+    contentLanguage: fields.contentLanguage,
+    contentDisposition: fields.contentDisposition,
+    cacheControl: fields.cacheControl,
+    expires: fields.expires,
+    ...(websiteRedirect === undefined ? {} : { websiteRedirect }),
+  })
 }
 
 /** Some stores keep the framing of the upload in the name of the encoding; it is none of the bytes. */
@@ -111,35 +79,30 @@ function storedEncoding(text: string | undefined): string | undefined {
   return kept.length === 0 ? undefined : kept.join(',').trim()
 }
 
-/** Algorithms that the S3 API has headers for. */
-const CHECKSUM_HEADERS: readonly (readonly [ChecksumAlgorithm, string])[] = [
-  ['crc32', 'x-amz-checksum-crc32'],
-  ['crc32c', 'x-amz-checksum-crc32c'],
-  ['crc64nvme', 'x-amz-checksum-crc64nvme'],
-  ['sha1', 'x-amz-checksum-sha1'],
-  ['sha256', 'x-amz-checksum-sha256'],
-]
-
-const DIGEST_BYTES: ReadonlyMap<ChecksumAlgorithm, number> = new Map([
-  ['crc32', 4],
-  ['crc32c', 4],
-  ['crc64nvme', 8],
-  ['sha1', 20],
-  ['sha256', 32],
-])
+/** Of the algorithms that the S3 API has headers for. */
+const DIGEST_BYTES: Readonly<Partial<Record<ChecksumAlgorithm, number>>> = {
+  crc32: 4,
+  crc32c: 4,
+  crc64nvme: 8,
+  sha1: 20,
+  sha256: 32,
+}
 
 /** Checksums of the whole object that an answer states; malformed ones count as absent. */
-export function checksumsOf(headers: AnswerHeaders, validators: Validators): readonly Checksum[] {
+export function checksumsOf(fields: AnswerFields, validators: Validators): readonly Checksum[] {
+  const { checksumType } = fields
   const found: Checksum[] = []
-  for (const [algorithm, name] of CHECKSUM_HEADERS) {
-    const text = headerOf(headers, name)
-    if (text === undefined) continue
-    const checksum = parseChecksum(algorithm, text, headerOf(headers, 'x-amz-checksum-type'))
-    if (checksum !== undefined) found.push(checksum)
-  }
-  const md5 = md5Of(headers, validators)
-  if (md5 !== undefined) found.push(md5)
+  add(found, parseChecksum('crc32', fields.crc32, checksumType))
+  add(found, parseChecksum('crc32c', fields.crc32c, checksumType))
+  add(found, parseChecksum('crc64nvme', fields.crc64nvme, checksumType))
+  add(found, parseChecksum('sha1', fields.sha1, checksumType))
+  add(found, parseChecksum('sha256', fields.sha256, checksumType))
+  add(found, md5Of(fields, validators))
   return found
+}
+
+function add(found: Checksum[], checksum: Checksum | undefined): void {
+  if (checksum !== undefined) found.push(checksum)
 }
 
 /**
@@ -153,10 +116,15 @@ export function parseChecksum(
   type: string | undefined,
 ): Checksum | undefined {
   if (text === undefined) return undefined
+  const digestBytes = DIGEST_BYTES[algorithm]
+  if (digestBytes === 4 && type !== 'COMPOSITE') {
+    const hex = hexOfFour(text)
+    if (hex !== undefined) return { algorithm, kind: 'whole', hex }
+  }
   const match = /^([A-Za-z0-9+/]+={0,2})(?:-(\d{1,5}))?$/.exec(text)
   if (match === null) return undefined
   const digest = Buffer.from(match[1] ?? '', 'base64')
-  if (digest.length !== DIGEST_BYTES.get(algorithm)) return undefined
+  if (digest.length !== digestBytes) return undefined
   const hex = digest.toString('hex')
   if (type !== 'COMPOSITE' && match[2] === undefined) return { algorithm, kind: 'whole', hex }
   // A composite without its count says nothing that could be checked or rendered.
@@ -164,16 +132,48 @@ export function parseChecksum(
   return { algorithm, kind: 'composite', hex, partCount: Number(match[2]) }
 }
 
+/** Value of a character of Base64 (RFC 4648 §4); `OTHER` for those it has not. */
+const OTHER = 64
+const SEXTETS = new Uint8Array(128).fill(OTHER)
+for (const [value, character] of [
+  ...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/',
+].entries()) {
+  SEXTETS[character.charCodeAt(0)] = value
+}
+
+const HEX_PAIRS: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).padStart(2, '0'),
+)
+
+/**
+ * Hexadecimal of four bytes in Base64, the CRC that nearly every object has, without a buffer for them.
+ *
+ * @returns `undefined` for any other text, also for one that others read as four bytes
+ */
+function hexOfFour(text: string): string | undefined {
+  if (text.length !== 8 || text[6] !== '=' || text[7] !== '=') return undefined
+  let hex = ''
+  let bits = 0
+  let bitCount = 0
+  for (let at = 0; at < 6; at++) {
+    const sextet = SEXTETS[text.charCodeAt(at)] ?? OTHER
+    if (sextet === OTHER) return undefined
+    bits = (bits << 6) | sextet
+    bitCount += 6
+    if (bitCount < 8) continue
+    bitCount -= 8
+    hex += HEX_PAIRS[(bits >> bitCount) & 0xff]
+  }
+  return hex
+}
+
 /**
  * The MD5 of the bytes, where the ETag is one: 32 hex digits, no parts, not encrypted with KMS or a
  * customer's key (S3 API, "Common response headers").
  */
-function md5Of(headers: AnswerHeaders, { etag, etagWeak }: Validators): Checksum | undefined {
+function md5Of(fields: AnswerFields, { etag, etagWeak }: Validators): Checksum | undefined {
   if (etag === undefined || etagWeak === true || !isPlainMd5(etag)) return undefined
-  if ((headerOf(headers, 'x-amz-server-side-encryption') ?? '').startsWith('aws:kms')) {
-    return undefined
-  }
-  if (headerOf(headers, 'x-amz-server-side-encryption-customer-algorithm') !== undefined) {
+  if (fields.encryption?.startsWith('aws:kms') || fields.customerAlgorithm !== undefined) {
     return undefined
   }
   return { algorithm: 'md5', kind: 'whole', hex: etag }

@@ -8,7 +8,8 @@ import { writeConditionHeaders } from '@forebay/backend-transport/conditional-he
 import type { WireAnswer } from '@forebay/backend-transport/exchange'
 import { UploadStream } from '@forebay/backend-transport/upload-stream'
 import { Failure } from '@forebay/base/failure'
-import { checksumsOf, ownHeadersOf, validatorsOf } from './answer-headers.ts'
+import { readFields } from './answer-fields.ts'
+import { checksumsOf, validatorsOf } from './answer-headers.ts'
 import { describe, type ObjectRequest, sendRequest } from './connection.ts'
 import { type Place, refusalOf } from './read-object.ts'
 import { checksumHeaders, describingHeaders } from './request-headers.ts'
@@ -79,15 +80,15 @@ async function put(request: ObjectRequest, context: PutContext): Promise<WriteRe
 const ANSWER_BYTES_MAX = 64 * 1024
 
 function resultOf(answer: WireAnswer, request: ObjectRequest, context: PutContext): WriteResult {
-  const { headers } = answer
-  const validators = validatorsOf(headers)
+  const fields = readFields(answer.headers)
+  const validators = validatorsOf(fields)
   const { etag, versionId, dateMs } = validators
-  const checksums = checksumsOf(headers, validators)
+  const checksums = checksumsOf(fields, validators)
   const md5 = checksums.find(({ algorithm }) => algorithm === 'md5')
   const { contentMd5Hex } = context
   if (contentMd5Hex !== undefined && md5 !== undefined && md5.hex !== contentMd5Hex) {
     const message = `${describe(request)}: the store has bytes with MD5 ${md5.hex}, not ${contentMd5Hex}`
     throw new Failure('backend-corrupt', message)
   }
-  return { etag, versionId, dateMs, checksums, originHeaders: ownHeadersOf(headers).originHeaders }
+  return { etag, versionId, dateMs, checksums, originHeaders: fields.originHeaders }
 }

@@ -31,13 +31,13 @@ export function httpValidatorsOf(headers: AnswerHeaders): Validators {
 export function dateOf(headers: AnswerHeaders, name: string): number | undefined {
   const text = headerOf(headers, name)
   if (text === undefined) return undefined
-  return name === 'date' ? parseDate(text) : parseHttpDate(text)
+  return name === 'date' ? parseClock(text) : parseHttpDate(text)
 }
 
 let lastDate: { readonly text: string; readonly ms: number | undefined } | undefined
 
-/** The clock of a store: the answers of one second state the same. */
-function parseDate(text: string): number | undefined {
+/** The Date header, which is the clock of a store: the answers of one second state the same. */
+export function parseClock(text: string): number | undefined {
   if (lastDate?.text !== text) lastDate = { text, ms: parseHttpDate(text) }
   return lastDate.ms
 }

@@ -29,11 +29,18 @@ export interface WireAnswer {
 }
 
 /** Headers of an answer by lower-case name, one character per byte. */
-export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
+export type AnswerHeaders = Readonly<Record<string, HeaderValue>>
+
+/** As it came; several where an answer has the name several times. */
+export type HeaderValue = string | readonly string[] | undefined
 
 /** One header; several of a name are joined as HTTP has it (RFC 9110 §5.3). */
 export function headerOf(headers: AnswerHeaders, name: string): string | undefined {
-  const value = headers[name]
+  return joined(headers[name])
+}
+
+/** Several values of one name as one (RFC 9110 §5.3). */
+export function joined(value: HeaderValue): string | undefined {
   return typeof value === 'string' || value === undefined ? value : value.join(', ')
 }
 
