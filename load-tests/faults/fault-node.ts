@@ -1,7 +1,6 @@
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type Server, startForebay } from '../testkit/servers.ts'
-import { ROOT } from '../testkit/tool-install.ts'
 import { workFilesOf } from '../testkit/work-files.ts'
 import { S3Client } from './s3-client.ts'
 
@@ -80,8 +79,6 @@ export class FaultNode {
         AWS_ACCESS_KEY_ID: accessKey,
         AWS_SECRET_ACCESS_KEY: secretKey,
         AWS_DEFAULT_REGION: 'us-east-1',
-        // A start costs half as much; nothing else changes.
-        NODE_COMPILE_CACHE: join(ROOT, '.cache', 'compile'),
         FOREBAY_FAILPOINTS: failpoints === '' ? undefined : failpoints,
         ...env,
       },

@@ -1,4 +1,8 @@
 import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+
+/** Where programs of Node keep what they compiled: of what a start costs, more than half. */
+const COMPILED_FOLDER = join(import.meta.dirname, '../../.cache/compile')
 
 /** Bytes of output kept of a command: its end, where the reason of a failure stands. */
 const OUTPUT_BYTES_MAX = 4 * 1024 ** 2
@@ -90,6 +94,7 @@ export function childEnvironment(
     AWS_CONFIG_FILE: '/dev/null',
     AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
     AWS_EC2_METADATA_DISABLED: 'true',
+    NODE_COMPILE_CACHE: COMPILED_FOLDER,
     ...extra,
   }
 }

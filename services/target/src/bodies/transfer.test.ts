@@ -10,7 +10,10 @@ import { createFileBody } from './send-range.ts'
 import { countedLease, Files, patterned, until } from './testing/body-server.ts'
 
 /** Turns of the event loop in which others send: enough for connections to end and begin. */
-const TURNS_AHEAD = 500
+const TURNS_AHEAD = 5000
+
+/** Connections after the one that left, of which one gets its descriptor. */
+const MOST_OTHERS = 16
 
 let files: Files
 
@@ -62,21 +65,27 @@ test('a body that waited for its turn is not sent to whom has the descriptor of 
   await once(leaving, 'data')
   leaving.resetAndDestroy()
   await until(() => open === 0)
-  const other = connect(port, '127.0.0.1')
+  // Which descriptor is given next, other work of this process has a say in.
+  const others: Socket[] = []
   const received: Buffer[] = []
-  other.on('data', (chunk: Buffer) => received.push(chunk))
-  await until(() => descriptors.length === 2)
-  expect(descriptors[1]).toBe(descriptors[0])
+  while (others.length < MOST_OTHERS && !descriptors.includes(descriptors[0], 1)) {
+    const other = connect(port, '127.0.0.1')
+    others.push(other)
+    other.on('data', (chunk: Buffer) => received.push(chunk))
+    await until(() => descriptors.length === 1 + others.length)
+  }
+  expect(descriptors.slice(1)).toContain(descriptors[0])
   expect(outcome).toBeUndefined()
 
   await until(() => lease.releasedCount > 0)
   expect(outcome).toMatchObject({ code: 'client-gone' })
   expect(lease.releasedCount).toBe(1)
-  // The first that it gets is the answer to what it sent itself.
-  other.write('no request\r\n\r\n')
-  await until(() => received.length > 0)
-  expect(received[0]?.toString('latin1', 0, 12)).toBe('HTTP/1.1 400')
-  other.destroy()
+  // The first that each gets is the answer to what it sent itself.
+  for (const other of others) other.write('no request\r\n\r\n')
+  await until(() => received.length >= others.length)
+  const heads = received.map((chunk) => chunk.toString('latin1', 0, 12))
+  expect(heads).toEqual(others.map(() => 'HTTP/1.1 400'))
+  for (const other of others) other.destroy()
   server.close()
   await once(server, 'close')
 })
