@@ -19,11 +19,18 @@ export class KeyedLock {
    */
   async acquire(key: string, signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted()
-    const queue = this.#queues.get(key)
-    if (queue === undefined) {
-      this.#queues.set(key, [])
-      return this.#releaser(key)
-    }
+    return this.#take(key) ?? this.#wait(key, signal)
+  }
+
+  /** Takes the key where nobody holds it. */
+  #take(key: string): (() => void) | undefined {
+    if (this.#queues.has(key)) return undefined
+    this.#queues.set(key, [])
+    return this.#releaser(key)
+  }
+
+  async #wait(key: string, signal?: AbortSignal): Promise<() => void> {
+    const queue = this.#queues.get(key) ?? []
     if (queue.length >= LOCK_WAITERS_MAX) {
       throw new Failure(
         'object-busy',
@@ -51,7 +58,7 @@ export class KeyedLock {
 
   /** Runs `work` while holding the key. */
   async hold<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const release = await this.acquire(key)
+    const release = this.#take(key) ?? (await this.#wait(key))
     try {
       return await work()
     } finally {

@@ -7,8 +7,8 @@ export interface LoopDelay {
   readonly max: number
 }
 
-/** Time between two samples, ms; what is under it cannot be seen. */
-const RESOLUTION_MS = 10
+/** Time between two samples, ms; what is under it cannot be seen. Each costs 50 us, also of a node that rests. */
+const RESOLUTION_MS = 20
 
 /** Length of a window, ms. */
 export const LOOP_WINDOW_MS = 10_000

@@ -29,7 +29,7 @@ export async function dropRecords(context: StoreContext, mountpath: number): Pro
   await eachRecord(context, mountpath, ({ bucketId, key }) => {
     const write = { bucketId, key, entry: undefined, applies: [] }
     // Told by the wait for all writes.
-    context.index.write(write).catch(() => undefined)
+    context.index.write(write)?.catch(() => undefined)
   })
   await context.index.settled()
 }

@@ -2,7 +2,6 @@
  * Small objects on their way into the cache: whole in memory first, verified, and on the disk only
  * when those who waited have their answers, since a turn of a thread takes longer than to send one.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BackendBody, ReadResult } from '@forebay/backend-port/backend'
 import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
@@ -172,8 +171,6 @@ async function storeLater(
 ): Promise<unknown> {
   let work: Stored | undefined
   try {
-    // The answers first.
-    await nextTurn()
     if (!whole.token.isCurrent()) return undefined
     work = await whole.room.store(whole.bytes)
     await publish(context, address, { whole, work })
@@ -196,7 +193,8 @@ async function publish(
   const { attributes, pin, askedMs, bytes, settles, token } = whole
   await publishCurrent(context, { bucket, key, token }, async () => {
     if (isOutdone(context.store.get(bucket.id, key), whole)) return undefined
-    await failpoint('gather:verified')
+    const atVerified = failpoint('gather:verified')
+    if (atVerified !== undefined) await atVerified
     const contentXxh64 = hashBuffer('xxh64', bytes)
     const record = { attributes, contentXxh64, pin, validatedMs: askedMs }
     return context.store.commit({ bucket, key, work }, record, { sync: false, settle: settles })

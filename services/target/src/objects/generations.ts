@@ -33,30 +33,7 @@ export class Generations {
     const entry = this.#keys.get(keyId) ?? { generation: 0, holders: 0, latest: undefined }
     entry.holders += 1
     this.#keys.set(keyId, entry)
-    let { generation } = entry
-    let open = true
-    let heard: Heard | undefined
-    return {
-      isCurrent: () => open && entry.generation === generation && !isOutdated(heard, entry.latest),
-      hear: (answer) => {
-        heard = answer
-        if (entry.generation !== generation || answer === undefined) return
-        if (entry.latest === undefined || answer.askedAt >= entry.latest.askedAt)
-          entry.latest = answer
-      },
-      get heard() {
-        return heard
-      },
-      renew: () => {
-        generation = entry.generation
-      },
-      end: () => {
-        if (!open) return
-        open = false
-        entry.holders -= 1
-        if (entry.holders === 0) this.#keys.delete(keyId)
-      },
-    }
+    return new GenerationToken(entry, () => this.#keys.delete(keyId))
   }
 
   /** Makes every open token of the key out of date. */
@@ -77,16 +54,50 @@ export class Generations {
   }
 }
 
-export interface GenerationToken {
+/** What work began with; `Generations.begin` gives it. */
+export class GenerationToken {
+  readonly #entry: Entry
+  readonly #forget: () => void
+  #generation: number
+  #open = true
+  #heard: Heard | undefined
+
+  constructor(entry: Entry, forget: () => void) {
+    this.#entry = entry
+    this.#generation = entry.generation
+    this.#forget = forget
+  }
+
   /** False once the key was raised, a later answer named another version, or the token ended. */
-  isCurrent(): boolean
+  isCurrent(): boolean {
+    if (!this.#open || this.#entry.generation !== this.#generation) return false
+    return !isOutdated(this.#heard, this.#entry.latest)
+  }
+
   /** What the backend said to the owner of the token. */
-  hear(answer: Heard | undefined): void
-  readonly heard: Heard | undefined
+  hear(answer: Heard | undefined): void {
+    const entry = this.#entry
+    this.#heard = answer
+    if (entry.generation !== this.#generation || answer === undefined) return
+    if (entry.latest === undefined || answer.askedAt >= entry.latest.askedAt) entry.latest = answer
+  }
+
+  get heard(): Heard | undefined {
+    return this.#heard
+  }
+
   /** Belongs to the generation of now: for the one who raised the key himself. */
-  renew(): void
+  renew(): void {
+    this.#generation = this.#entry.generation
+  }
+
   /** Gives the token back; idempotent. */
-  end(): void
+  end(): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#entry.holders -= 1
+    if (this.#entry.holders === 0) this.#forget()
+  }
 }
 
 /** True when a question asked later was answered with another version; without pins nobody can tell. */

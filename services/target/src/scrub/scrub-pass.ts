@@ -40,7 +40,8 @@ export interface ScrubPassOptions {
 
 /**
  * Goes over the entries of the index in their order, from behind the cursor to the end, and looks at
- * the bytes of each; at the end of all for files that have no entry. What is on its way to the index just now is young: the next pass sees it.
+ * the bytes of each; at the end of all for files that have no entry. What is written while it goes on
+ * is young: the next pass sees it.
  */
 export async function runScrubPass(options: ScrubPassOptions): Promise<void> {
   const { store, scope, cursor, signal } = options
@@ -48,6 +49,7 @@ export async function runScrubPass(options: ScrubPassOptions): Promise<void> {
   const end = scope === undefined ? undefined : nextAfterPrefix(first)
   let start: Uint8Array | undefined =
     cursor === undefined ? first : encodeName(cursor.bucketId, `${cursor.key}\0`)
+  await store.index.settled()
   while (start !== undefined) {
     const page = sweepPage(store.index.databases, start, PAGE_MAX)
     for (const entry of page.entries) {

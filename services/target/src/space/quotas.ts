@@ -77,10 +77,14 @@ export class Quotas {
   /**
    * Takes room, for which objects of the bucket may have to go.
    *
+   * @returns nothing where the room was there
    * @throws Failure `slow-down` while eviction can still help, `out-of-space` when not
    */
-  async reserve(bucketId: number, bytes: number): Promise<void> {
-    if (this.take(bucketId, bytes)) return
+  reserve(bucketId: number, bytes: number): void | Promise<void> {
+    return this.take(bucketId, bytes) ? undefined : this.#wait(bucketId, bytes)
+  }
+
+  async #wait(bucketId: number, bytes: number): Promise<void> {
     if (bytes > this.#rules(bucketId).quotaBytes) throw this.#outOfSpace(bucketId, bytes)
     const waiting = this.#waiting.get(bucketId) ?? []
     this.#waiting.set(bucketId, waiting)
@@ -157,11 +161,18 @@ export class QuotaHold {
   /**
    * Makes sure of room up to `bytes` in all.
    *
+   * @returns nothing where the room was there
    * @throws Failure `slow-down` | `out-of-space`
    */
-  async upTo(bytes: number): Promise<void> {
+  upTo(bytes: number): void | Promise<void> {
     const missing = bytes - this.#heldBytes - this.#askedBytes
-    if (missing <= 0 || !this.#within) return
+    if (missing <= 0 || !this.#within) return undefined
+    if (this.#released || !this.#quotas.take(this.#bucketId, missing)) return this.#wait(missing)
+    this.#heldBytes += missing
+    return undefined
+  }
+
+  async #wait(missing: number): Promise<void> {
     // Counted before the wait: a second call meanwhile must not reserve the same bytes again.
     this.#askedBytes += missing
     try {

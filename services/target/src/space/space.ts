@@ -120,8 +120,11 @@ export class DriveSpace {
    *
    * @throws Failure `slow-down` while eviction can still help, `out-of-space` when not
    */
-  async reserve(bytes: number): Promise<void> {
-    if (this.#take(bytes)) return
+  reserve(bytes: number): void | Promise<void> {
+    return this.#take(bytes) ? undefined : this.#wait(bytes)
+  }
+
+  async #wait(bytes: number): Promise<void> {
     const outcome = await waitForRoom({
       ...this.#options,
       take: () => this.#take(bytes),

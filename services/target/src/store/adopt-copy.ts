@@ -10,6 +10,7 @@ import { failpoint } from '@forebay/base/failpoint'
 import { Failure } from '@forebay/base/failure'
 import { compact } from './compaction.ts'
 import type { ObjectRecord } from './contract.ts'
+import type { EntryName } from './entry-id.ts'
 import { encodeName } from './index-db.ts'
 import {
   isMarkerReplaced,
@@ -19,7 +20,6 @@ import {
 } from './mountpath-state.ts'
 import { canHold, fileAt } from './pack-place.ts'
 import { decodeHeader, decodeRecord, encodeRecord, type RecordHeader } from './record-codec.ts'
-import type { EntryName } from './record-index.ts'
 import { sweepPage } from './scan.ts'
 import type { Drive, StoreContext } from './store-context.ts'
 

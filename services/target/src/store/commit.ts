@@ -46,10 +46,13 @@ export async function commitWork(
   const { bucket, work } = target
   try {
     if (!work.isOpen) throw new Failure('internal', 'the work file was committed or discarded')
-    await failpoint('commit:begun')
-    await checkSize(work, commit.record)
+    const atBegun = failpoint('commit:begun')
+    if (atBegun !== undefined) await atBegun
+    const sized = checkSize(work, commit.record)
+    if (sized !== undefined) await sized
     if (commit.options.sync) await work.sync()
-    await failpoint('commit:data-synced')
+    const atDataSynced = failpoint('commit:data-synced')
+    if (atDataSynced !== undefined) await atDataSynced
     return await context.buckets.pass(bucket.id, () => publishWork(context, target, commit))
   } catch (error) {
     work.unlink()
@@ -174,7 +177,8 @@ async function giveName(
 ): Promise<boolean> {
   const { root } = drive.mountpath
   try {
-    await failpoint('commit:journalled')
+    const atJournalled = failpoint('commit:journalled')
+    if (atJournalled !== undefined) await atJournalled
     if (from !== '') await renameInto(root, from, record.location.path)
     onNamed()
     return true
@@ -200,9 +204,11 @@ async function install(
   const { drive, sequence, sync, settle } = publication
   let failure: unknown
   try {
-    await failpoint('commit:renamed')
+    const atRenamed = failpoint('commit:renamed')
+    if (atRenamed !== undefined) await atRenamed
     if (sync) await context.directories.syncUp(drive.mountpath.root, record.location.path)
-    await failpoint('commit:directory-synced')
+    const atDirectorySynced = failpoint('commit:directory-synced')
+    if (atDirectorySynced !== undefined) await atDirectorySynced
   } catch (error) {
     failure = error
   }
@@ -216,9 +222,10 @@ async function install(
   })
   // In the same turn: nobody sees the bytes counted twice.
   publication.onCounted?.()
-  await written
+  if (written !== undefined) await written
   context.policies.stored(placeOf(record), allocatedBytes(record, drive.mountpath.unitBytes))
-  await failpoint('commit:indexed')
+  const atIndexed = failpoint('commit:indexed')
+  if (atIndexed !== undefined) await atIndexed
   if (failure !== undefined) throw failure
   return record
 }
@@ -297,13 +304,19 @@ async function makeDirectory(root: string, directory: string): Promise<void> {
   throw new Failure('disk-error', `${directory} leads out of ${root} through a symbolic link`)
 }
 
-async function checkSize(
+/** A sparse file gets its length with the first commit; blocks fill it later. */
+function checkSize(
   work: LocalWorkFile | PackedBytes,
   { attributes, blocks }: NewRecord,
-): Promise<void> {
+): void | Promise<void> {
   const { sizeBytes } = attributes
-  // A sparse file gets its length with the first commit; blocks fill it later.
-  if (blocks !== undefined && !(work instanceof PackedBytes)) await work.makeLong(sizeBytes)
+  if (blocks !== undefined && !(work instanceof PackedBytes)) {
+    return work.makeLong(sizeBytes).then(() => checkStored(work, sizeBytes))
+  }
+  return checkStored(work, sizeBytes)
+}
+
+function checkStored(work: LocalWorkFile | PackedBytes, sizeBytes: number): void {
   if (work.sizeBytes !== sizeBytes) {
     const what = `what is stored has ${work.sizeBytes} bytes, its record ${sizeBytes}`
     throw new Failure('internal', what)

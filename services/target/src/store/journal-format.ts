@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { crc32c } from '@forebay/base/digest'
 import { Packr } from 'msgpackr'
+import { MsgpackWriter } from './msgpack-writer.ts'
 
 /**
  * A journal segment is a run of frames: magic, payload length, crc32c of the payload, payload
@@ -65,14 +66,16 @@ const KINDS = [
 
 const packr = new Packr({ useRecords: false, copyBuffers: true })
 
+const writer = new MsgpackWriter()
+
 /** One frame, ready to be written. */
 export function encodeFrame(entry: JournalEntry): Buffer {
-  const payload = packr.pack(entry)
-  const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + payload.length)
+  writer.begin(FRAME_HEADER_BYTES)
+  writer.value(entry)
+  const frame = writer.take()
   frame.writeUInt32LE(MAGIC, 0)
-  frame.writeUInt32LE(payload.length, 4)
-  frame.writeUInt32LE(crc32c(payload), 8)
-  frame.set(payload, FRAME_HEADER_BYTES)
+  frame.writeUInt32LE(frame.length - FRAME_HEADER_BYTES, 4)
+  frame.writeUInt32LE(crc32c(frame.subarray(FRAME_HEADER_BYTES)), 8)
   return frame
 }
 

@@ -248,7 +248,7 @@ export class LocalObjectStore implements ObjectStore {
     const bytes = encodeRecord(latest, { ...header, validSequence })
     index
       .write({ bucketId, key, entry: { record: latest, bytes }, applies: [] })
-      .catch(() => observer.event('sync-failed', { bucketId, key }))
+      ?.catch(() => observer.event('sync-failed', { bucketId, key }))
     return latest
   }
 

@@ -81,3 +81,28 @@ test('bytes that are cut, empty or of another format are no record', () => {
   expect(decodeRecord(FULL, newer)).toBeUndefined()
   expect(decodeHeader(newer)).toBeUndefined()
 })
+
+test('a text that is longer than its place in the header can say is refused', () => {
+  const texts = (changed: { readonly etag?: string; readonly storageClass?: string }) => ({
+    ...FULL,
+    attributes: { ...FULL.attributes, ...changed },
+  })
+  const path = (length: number) => ({
+    ...FULL,
+    location: { ...FULL.location, path: 'p'.repeat(length) },
+  })
+  const longest = [texts({ etag: 'e'.repeat(65_535), storageClass: 's'.repeat(255) }), path(65_535)]
+  for (const record of longest) {
+    expect(decodeRecord(FULL, encodeRecord(record, FACTS))).toEqual(record)
+  }
+  const tooLong = [
+    texts({ etag: 'e'.repeat(65_536) }),
+    texts({ etag: 'ü'.repeat(32_768) }),
+    texts({ storageClass: 's'.repeat(256) }),
+    path(65_536),
+  ]
+  for (const record of tooLong) {
+    const refused = expect.objectContaining({ code: 'backend-corrupt' })
+    expect(() => encodeRecord(record, FACTS)).toThrow(refused)
+  }
+})

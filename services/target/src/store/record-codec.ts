@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { Failure } from '@forebay/base/failure'
 import { CHECKSUM_ALGORITHMS, type Checksum } from '@forebay/model/checksum'
 import type {
   ListedObject,
@@ -9,6 +10,7 @@ import type {
 import type { Pin, Validators } from '@forebay/model/version'
 import { Packr } from 'msgpackr'
 import type { BlockTable, ObjectRecord } from './contract.ts'
+import { BYTES_A_UNIT_MAX, MsgpackWriter } from './msgpack-writer.ts'
 
 /**
  * A record as bytes, the same in index and journal: a header at fixed offsets, so that a listing
@@ -87,50 +89,77 @@ type Tail = readonly [
 type Extra = Pick<ObjectAttributes, 'tags' | 'tagCount' | 'originHeaders'> &
   Pick<ObjectRecord, 'damaged'>
 
+/** Reads what `writer` writes, and what it wrote itself before there was one. */
 const packr = new Packr({ useRecords: false, copyBuffers: true })
 
-/** Encodes a record; `decodeRecord` gives it back. */
+const writer = new MsgpackWriter()
+
+/**
+ * Encodes a record; `decodeRecord` gives it back.
+ *
+ * @throws Failure `backend-corrupt` for an ETag or storage class that is longer than the header can say:
+ *   ours never are
+ */
 export function encodeRecord(record: ObjectRecord, facts: RecordFacts): Buffer {
-  const { attributes } = record
-  const etag = Buffer.from(attributes.etag)
-  const storageClass = Buffer.from(attributes.storageClass ?? '')
-  const path = Buffer.from(record.location.path)
-  const tail = packr.pack(tailOf(record))
-  const texts = AT.texts + etag.length + storageClass.length + path.length
-  const bytes = Buffer.alloc(texts + tail.length)
-  bytes[AT.version] = RECORD_FORMAT
-  bytes[AT.flags] =
+  const { attributes, location } = record
+  const { etag, storageClass = '' } = attributes
+  writer.begin(AT.texts)
+  const { texts } = AT
+  writer.ensure(BYTES_A_UNIT_MAX * (etag.length + storageClass.length + location.path.length))
+  const etagBytes = writer.raw(etag, texts)
+  const storageClassBytes = writer.raw(storageClass, texts + etagBytes)
+  const pathBytes = writer.raw(location.path, texts + etagBytes + storageClassBytes)
+  writeFacts(writer.view, record, facts)
+  // A length that wraps would make a path of what stands before it.
+  if (etagBytes > 0xffff || storageClassBytes > 0xff || pathBytes > 0xffff)
+    throw tooLong(record.key)
+  writer.view.setUint16(AT.etagBytes, etagBytes, true)
+  writer.view.setUint8(AT.storageClassBytes, storageClassBytes)
+  writer.view.setUint16(AT.pathBytes, pathBytes, true)
+  if (record.contentXxh64 === undefined) writer.bytes.fill(0, AT.xxh64, AT.texts)
+  else writer.bytes.write(record.contentXxh64, AT.xxh64, 'hex')
+  writer.at = texts + etagBytes + storageClassBytes + pathBytes
+  writer.value(tailOf(record))
+  return writer.take()
+}
+
+function tooLong(key: string): Failure {
+  const message = `${key}: ETag, storage class or path is longer than an object's may be`
+  return new Failure('backend-corrupt', message)
+}
+
+/** What has its place in the header, but for texts. */
+function writeFacts(view: DataView, record: ObjectRecord, facts: RecordFacts): void {
+  const { attributes, stamp, location } = record
+  const [checksum] = attributes.checksums
+  view.setUint8(AT.version, RECORD_FORMAT)
+  view.setUint8(AT.flags, flagsOf(record, facts))
+  view.setUint8(AT.algorithm, checksum === undefined ? 0 : codeOf(checksum))
+  view.setFloat64(AT.sizeBytes, attributes.sizeBytes, true)
+  view.setFloat64(AT.lastModifiedMs, attributes.lastModifiedMs, true)
+  view.setFloat64(AT.mapVersion, stamp.mapVersion, true)
+  view.setFloat64(AT.counter, stamp.counter, true)
+  view.setFloat64(AT.ownedSince, record.ownedSince, true)
+  view.setFloat64(AT.validatedMs, record.validatedMs, true)
+  view.setFloat64(AT.validSequence, facts.validSequence, true)
+  view.setFloat64(AT.sequence, facts.sequence, true)
+  view.setFloat64(AT.inode, location.inode, true)
+  view.setFloat64(AT.allocatedBytes, facts.allocatedBytes, true)
+  view.setUint32(AT.mountpath, location.mountpath, true)
+  view.setUint32(AT.storedSeconds, (record.storedMs ?? 0) / 1000, true)
+}
+
+function flagsOf(record: ObjectRecord, facts: RecordFacts): number {
+  return (
     (record.blocks === undefined ? 0 : FLAG_PARTIAL) |
     (facts.synced ? FLAG_SYNCED : 0) |
     (record.contentXxh64 === undefined ? 0 : FLAG_XXH64) |
-    (attributes.storageClass === undefined ? 0 : FLAG_STORAGE_CLASS)
-  bytes.writeUInt16LE(etag.length, AT.etagBytes)
-  bytes[AT.storageClassBytes] = storageClass.length
-  const [checksum] = attributes.checksums
-  bytes[AT.algorithm] =
-    checksum === undefined
-      ? 0
-      : (CHECKSUM_ALGORITHMS.indexOf(checksum.algorithm) + 1) |
-        (checksum.kind === 'composite' ? COMPOSITE : 0)
-  bytes.writeUInt16LE(path.length, AT.pathBytes)
-  bytes.writeDoubleLE(attributes.sizeBytes, AT.sizeBytes)
-  bytes.writeDoubleLE(attributes.lastModifiedMs, AT.lastModifiedMs)
-  bytes.writeDoubleLE(record.stamp.mapVersion, AT.mapVersion)
-  bytes.writeDoubleLE(record.stamp.counter, AT.counter)
-  bytes.writeDoubleLE(record.ownedSince, AT.ownedSince)
-  bytes.writeDoubleLE(record.validatedMs, AT.validatedMs)
-  bytes.writeDoubleLE(facts.validSequence, AT.validSequence)
-  bytes.writeDoubleLE(facts.sequence, AT.sequence)
-  bytes.writeDoubleLE(record.location.inode, AT.inode)
-  bytes.writeDoubleLE(facts.allocatedBytes, AT.allocatedBytes)
-  bytes.writeUInt32LE(record.location.mountpath, AT.mountpath)
-  bytes.writeUInt32LE((record.storedMs ?? 0) / 1000, AT.storedSeconds)
-  if (record.contentXxh64 !== undefined) bytes.write(record.contentXxh64, AT.xxh64, 'hex')
-  bytes.set(etag, AT.texts)
-  bytes.set(storageClass, AT.texts + etag.length)
-  bytes.set(path, AT.texts + etag.length + storageClass.length)
-  bytes.set(tail, texts)
-  return bytes
+    (record.attributes.storageClass === undefined ? 0 : FLAG_STORAGE_CLASS)
+  )
+}
+
+function codeOf({ algorithm, kind }: Checksum): number {
+  return (CHECKSUM_ALGORITHMS.indexOf(algorithm) + 1) | (kind === 'composite' ? COMPOSITE : 0)
 }
 
 /**
@@ -204,6 +233,17 @@ export function decodeHeader(bytes: Buffer): RecordHeader | undefined {
   }
 }
 
+/** What a record counts for. @returns undefined for bytes that are no record of this format */
+export function decodeCounted(
+  bytes: Buffer,
+): Pick<RecordHeader, 'mountpath' | 'allocatedBytes'> | undefined {
+  if (bytes.length < AT.texts || bytes[AT.version] !== RECORD_FORMAT) return undefined
+  return {
+    mountpath: bytes.readUInt32LE(AT.mountpath),
+    allocatedBytes: bytes.readDoubleLE(AT.allocatedBytes),
+  }
+}
+
 /** One name of a listing, from the header alone. */
 export function decodeListed(key: string, bytes: Buffer): ListedObject {
   const etagEnd = AT.texts + bytes.readUInt16LE(AT.etagBytes)
@@ -245,8 +285,8 @@ function tailOf(record: ObjectRecord): Tail {
 
 function extraOf({ attributes, damaged }: ObjectRecord): [] | [Extra] {
   const { tags, tagCount, originHeaders } = attributes
-  const extra = { tags, tagCount, originHeaders, damaged }
-  return Object.values(extra).every((value) => value === undefined) ? [] : [extra]
+  if ((tags ?? tagCount ?? originHeaders ?? damaged) === undefined) return []
+  return [{ tags, tagCount, originHeaders, damaged }]
 }
 
 function unpackTail(bytes: Buffer): Tail | undefined {

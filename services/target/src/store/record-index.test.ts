@@ -86,3 +86,23 @@ test('more names are looked for in vain than are remembered, and all are found w
   index.clearCache()
   expect(keys.filter((key) => index.has(1, key))).toEqual(['key-0', 'key-4999'])
 })
+
+test('who waits for the file waits for what was asked before, not for what others go on asking', async () => {
+  let going = true
+  let count = 0
+  const others = (async () => {
+    while (going) {
+      count += 1
+      await index.write({ bucketId: 2, key: `${count}`, entry: { record, bytes }, applies: [] })
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })()
+  await index.write({ ...name, entry: { record, bytes }, applies: [] })
+  await index.settled()
+  expect(index.pendingIn({ bucketId: 1, prefix: '' })).toEqual([])
+  await index.persistPositions()
+  going = false
+  await others
+  await index.settled()
+  expect(index.pendingIn({ bucketId: 2, prefix: '' })).toEqual([])
+})

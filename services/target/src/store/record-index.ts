@@ -3,19 +3,15 @@ import { BusyMap } from '@forebay/base/busy-map'
 import type { Failure } from '@forebay/base/failure'
 import { diskFailure } from '../os/disk-gate.ts'
 import type { ObjectRecord, ScanOptions } from './contract.ts'
+import { type EntryName, entryId } from './entry-id.ts'
 import { encodeName, type IndexDatabases } from './index-db.ts'
 import type { Journal } from './journal.ts'
 import type { JournalPosition } from './journal-read.ts'
 import { RecordCache } from './record-cache.ts'
-import { decodeHeader, decodeRecord, type RecordHeader } from './record-codec.ts'
+import { decodeCounted, decodeHeader, decodeRecord, type RecordHeader } from './record-codec.ts'
 
 /** Version of the index's documents; another one means that it is built again from the journals. */
 export const INDEX_FORMAT = 1
-
-export interface EntryName {
-  readonly bucketId: number
-  readonly key: string
-}
 
 /** A change of one entry, and what it stands for in the journal. */
 export interface IndexWrite extends EntryName {
@@ -86,7 +82,11 @@ export class RecordIndex {
   #queue: IndexWrite[] = []
   /** Set while writes are gathered. */
   #gathering: NodeJS.Timeout | undefined
-  readonly #running = new Set<Promise<boolean>>()
+  /** The transaction that is being written. */
+  #running: Promise<void> | undefined
+  /** Writes asked for, and those of them that are in the file or never will be. */
+  #askedCount = 0
+  #endedCount = 0
   #ignored: Promise<unknown> | undefined
   #broken: Failure | undefined
   readonly #unsettled = new Set<string>()
@@ -152,11 +152,12 @@ export class RecordIndex {
   }
 
   /**
-   * Changes one entry. Resolves at once unless too many writes are on their way.
+   * Changes one entry.
    *
+   * @returns nothing unless too many writes are on their way, or the index is broken: then what to wait for
    * @throws Failure `disk-error` | `out-of-space` when the index can no longer be written; `current` shows the write all the same
    */
-  async write(write: IndexWrite): Promise<void> {
+  write(write: IndexWrite): Promise<void> | undefined {
     const id = entryId(write.bucketId, write.key)
     if (write.entry !== 'keep') {
       this.#count(write)
@@ -168,10 +169,11 @@ export class RecordIndex {
     }
     if (typeof write.unsettled === 'number') this.#unsettled.add(id)
     else if (write.unsettled === 'settle') this.#unsettled.delete(id)
-    if (this.#broken !== undefined) throw this.#broken
+    if (this.#broken !== undefined) return Promise.reject(this.#broken)
     this.#queue.push(write)
+    this.#askedCount += 1
     this.#schedule()
-    if (this.#overlay.size > WRITES_WAITING_MAX) await this.settled()
+    return this.#overlay.size > WRITES_WAITING_MAX ? this.settled() : undefined
   }
 
   /** Writes on their way to the file, of one bucket and prefix, in no order. */
@@ -214,8 +216,9 @@ export class RecordIndex {
   /** Writes how far the journals are in, with nothing else. */
   async persistPositions(): Promise<void> {
     await this.settled()
-    this.#commit([])
-    await this.settled()
+    while (this.#running !== undefined) await this.#running
+    await this.#commit([])
+    if (this.#broken !== undefined) throw this.#broken
   }
 
   /** States how far the journal of a mountpath is in that is about to come back. */
@@ -237,12 +240,16 @@ export class RecordIndex {
     this.#cache.clear()
   }
 
-  /** Resolves when every write asked for is in the file. @throws Failure when one did not get there */
+  /**
+   * Resolves when every write asked for until now is in the file, however many come meanwhile.
+   *
+   * @throws Failure when one did not get there
+   */
   async settled(): Promise<void> {
-    while (this.#queue.length > 0 || this.#running.size > 0) {
+    const asked = this.#askedCount
+    while (this.#endedCount < asked) {
       this.#flush()
-      await Promise.allSettled(this.#running)
-      await new Promise((resolve) => setImmediate(resolve))
+      await this.#running
     }
     if (this.#broken !== undefined) throw this.#broken
   }
@@ -253,6 +260,7 @@ export class RecordIndex {
    */
   async close(): Promise<void> {
     await this.settled().catch(() => undefined)
+    while (this.#running !== undefined) await this.#running
     if (this.#broken !== undefined) return
     await this.#databases.root.flushed
     await this.#databases.root.close()
@@ -274,31 +282,34 @@ export class RecordIndex {
    * must not succeed where one before it fails.
    */
   #flush(): void {
-    if (this.#running.size > 0 || this.#queue.length === 0) return
+    if (this.#running !== undefined || this.#queue.length === 0) return
     clearTimeout(this.#gathering)
     this.#gathering = undefined
-    this.#commit(this.#queue.splice(0))
+    void this.#commit(this.#queue.splice(0))
   }
 
-  #commit(batch: readonly IndexWrite[]): void {
+  /** Resolves when the transaction has ended, well or not; `#broken` tells. */
+  #commit(batch: readonly IndexWrite[]): Promise<void> {
     // A file that was closed meanwhile throws at once, and has failed like any other.
     const committed = Promise.try(() => this.#databases.root.batch(() => this.#issue(batch)))
-    this.#running.add(committed)
-    void committed
-      .then(
-        () => {
-          for (const write of batch) this.#arrived(write)
-        },
-        (cause: unknown) => {
-          ignoreRepeated(cause)
-          this.#broken ??= diskFailure(cause, 'the index could not be written')
-          this.#queue = []
-        },
-      )
-      .finally(() => {
-        this.#running.delete(committed)
-        this.#schedule()
-      })
+    this.#running = committed.then(
+      () => {
+        for (const write of batch) this.#arrived(write)
+        this.#ended(batch.length)
+      },
+      (cause: unknown) => {
+        ignoreRepeated(cause)
+        this.#broken ??= diskFailure(cause, 'the index could not be written')
+        this.#ended(batch.length + this.#queue.splice(0).length)
+      },
+    )
+    return this.#running
+  }
+
+  #ended(writes: number): void {
+    this.#endedCount += writes
+    this.#running = undefined
+    this.#schedule()
   }
 
   #issue(batch: readonly IndexWrite[]): void {
@@ -361,21 +372,20 @@ export class RecordIndex {
   }
 
   #count(write: IndexWrite): void {
-    const before = this.header(write)
-    const after =
-      write.entry === undefined || write.entry === 'keep'
-        ? undefined
-        : decodeHeader(write.entry.bytes)
+    const { entry } = write
+    const before = this.bytes(write)
     if (before !== undefined) this.#add(write.bucketId, before, -1)
-    if (after !== undefined) this.#add(write.bucketId, after, 1)
+    if (entry !== undefined && entry !== 'keep') this.#add(write.bucketId, entry.bytes, 1)
   }
 
-  #add(bucketId: number, header: RecordHeader, sign: 1 | -1): void {
-    const bytes = header.allocatedBytes * sign
+  #add(bucketId: number, record: Buffer, sign: 1 | -1): void {
+    const counted = decodeCounted(record)
+    if (counted === undefined) return
+    const bytes = counted.allocatedBytes * sign
     const bucket = this.bucketTally(bucketId)
     this.#buckets.set(bucketId, { objects: bucket.objects + sign, bytes: bucket.bytes + bytes })
-    const mountpath = this.mountpathTally(header.mountpath)
-    this.#mountpaths.set(header.mountpath, {
+    const mountpath = this.mountpathTally(counted.mountpath)
+    this.#mountpaths.set(counted.mountpath, {
       objects: mountpath.objects + sign,
       bytes: mountpath.bytes + bytes,
     })
@@ -428,17 +438,6 @@ export class RecordIndex {
 function ignoreRepeated(failure: unknown): void {
   const { commitError }: { readonly commitError?: unknown } = Object(failure)
   if (commitError instanceof Promise) commitError.catch(() => undefined)
-}
-
-/** Name of an entry in maps; ids are never reused, so neither is it. */
-export function entryId(bucketId: number, key: string): string {
-  return `${bucketId}/${key}`
-}
-
-/** Undoes `entryId`. */
-export function parseEntryId(id: string): EntryName {
-  const slash = id.indexOf('/')
-  return { bucketId: Number(id.slice(0, slash)), key: id.slice(slash + 1) }
 }
 
 /** How far a mountpath's journal is in the index. @returns undefined when the index does not know it */

@@ -170,7 +170,7 @@ export async function dropTorn(
       context.index
         .write({ bucketId, key, entry: undefined, unsettled: 'settle', applies: [] })
         // Told by the wait for all writes.
-        .catch(() => undefined)
+        ?.catch(() => undefined)
       unlinkIf(drive.mountpath.root, header)
     }
     start = page.next

@@ -14,12 +14,12 @@ import { hashBuffer } from '@forebay/base/hash/digester'
 import { adoptPut, CopySample, isPutBack, refuseCopyWithoutIndex } from './adopt-copy.ts'
 import { allocatedBytes } from './commit.ts'
 import type { ObjectRecord } from './contract.ts'
+import { type EntryName, entryId } from './entry-id.ts'
 import { errorCode } from './journal.ts'
 import type { JournalEntry } from './journal-format.ts'
 import { canHold, fileAt, type PackPlace, packPlaceOf } from './pack-place.ts'
 import { decodeHeader, decodeRecord, encodeRecord, type RecordHeader } from './record-codec.ts'
-import type { EntryName, RecordIndex } from './record-index.ts'
-import { entryId } from './record-index.ts'
+import type { RecordIndex } from './record-index.ts'
 import type { Drive, StoreObserver } from './store-context.ts'
 
 type Put = Extract<JournalEntry, { kind: 'put' }>
@@ -269,7 +269,7 @@ function writeOutcome(index: RecordIndex, history: History, outcome: Outcome): v
   const unsettled = unsettledAfter(history, outcome)
   if (entry === 'keep' && unsettled === undefined) return
   // The caller learns of a failed index from the wait for all writes.
-  index.write({ bucketId, key, entry, unsettled, applies: [] }).catch(() => undefined)
+  index.write({ bucketId, key, entry, unsettled, applies: [] })?.catch(() => undefined)
 }
 
 /** A put settles its key only if it happened: a void one leaves the mark. */

@@ -2,9 +2,10 @@ import { Buffer } from 'node:buffer'
 import { compareKeys } from '@forebay/model/key'
 import type { ListedObject } from '@forebay/model/object'
 import type { ScanOptions, ScanPage } from './contract.ts'
+import type { EntryName } from './entry-id.ts'
 import { encodeName, type IndexDatabases, nextAfterPrefix } from './index-db.ts'
 import { decodeHeader, decodeListed, type RecordHeader } from './record-codec.ts'
-import type { EntryName, IndexWrite, RecordIndex } from './record-index.ts'
+import type { IndexWrite, RecordIndex } from './record-index.ts'
 
 /**
  * One page of names in the order of UTF-8 bytes. Reads one snapshot, with the writes that are on

@@ -1,5 +1,6 @@
 import { close, closeSync, constants, fdatasync, fstatSync, ftruncate, open, unlink } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
@@ -188,7 +189,7 @@ export class HeldRoom implements Room {
     this.#held = held
   }
 
-  async store(bytes: Buffer): Promise<Stored> {
+  store(bytes: Buffer): Promise<Stored> {
     const { drive } = this.#held
     // An empty one would have no place of its own.
     const mayBePacked = bytes.length > 0 && bytes.length <= PACKED_BYTES_MAX
@@ -239,6 +240,8 @@ export class HeldRoom implements Room {
   }
 
   async #storeInFile(bytes: Buffer): Promise<LocalWorkFile> {
+    // Who waits for the bytes has them first: a file costs several turns of a thread.
+    await nextTurn()
     const work = await this.createWork()
     try {
       const gate = diskGateOf(work.fd)
@@ -270,9 +273,11 @@ export async function holdRoom(
   // As it will count once it is stored: many small objects would pass the limit otherwise.
   const reservedBytes = roundToUnit(bytes, drive.mountpath.unitBytes)
   const quota = new QuotaHold(context.quotas, name.bucket.id, name.withinQuota !== true)
-  await quota.upTo(reservedBytes)
+  const granted = quota.upTo(reservedBytes)
+  if (granted !== undefined) await granted
   try {
-    await drive.space.reserve(reservedBytes)
+    const reserved = drive.space.reserve(reservedBytes)
+    if (reserved !== undefined) await reserved
   } catch (error) {
     quota.release()
     throw error

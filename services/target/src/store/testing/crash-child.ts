@@ -5,6 +5,7 @@
  * Arguments: mountpath, scenario, failpoint plan.
  */
 import { writeSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { armFailpoints } from '@forebay/base/failpoint'
 import { compact } from '../compaction.ts'
 import {
@@ -18,6 +19,9 @@ import {
   SYNC,
   writeBlock,
 } from './store-fixture.ts'
+
+// What was compiled is kept at the end of a process, and this one has none.
+flushCompileCache()
 
 type Act = () => Promise<unknown>
 

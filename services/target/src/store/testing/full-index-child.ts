@@ -13,12 +13,16 @@ const [root = ''] = process.argv.slice(2)
 const { store } = await openTestStore([root])
 // Long names fill the index sooner than the journal.
 const keyOf = (at: number) => `${'k'.repeat(800)}${at}`
+/** Puts after which the index is waited for. */
+const KEPT_UP = 10
 let acknowledged = 0
 let refused: unknown
 while (refused === undefined) {
   try {
     await put(store, { bucket: NATIVE, key: keyOf(acknowledged), text: `${acknowledged}` }, LAZY)
     acknowledged += 1
+    // It is written behind the journal, which a busy machine would fill first.
+    if (acknowledged % KEPT_UP === 0) await store.context.index.settled().catch(() => undefined)
   } catch (error) {
     refused = error
   }
