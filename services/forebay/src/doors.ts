@@ -81,6 +81,7 @@ export async function openDoors(parts: DoorParts): Promise<{
     clock: systemClock,
     allowUnsignedPayload: settings.s3.allowUnsignedPayload,
     allowSignatureV2: settings.s3.allowSignatureV2,
+    signatureAgeMaxMs: settings.s3.signatureAgeMaxMs,
     metricsToken: settings.metrics.token,
     eventTokens: settings.events.tokens,
   })

@@ -30,6 +30,7 @@ import { SYSTEM_BUCKET, SYSTEM_BUCKET_ID } from '@forebay/target/objects/system-
 import { Target } from '@forebay/target/objects/target'
 import { detectSendfile } from '@forebay/target/os/detect-sendfile'
 import { openFilesLimit, openFilesShare } from '@forebay/target/os/open-files'
+import { entryId } from '@forebay/target/store/entry-id'
 import type { LocalObjectStore } from '@forebay/target/store/local-store'
 import { openStore } from '@forebay/target/store/open-store'
 import { lockDirectory } from '@forebay/target/store/process-lock'
@@ -269,7 +270,7 @@ function warnOfFewFiles({ datapath, http }: Settings, logger: Logger): void {
 }
 
 function targetSettings(settings: Settings) {
-  const { cold, copy, cache, datapath, http } = settings
+  const { cold, copy, cache, datapath, http, s3 } = settings
   return {
     sendfile: datapath.sendfile,
     whenAbandoned: cold.whenAbandoned,
@@ -277,6 +278,7 @@ function targetSettings(settings: Settings) {
     connectionsPerObjectMax: cold.connectionsPerObjectMax,
     copyPartsAboveBytes: copy.partsAboveBytes,
     writeStallTimeoutMs: http.writeStallTimeoutMs,
+    portableKeys: s3.portableKeys,
     cacheDefaults: {
       revalidate: { kind: 'after' as const, ttlMs: cache.revalidateTtlMs },
       staleIfErrorMs: cache.staleIfErrorMs,
@@ -304,7 +306,7 @@ function openObjects(
     clock: systemClock,
     observer: createStoreObserver(metrics, logger),
     bucketOf: (id) => (id === SYSTEM_BUCKET_ID ? SYSTEM_BUCKET : late.table?.byId(id)),
-    lockKey: (bucketId, key) => locks.acquire(`${bucketId}/${key}`),
+    lockKey: (bucketId, key) => locks.acquire(entryId(bucketId, key)),
     watermarks: watermarksOf(settings),
     capacityBytes: settings.space.capacityBytes,
     syncIntervalMs: settings.store.syncIntervalMs,

@@ -30,8 +30,9 @@ test('a failure is told from other errors and by its codes', () => {
   expect(isFailure(undefined)).toBe(false)
 })
 
-test.each(Object.entries(CATALOGUE))('%s can be rendered by both doors', (_code, entry) => {
-  expect(entry.s3).toMatch(/^[A-Z][A-Za-z0-9]+$/)
+test.each(Object.entries(CATALOGUE))('%s can be rendered by both doors', (code, entry) => {
+  // S3 has a word for each but one, in whose place it repeats the status.
+  expect(entry.s3).toMatch(code === 'key-not-portable' ? /^400$/ : /^[A-Z][A-Za-z0-9]+$/)
   expect(entry.type).toMatch(/^Err[A-Z][A-Za-z]+$/)
   expect(entry.status === 304 || (entry.status >= 400 && entry.status <= 599)).toBe(true)
 })

@@ -122,6 +122,8 @@ export const CATALOGUE = {
 
   'key-invalid': { status: 400, s3: 'InvalidURI', type: 'ErrObjName', retry: false },
   'key-too-long': { status: 400, s3: 'KeyTooLongError', type: 'ErrObjName', retry: false },
+  /** S3 has no word for keys that it does not take: it repeats the status. */
+  'key-not-portable': { status: 400, s3: '400', type: 'ErrObjName', retry: false },
   'object-not-found': { status: 404, s3: 'NoSuchKey', type: 'ErrObjNotFound', retry: false },
   'object-busy': { status: 409, s3: 'OperationAborted', type: 'ErrBusy', retry: true },
   'object-archived': {

@@ -141,6 +141,19 @@ export const SCHEMA = {
       default: true,
       doc: 'Accept signatures of version 2 at the S3 door: boto3 makes them in URLs and forms by default. They cover no body, so allowUnsignedPayload=false refuses them too.',
     }),
+    signatureAgeMax: optional(
+      duration({
+        default: 0,
+        min: 1000,
+        max: 7 * 24 * HOUR_MS,
+        doc: 'How old the signature of a presigned URL or of a form may be, however long it was made to last. Signatures of version 2 do not state their age: with this they are refused.',
+      }),
+      'no limit',
+    ),
+    portableKeys: boolean({
+      default: false,
+      doc: 'Refuse new objects, by whatever door, whose keys are no paths of a file system: with a segment that is empty, `.`, `..` or longer than 255 bytes. A `/` at the end is allowed. What is there already stays.',
+    }),
   },
   buckets: {
     lookup: list({

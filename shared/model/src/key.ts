@@ -22,6 +22,33 @@ export function checkKey(key: string): string {
   return key
 }
 
+/** Bytes of one segment of a path that file systems hold. */
+const SEGMENT_BYTES_MAX = 255
+
+/**
+ * Checks that a key, itself valid, is also the path of a file, or with a `/` at its end of a folder:
+ * its segments are neither empty nor `.` nor `..`, and of 255 bytes at most.
+ *
+ * @throws Failure `key-not-portable`
+ */
+export function checkPortableKey(key: string): string {
+  const path = key.endsWith('/') ? key.slice(0, -1) : key
+  for (const segment of path.split('/')) {
+    if (segment === '') throw notPortable('it has an empty segment')
+    if (segment === '.' || segment === '..') throw notPortable(`it has the segment "${segment}"`)
+    if (Buffer.byteLength(segment) > SEGMENT_BYTES_MAX) {
+      throw notPortable(`it has a segment of more than ${SEGMENT_BYTES_MAX} bytes`)
+    }
+  }
+  return key
+}
+
+function notPortable(why: string): Failure {
+  return new Failure('key-not-portable', `the object key is no path of a file system: ${why}`, {
+    hint: 'The setting s3.portableKeys of the node allows no such keys.',
+  })
+}
+
 /** The order of S3 listings: by bytes of UTF-8, which differs from JavaScript's order by UTF-16 units. */
 export function compareKeys(a: string, b: string): number {
   if (a === b) return 0

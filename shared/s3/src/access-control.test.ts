@@ -46,6 +46,10 @@ test('ownership is one of three words, in a document or in a header', () => {
     expect(() => parseOwnership(body)).toThrow(failsAs('xml-malformed'))
   }
   expect(parseOwnershipHeader({})).toBeUndefined()
+  expect(parseOwnershipHeader({ 'x-amz-acl': 'bucket-owner-full-control' })).toBeUndefined()
+  const both = { 'x-amz-acl': 'private', 'x-amz-object-ownership': 'BucketOwnerEnforced' }
+  expect(parseOwnershipHeader(both)).toBe('BucketOwnerEnforced')
+  expect(parseOwnershipHeader({ 'x-amz-acl': 'private' })).toBe('BucketOwnerPreferred')
   expect(() => parseOwnershipHeader({ 'x-amz-object-ownership': 'x' })).toThrow(
     failsAs('argument-invalid'),
   )

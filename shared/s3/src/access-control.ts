@@ -85,10 +85,17 @@ export function parseOwnership(body: Uint8Array): ObjectOwnership {
   return checkOwnership(text) ?? refuse(text)
 }
 
-/** The ownership that `x-amz-object-ownership` of CreateBucket asks for. @throws Failure `argument-invalid` */
+/**
+ * The ownership that the headers of CreateBucket ask for: `x-amz-object-ownership`; without it, of a
+ * bucket whose list is stated to be private, the one that S3 gives to it, which keeps lists in force.
+ *
+ * @throws Failure `argument-invalid`
+ */
 export function parseOwnershipHeader(headers: RequestHeaders): ObjectOwnership | undefined {
   const text = header(headers, 'x-amz-object-ownership')
-  if (text === undefined) return undefined
+  if (text === undefined) {
+    return header(headers, 'x-amz-acl') === 'private' ? 'BucketOwnerPreferred' : undefined
+  }
   const ownership = checkOwnership(text)
   if (ownership !== undefined) return ownership
   throw badArgument(

@@ -49,6 +49,13 @@ test('the message is what S3 says, and our own words are a hint', () => {
   )
 })
 
+test('a key that is no path is refused in the words of S3, and the hint says what is wrong', () => {
+  const failure = new Failure('key-not-portable', 'the object key is no path: it is empty')
+  expect(renderError(failure, context)).toContain(
+    '<Code>400</Code><Message>Bad Request</Message><Hint>The object key is no path: it is empty.</Hint>',
+  )
+})
+
 test('headers that are too large are a 400 in the words of S3', () => {
   const failure = new Failure('headers-too-large', 'n', { facts: { maxSizeAllowed: 8192 } })
   expect(s3StatusOf(failure)).toBe(400)

@@ -2,6 +2,7 @@ import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import { systemClock } from '@forebay/base/clock'
 import { isFailure } from '@forebay/base/failure'
+import { deriveSigningKey, signatureOf } from '@forebay/s3/sigv4/signing-key'
 import { expect, test } from 'vitest'
 import { Authenticator } from './authenticator.ts'
 
@@ -85,10 +86,10 @@ test('in open mode the payload header is still read', () => {
   ).toThrow(expect.toSatisfy((error) => isFailure(error, 'argument-invalid')))
 })
 
-test('signatures of version 2 are taken where they are allowed and bodies need not be covered', () => {
+test('signatures of version 2 are taken where they are allowed, and neither bodies nor ages matter', () => {
   const url = '/b/k?AWSAccessKeyId=AKUSER&Signature=AAAA&Expires=9999999999'
   const door = { hostBucketOf: () => undefined }
-  const codeOf = (options: { allowSignatureV2?: boolean; allowUnsignedPayload?: boolean }) => {
+  const codeOf = (options: Partial<ConstructorParameters<typeof Authenticator>[0]>) => {
     const authenticator = new Authenticator({ ...common, mode: 'users', ...options })
     try {
       authenticator.authenticateS3(message('GET', url), door)
@@ -99,5 +100,28 @@ test('signatures of version 2 are taken where they are allowed and bodies need n
   }
   expect(codeOf({ allowSignatureV2: true })).toBe('signature-mismatch')
   expect(codeOf({ allowSignatureV2: true, allowUnsignedPayload: false })).toBe('bad-request')
+  expect(codeOf({ allowSignatureV2: true, signatureAgeMaxMs: 60_000 })).toBe('bad-request')
   expect(codeOf({})).toBe('bad-request')
+})
+
+test('forms are held to the age that signatures may have', () => {
+  const nowMs = Date.parse('2026-01-01T12:00:00Z')
+  const scope = { secretKey: user.secretKey, date: '20260101', region: 'us-east-1', service: 's3' }
+  const form = new Map([
+    ['policy', 'policy'],
+    ['x-amz-algorithm', 'AWS4-HMAC-SHA256'],
+    ['x-amz-credential', 'AKUSER/20260101/us-east-1/s3/aws4_request'],
+    ['x-amz-date', '20260101T110000Z'],
+    ['x-amz-signature', signatureOf(deriveSigningKey({ ...scope, accessKey: 'AKUSER' }), 'policy')],
+  ])
+  const by = (signatureAgeMaxMs: number | undefined) =>
+    new Authenticator({
+      ...common,
+      mode: 'users',
+      clock: { ...systemClock, now: () => nowMs },
+      signatureAgeMaxMs,
+    })
+  expect(by(undefined).authenticateForm(form).identity.kind).toBe('user')
+  expect(by(3_600_000).authenticateForm(form).identity.kind).toBe('user')
+  expect(() => by(3_599_000).authenticateForm(form)).toThrow(denied)
 })

@@ -35,6 +35,8 @@ export interface AuthenticatorOptions {
   readonly allowUnsignedPayload?: boolean | undefined
   /** Also takes signatures of version 2 at the S3 door. Default false. */
   readonly allowSignatureV2?: boolean | undefined
+  /** How old signatures of URLs and forms may be, ms; absent: no limit. Version 2 states no age. */
+  readonly signatureAgeMaxMs?: number | undefined
   /** Opens `/metrics` as a bearer token. */
   readonly metricsToken?: string | undefined
   /** Open the path of events; without any, events come from this host or from admins. */
@@ -51,8 +53,9 @@ export class Authenticator {
   readonly #verifier: SignatureVerifier
   readonly #region: string
   readonly #clock: Clock
-  /** False where bodies must be covered: version 2 covers none. */
+  /** False where bodies must be covered or ages are limited: version 2 covers none, and states none. */
   readonly #allowsV2: boolean
+  readonly #ageMaxMs: number | undefined
   readonly #metricsDigest: Buffer | undefined
   readonly #eventDigests: readonly Buffer[]
 
@@ -60,13 +63,18 @@ export class Authenticator {
     this.#open = options.mode === 'open'
     this.#region = options.region
     this.#clock = options.clock
-    this.#allowsV2 = options.allowSignatureV2 === true && options.allowUnsignedPayload !== false
+    this.#allowsV2 =
+      options.allowSignatureV2 === true &&
+      options.allowUnsignedPayload !== false &&
+      options.signatureAgeMaxMs === undefined
+    this.#ageMaxMs = options.signatureAgeMaxMs
     this.#usersByKey = new Map(options.users.map((user) => [user.accessKey, user]))
     this.#verifier = new SignatureVerifier({
       secretOf: (accessKey) => this.#usersByKey.get(accessKey)?.secretKey,
       region: options.region,
       clock: options.clock,
       allowUnsignedPayload: options.allowUnsignedPayload,
+      signatureAgeMaxMs: options.signatureAgeMaxMs,
     })
     this.#metricsDigest =
       options.metricsToken === undefined ? undefined : digestOf(options.metricsToken)
@@ -126,6 +134,10 @@ export class Authenticator {
       secretOf: (key) => this.#usersByKey.get(key)?.secretKey,
       region: this.#region,
       allowSignatureV2: this.#allowsV2,
+      age:
+        this.#ageMaxMs === undefined
+          ? undefined
+          : { nowMs: this.#clock.now(), maxMs: this.#ageMaxMs },
     })
     const user = accessKey === undefined ? undefined : this.#usersByKey.get(accessKey)
     if (user === undefined) throw denied()

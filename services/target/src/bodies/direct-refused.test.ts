@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { expect, test } from 'vitest'
-import { openDirect } from '../os/direct-file.ts'
-import { DiskGate } from '../os/disk-gate.ts'
-import { createBodySink } from './body-sink.ts'
-import { DIRECT_WRITE_BYTES } from './direct-sink.ts'
-import { Files } from './testing/body-server.ts'
+import { afterAll, expect, test, vi } from 'vitest'
 
-// Apart from the others: a disk that refused once is not asked again in this process.
+// A disk that refused once is not asked again, and files of tests share their modules: those of this
+// one are its own, or the others would write past the page cache no more.
+vi.resetModules()
+const { openDirect } = await import('../os/direct-file.ts')
+const { DiskGate } = await import('../os/disk-gate.ts')
+const { createBodySink } = await import('./body-sink.ts')
+const { DIRECT_WRITE_BYTES } = await import('./direct-sink.ts')
+const { Files } = await import('./testing/body-server.ts')
+afterAll(() => void vi.resetModules())
+
 test('a body goes on through the page cache when the disk refuses a direct write', async () => {
   const source = randomBytes(5 * DIRECT_WRITE_BYTES + 9)
   const files = new Files()
@@ -31,7 +35,7 @@ test('a body goes on through the page cache when the disk refuses a direct write
 })
 
 /** A gate whose first operation ends as a write does that the file system cannot do. */
-function refusingFirst(): DiskGate {
+function refusingFirst(): InstanceType<typeof DiskGate> {
   const gate = new DiskGate()
   const run = gate.run.bind(gate)
   let first = true

@@ -7,6 +7,7 @@ import type { BucketProperties } from '@forebay/model/bucket-properties'
 import type { CacheStatus } from '@forebay/peer/target-port'
 import type { Inventories } from '../inventory/inventories.ts'
 import type { ObjectStore } from '../store/contract.ts'
+import { entryId } from '../store/entry-id.ts'
 import type { Questions } from './ask-backend.ts'
 import type { FillTable } from './fill-table.ts'
 import type { Moment } from './freshness.ts'
@@ -70,13 +71,15 @@ export interface ObjectContext {
   readonly writeStallTimeoutMs: number
   /** Goes into ids that must find their way back to this node. */
   readonly nodeId: string
+  /** New keys must be paths of a file system too (setting `s3.portableKeys`); absent: false. */
+  readonly portableKeys?: boolean | undefined
   /** Snapshots of what buckets list; absent: none. */
   readonly inventories?: Inventories | undefined
 }
 
 /** Name of a key in locks, generations and fills. Bucket ids are never reused, so neither is it. */
 export function keyIdOf(bucket: { readonly id: number }, key: string): string {
-  return `${bucket.id}/${key}`
+  return entryId(bucket.id, key)
 }
 
 /**

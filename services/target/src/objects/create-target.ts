@@ -42,6 +42,8 @@ export interface TargetOptions {
   /** Default: measured. */
   readonly loopBusyShare?: (() => number) | undefined
   readonly writeStallTimeoutMs: number
+  /** Default false. */
+  readonly portableKeys?: boolean | undefined
   readonly inventories?: Inventories | undefined
   /** The node's defaults for buckets with a backend. */
   readonly cacheDefaults?: Pick<BucketProperties, 'revalidate' | 'staleIfErrorMs'> | undefined

@@ -1,5 +1,4 @@
-import { afterEach, expect, test, vi } from 'vitest'
-import { cachedBucket, NATIVE, pattern, Rig } from './testing/rig.ts'
+import { afterAll, afterEach, expect, test, vi } from 'vitest'
 
 /** What was asked of the disk, when it was done, by kind of file. */
 const calls = vi.hoisted((): string[] => [])
@@ -46,8 +45,17 @@ vi.mock('node:fs/promises', async (importOriginal) => {
   return { ...fs, rename, unlink, default: { ...fs, rename, unlink } }
 })
 
-let rig: Rig
+// Files of tests share their modules: those of this one are read anew, over the calls that are traced.
+vi.resetModules()
+const { cachedBucket, NATIVE, pattern, Rig } = await import('./testing/rig.ts')
+
+let rig: Awaited<ReturnType<typeof Rig.open>>
 afterEach(() => rig.close())
+afterAll(() => {
+  vi.doUnmock('node:fs')
+  vi.doUnmock('node:fs/promises')
+  vi.resetModules()
+})
 
 const COMMIT = [
   'sync work file',

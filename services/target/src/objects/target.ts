@@ -1,7 +1,7 @@
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
 import type { ChecksumAlgorithm } from '@forebay/model/checksum'
-import { checkKey } from '@forebay/model/key'
+import { checkKey, checkPortableKey } from '@forebay/model/key'
 import type { Tags } from '@forebay/model/object'
 import type {
   BucketCall,
@@ -84,7 +84,7 @@ export class Target implements TargetPort {
   }
 
   write(request: WriteRequest): Promise<WriteAnswer> {
-    return this.#changing(request, () => writeObject(this.#context, request), written)
+    return this.#making(request, () => writeObject(this.#context, request), written)
   }
 
   delete(request: DeleteRequest): Promise<{ readonly existed: boolean | undefined }> {
@@ -92,7 +92,7 @@ export class Target implements TargetPort {
   }
 
   copy(request: CopyRequest): Promise<WriteAnswer> {
-    return this.#changing(request, () => copyObject(this.#context, request), made)
+    return this.#making(request, () => copyObject(this.#context, request), made)
   }
 
   getTags(request: TagsRequest): ReturnType<TargetPort['getTags']> {
@@ -125,6 +125,7 @@ export class Target implements TargetPort {
 
   async createUpload(request: CreateUploadRequest): Promise<{ readonly uploadId: string }> {
     checkWritable(this.#context, request.bucket)
+    this.#checkNewKey(request.key)
     return this.#keepsParts(request.bucket)
       ? createNativeUpload(this.#context, request)
       : createBackendUpload(this.#context, request)
@@ -154,7 +155,7 @@ export class Target implements TargetPort {
   }
 
   completeUpload(request: CompleteRequest): Promise<WriteAnswer> {
-    return this.#changing(request, () => this.#complete(request), made)
+    return this.#making(request, () => this.#complete(request), made)
   }
 
   #complete(request: CompleteRequest): Promise<WriteAnswer> {
@@ -240,6 +241,20 @@ export class Target implements TargetPort {
     return this.#context.fills.cancelAll(
       new Failure('unavailable', 'the node is shutting down', { retryAfterSeconds: 5 }),
     )
+  }
+
+  /** A change that may bring a key into being. */
+  async #making<T>(
+    address: ObjectAddress,
+    act: () => Promise<T>,
+    nowOf: (key: string, answer: T) => NowState,
+  ): Promise<T> {
+    this.#checkNewKey(address.key)
+    return this.#changing(address, act, nowOf)
+  }
+
+  #checkNewKey(key: string): void {
+    if (this.#context.portableKeys === true) checkPortableKey(key)
   }
 
   /** The inventory of the bucket is told of a change before it is made and when it is known. */

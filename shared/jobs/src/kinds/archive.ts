@@ -72,6 +72,15 @@ const ARGS = Type.Object(
   { additionalProperties: false },
 )
 
+/** What `formatOfName` reads, for the document. */
+const KNOWN_ENDING = '\\.([tT][aA][rR](\\.[gG][zZ]|\\.[lL][zZ]4)?|[tT][gG][zZ]|[zZ][iI][pP])$'
+const TAR_ENDING = '\\.[tT][aA][rR]$'
+
+const NO_APPEND = { append: Type.Literal(false) } as const
+const APPEND = { append: Type.Literal(true) } as const
+
+const nameLike = (pattern: string) => Type.String({ ...ARGS.properties.name, pattern })
+
 export const ARCHIVE = defineKind({
   name: 'archive',
   wireName: 'archive',
@@ -82,11 +91,14 @@ export const ARCHIVE = defineKind({
   check: checkArchive,
   args: ARGS,
   accepts: inWays(ARGS, SELECTION_WAYS, [
-    { changed: { append: Type.Literal(false) } },
+    { leftOut: ['format'], changed: { name: nameLike(KNOWN_ENDING), ...NO_APPEND } },
+    { required: ['format'], changed: NO_APPEND },
     {
-      required: ['append', 'format'],
-      changed: { append: Type.Literal(true), format: Type.Literal('tar') },
+      leftOut: ['format'],
+      required: ['append'],
+      changed: { name: nameLike(TAR_ENDING), ...APPEND },
     },
+    { required: ['append', 'format'], changed: { format: Type.Literal('tar'), ...APPEND } },
   ]),
 })
 

@@ -19,11 +19,33 @@ export const DOWNLOAD_STALL_SECONDS_DEFAULT = 60
 /** http(s), no user name, no fragment, no backslash: what is left of the text is the parser's affair. */
 const URL_TEXT = '^[hH][tT][tT][pP][sS]?://[^\\s/\\\\@#?]+([/?][^\\s\\\\#]*)?$'
 
+/** A host that is no bare number: `http://0/` is an address to some parsers, and a name to others. */
+const NUMBER_AS_HOST = /^[^:]*:\/\/([0-9]+)(?:[:/?]|$)/
+const HOST = '[0-9]*[^\\s/\\\\@#?0-9:][^\\s/\\\\@#?]*'
+
+/** What `URL_TEXT` and the check let through together; the same of a directory. */
+const SCHEME = '^[hH][tT][tT][pP][sS]?://'
+const REST = '[^\\s\\\\#]*'
+const WEB_URL = `${SCHEME}${HOST}([/?]${REST})?$`
+const DIRECTORY_URL = `${SCHEME}${HOST}([/?]${REST})?/$`
+
 const URL_SCHEMA = Type.String({
   pattern: URL_TEXT,
   maxLength: 8192,
   format: 'forebay-url',
   description: 'http(s) URL.',
+})
+
+/** For the document. */
+const WEB_URL_SCHEMA = Type.String({ ...URL_SCHEMA, pattern: WEB_URL })
+
+/** The last name of its path is the key, and no pattern tells what a key may be: the format stands for it. */
+const NAMED_URL_SCHEMA = Type.String({
+  ...URL_SCHEMA,
+  pattern: undefined,
+  minLength: 1,
+  description:
+    'http(s) URL of a file: its path ends with a name, which is the key unless one is given.',
 })
 
 const GLOBS = Type.Array(Type.String({ minLength: 1, maxLength: 512 }), { maxItems: 100 })
@@ -170,7 +192,12 @@ const SOURCES = ['link', 'links', 'template', 'directory', 'huggingFace'] as con
 /** The hub of either sort, and a token or another endpoint. */
 const HUB_WAYS = ['dataset', 'model'].flatMap((sort): readonly Way[] => {
   const other = sort === 'dataset' ? 'model' : 'dataset'
-  return ['endpoint', 'tokenEnv'].map((left) => ({ leftOut: [other, left], required: [sort] }))
+  const changed = { endpoint: Type.String({ ...HUB.properties.endpoint, pattern: WEB_URL }) }
+  return ['endpoint', 'tokenEnv'].map((left) => ({
+    leftOut: [other, left],
+    required: [sort],
+    changed,
+  }))
 })
 
 /** One source, with the names of headers that can be set. */
@@ -186,14 +213,25 @@ const DOWNLOAD_WAYS = SOURCES.map((source): Way => {
         additionalProperties: { type: 'string', maxLength: 4096, pattern: '^[\\x20-\\x7e]*$' },
         maxProperties: 50,
       }),
+      link: NAMED_URL_SCHEMA,
+      // No pattern tells a range that begins at its smaller number: the format stands for it.
+      template: Type.String({ ...SOURCE.template, pattern: undefined, minLength: 1 }),
+      directory: Type.String({ ...SOURCE.directory, pattern: DIRECTORY_URL }),
       huggingFace: inWays(HUB, HUB_WAYS),
       links: Type.Unsafe({
         anyOf: [
-          { type: 'array', items: URL_SCHEMA, minItems: 1, maxItems: NAMED_KEYS_MAX },
+          {
+            type: 'array',
+            // No two of them end in the same name, which the format says alone.
+            items: Type.String({ ...NAMED_URL_SCHEMA, format: 'forebay-listed-url' }),
+            minItems: 1,
+            maxItems: NAMED_KEYS_MAX,
+            uniqueItems: true,
+          },
           {
             type: 'object',
             propertyNames: { format: 'forebay-file-key' },
-            additionalProperties: URL_SCHEMA,
+            additionalProperties: WEB_URL_SCHEMA,
             minProperties: 1,
             maxProperties: NAMED_KEYS_MAX,
           },
@@ -232,6 +270,8 @@ function checkDownload(args: JsonObject): void {
   if (typeof directory === 'string' && !directory.endsWith('/')) {
     throw invalid('args.directory must end with a slash')
   }
+  const urls = isObject(links) ? Object.values(links) : Array.isArray(links) ? links : []
+  for (const url of [directory, link, args['template'], ...urls]) checkHostOf(url)
   if (isObject(links)) Object.keys(links).forEach(checkDownloadKey)
   if (typeof object === 'string') checkDownloadKey(object)
   if (typeof prepend === 'string') checkDownloadKey(`${prepend}x`)
@@ -239,6 +279,14 @@ function checkDownload(args: JsonObject): void {
   for (const [name, value] of Object.entries(isObject(headers) ? headers : {})) {
     checkHeader(name, value)
   }
+}
+
+/** Of a text that the schema takes for a URL. */
+function checkHostOf(url: unknown): void {
+  const [, host] = (typeof url === 'string' && NUMBER_AS_HOST.exec(url)) || []
+  if (host === undefined) return
+  const shown = host.slice(0, 32)
+  throw invalid(`the host ${shown} is a number: write an address as four of them, like 192.0.2.1`)
 }
 
 function checkHub({ dataset, model, revision, endpoint, tokenEnv }: JsonObject): void {
@@ -250,6 +298,7 @@ function checkHub({ dataset, model, revision, endpoint, tokenEnv }: JsonObject):
       throw invalid(`args.huggingFace: "${name}" is no name of the hub`)
     }
   }
+  checkHostOf(endpoint)
   if (tokenEnv !== undefined && endpoint !== undefined) {
     throw invalid('args.huggingFace: a token goes to the hub that the node is set to alone')
   }

@@ -68,6 +68,19 @@ test.each([
   expect(() => verifyForm(form({ [name]: value }), OPTIONS)).toThrow(failsAs('argument-invalid'))
 })
 
+test('a form can be held to an age, however long its policy lasts', () => {
+  const signedMs = Date.parse('2015-12-29T00:00:00Z')
+  const at = (ageMs: number) => ({ ...OPTIONS, age: { nowMs: signedMs + ageMs, maxMs: 60_000 } })
+  expect(verifyForm(form(), at(60_000))).toBe('AKIAIOSFODNN7EXAMPLE')
+  expect(() => verifyForm(form(), at(60_001))).toThrow(failsAs('access-denied'))
+  expect(verifyForm(form(), at(-15 * 60_000))).toBe('AKIAIOSFODNN7EXAMPLE')
+  expect(() => verifyForm(form(), at(-15 * 60_000 - 1))).toThrow(failsAs('request-time-skewed'))
+  // Of a form that nobody signed nothing is told but that.
+  expect(() => verifyForm(form({ policy: 'other' }), at(60_001))).toThrow(
+    failsAs('signature-mismatch'),
+  )
+})
+
 test('a session token is not taken', () => {
   expect(() => verifyForm(form({ 'x-amz-security-token': 't' }), OPTIONS)).toThrow(
     failsAs('token-invalid'),

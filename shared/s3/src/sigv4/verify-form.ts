@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { Failure } from '@forebay/base/failure'
 import type { FormFields } from '../form-parser.ts'
 import { verifyPolicyV2 } from '../sigv2/verify.ts'
-import { badArgument } from '../verbatim.ts'
+import { badArgument, verbatim } from '../verbatim.ts'
 import { ALGORITHM } from './canonical.ts'
 import { deriveSigningKey, equalSignatures, signatureOf } from './signing-key.ts'
 import { parseTimestamp } from './timestamp.ts'
+import { CLOCK_SKEW_MS_MAX } from './verify.ts'
 
 /** The fields of a signed form; all or none. */
 const SIGNED_FIELDS = [
@@ -25,7 +26,8 @@ const NO_SECRET = randomBytes(32).toString('hex')
  * covers the fields (`checkPolicy`).
  *
  * @returns `undefined` for a form without any part of a signature
- * @throws Failure `argument-invalid` | `token-invalid` | `access-key-unknown` | `signature-mismatch`
+ * @throws Failure `argument-invalid` | `token-invalid` | `access-key-unknown` | `signature-mismatch` |
+ *   `request-time-skewed`, or `access-denied` for one that is too old
  */
 export function verifyForm(
   fields: FormFields,
@@ -34,6 +36,8 @@ export function verifyForm(
     readonly region: string
     /** Also takes forms signed with version 2. Default false. */
     readonly allowSignatureV2?: boolean | undefined
+    /** How old the signature may be, however long its policy lasts, ms; absent: no limit. */
+    readonly age?: { readonly nowMs: number; readonly maxMs: number } | undefined
   },
 ): string | undefined {
   if (options.allowSignatureV2 === true && isSignedV2(fields)) {
@@ -72,8 +76,23 @@ export function verifyForm(
       facts: { awsAccessKeyId: scope.accessKey },
     })
   }
-  if (matches) return scope.accessKey
-  throw new Failure('signature-mismatch', 'the signature does not match the policy of the form')
+  if (!matches) {
+    throw new Failure('signature-mismatch', 'the signature does not match the policy of the form')
+  }
+  if (options.age !== undefined) checkAge(timestamp.ms, options.age)
+  return scope.accessKey
+}
+
+function checkAge(
+  signedMs: number,
+  { nowMs, maxMs }: { readonly nowMs: number; readonly maxMs: number },
+): void {
+  if (signedMs - nowMs > CLOCK_SKEW_MS_MAX) {
+    throw new Failure('request-time-skewed', 'the form is dated too far in the future')
+  }
+  if (nowMs - signedMs > maxMs) {
+    throw verbatim('access-denied', 'Invalid according to Policy: Policy expired.')
+  }
 }
 
 /** A form that shows a signature of version 2 and nothing of version 4. */

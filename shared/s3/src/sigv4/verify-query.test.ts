@@ -63,6 +63,17 @@ test('a presigned URL of a week is good, and still good after six days', () => {
   expect(verify(presigned, { clock: { now: () => NOW + 6 * 86_400_000 } }).kind).toBe('signed')
 })
 
+test('a presigned URL can be held to an age, however long it was made to last', () => {
+  const presigned = clientPresign(GET, { date: date(), expiresSeconds: 604_800 })
+  const at = (ms: number) => ({ clock: { now: () => NOW + ms }, signatureAgeMaxMs: 60_000 })
+  expect(verify(presigned, at(60_000)).kind).toBe('signed')
+  const late = refusalOf(presigned, at(60_001))
+  expect(late.code).toBe('request-expired')
+  expect(late.facts['expires']).toBe(new Date(NOW + 60_000).toISOString().replace('.000Z', 'Z'))
+  const short = clientPresign(GET, { date: date(), expiresSeconds: 30 })
+  expect(refusalOf(short, at(30_001)).code).toBe('request-expired')
+})
+
 test('a parameter of authentication in another spelling is refused, even if it is signed', () => {
   for (const extra of ['x-amz-expires=604800', 'X%2DAmz%2DExpires=604800', 'X%2damz-date=1']) {
     const target = presign({

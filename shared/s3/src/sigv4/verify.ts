@@ -67,6 +67,8 @@ export interface SignatureVerifierOptions {
    * networks where bodies could be changed on the way. Default true.
    */
   readonly allowUnsignedPayload?: boolean | undefined
+  /** How old the signature of a URL may be, however long it was made to last, ms; absent: no limit. */
+  readonly signatureAgeMaxMs?: number | undefined
 }
 
 const ANONYMOUS: Authentication = { kind: 'anonymous' }
@@ -191,11 +193,13 @@ export class SignatureVerifier {
       )
     }
     // A life of no seconds is over at once, whatever part of a second the client's clock left out.
-    if (claim.expiresSeconds === 0 || -aheadMs > claim.expiresSeconds * 1000) {
+    const { signatureAgeMaxMs = Number.POSITIVE_INFINITY } = this.#options
+    const lifeMs = Math.min(claim.expiresSeconds * 1000, signatureAgeMaxMs)
+    if (claim.expiresSeconds === 0 || -aheadMs > lifeMs) {
       throw new Failure('request-expired', 'the presigned URL has expired', {
         facts: {
           xAmzExpires: claim.expiresSeconds,
-          expires: isoSeconds(claim.timestamp.ms + claim.expiresSeconds * 1000),
+          expires: isoSeconds(claim.timestamp.ms + lifeMs),
           serverTime: isoSeconds(now),
         },
       })

@@ -69,11 +69,9 @@ export class S3IncomingBody implements IncomingBody {
 
   judge(digests: ReadonlyMap<ChecksumAlgorithm, string>): BodyVerdict {
     const { stated, payloadSha256Hex } = this.#options
-    if (payloadSha256Hex !== undefined && digests.get('sha256') !== payloadSha256Hex) {
-      throw new Failure(
-        'payload-hash-mismatch',
-        "the provided 'x-amz-content-sha256' header does not match what was computed",
-      )
+    const sha256Hex = digests.get('sha256')
+    if (payloadSha256Hex !== undefined && sha256Hex !== payloadSha256Hex) {
+      throw payloadMismatch(payloadSha256Hex, sha256Hex ?? '')
     }
     if (stated.contentMd5Hex !== undefined && digests.get('md5') !== stated.contentMd5Hex) {
       throw new Failure(
@@ -122,6 +120,15 @@ export class S3IncomingBody implements IncomingBody {
     })
     return writeAll(chunks, write)
   }
+}
+
+/** A body that is not the one that was signed. */
+export function payloadMismatch(statedHex: string, computedHex: string): Failure {
+  return new Failure(
+    'payload-hash-mismatch',
+    "the provided 'x-amz-content-sha256' header does not match what was computed",
+    { facts: { clientComputedContentSha256: statedHex, s3ComputedContentSha256: computedHex } },
+  )
 }
 
 /** Writes in order; stays synchronous as long as the consumer does. */

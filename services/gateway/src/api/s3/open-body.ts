@@ -9,9 +9,11 @@ import {
   type ChunkedMode,
   decodedLength,
 } from '@forebay/s3/chunked/decoder'
-import { header } from '@forebay/s3/request-headers'
+import { header, type RequestHeaders } from '@forebay/s3/request-headers'
+import { EMPTY_SHA256 } from '@forebay/s3/sigv4/canonical'
+import type { PayloadMode } from '@forebay/s3/sigv4/verify'
 import type { Exchange } from './exchange.ts'
-import { S3IncomingBody } from './incoming-body.ts'
+import { payloadMismatch, S3IncomingBody } from './incoming-body.ts'
 
 const NOTHING_STATED: StatedDigests = {
   checksum: undefined,
@@ -43,6 +45,20 @@ export function openObjectBody(exchange: Exchange): OpenedBody {
   }
   const stated = parseStatedDigests(exchange.headers, trailers)
   return { stated, body: openBody(exchange, lengthBytes, stated) }
+}
+
+/**
+ * Checks the signed hash of a body that has no bytes: it is known without reading, so that whoever
+ * signed another body learns that before anything that the request names is looked up.
+ *
+ * @throws Failure `payload-hash-mismatch`
+ */
+export function checkEmptyPayload(headers: RequestHeaders, payload: PayloadMode): void {
+  if (payload.kind !== 'hash' || headers['transfer-encoding'] !== undefined) return
+  const lengthBytes = Number(headers['content-length'] ?? 0)
+  if (lengthBytes === 0 && payload.sha256Hex !== EMPTY_SHA256) {
+    throw payloadMismatch(payload.sha256Hex, EMPTY_SHA256)
+  }
 }
 
 /**

@@ -15,6 +15,7 @@ import type { S3Context } from './context.ts'
 import { answerPreflight, originHeaders, setCorsHeaders } from './cross-origin.ts'
 import { type Arrival, Exchange, ownerOf } from './exchange.ts'
 import { FormUpload } from './form-upload.ts'
+import { checkEmptyPayload } from './open-body.ts'
 import { OPERATIONS } from './operations.ts'
 import { refuse, toFailure } from './refuse.ts'
 
@@ -131,6 +132,7 @@ export class S3Door {
     const headers = withHoistedHeaders(request.headers, target.query)
     const method = request.method ?? ''
     const operation = matchOperation(method, target, headers)
+    checkEmptyPayload(headers, authenticated.payload)
     checkHeaders(operation, headers)
     checkExpectedOwner(headers, [this.#context.owner.id, ownerOf(authenticated, this.#context).id])
     return new Exchange(this.#context, arrival, { authenticated, target, headers, operation })

@@ -103,9 +103,8 @@ const ARCHIVE_BODY = Type.Object({
   value: Type.Object({
     archname: Type.String({ minLength: 1, maxLength: 1024, format: 'forebay-archive-key' }),
     objnames: Type.Optional(
-      Type.Array(Type.String({ minLength: 1 }), {
-        minItems: 1,
-        description: 'Absent: all objects of the bucket.',
+      Type.Union([Type.Array(Type.String({ minLength: 1 })), Type.Null()], {
+        description: 'Absent, null or empty: all objects of the bucket.',
       }),
     ),
   }),

@@ -112,6 +112,14 @@ test.each([
   },
 )
 
+test.each([[[]], [null]])(
+  'names that are %j are none: the whole bucket, as in AIStore',
+  async (objnames) => {
+    const job = await onlyJob(await act('PUT b', 'archive', { archname: 'x.tar', objnames }))
+    expect([job?.kind, job?.args]).toEqual(['archive', { to: 'aws://b', name: 'x.tar' }])
+  },
+)
+
 test.each([
   ['POST native', 'prefetch-listrange', {}, 400, 'bucket-not-remote'],
   ['DELETE native', 'evict-listrange', {}, 400, 'bucket-not-remote'],
