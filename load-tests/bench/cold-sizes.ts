@@ -4,17 +4,14 @@
  * gives each connection a rate and a latency, turn by turn, and each object is read once by either.
  */
 
-import { join } from 'node:path'
-import { ForebayClient } from '@forebay/client/client'
-import { startForebay } from '../testkit/servers.ts'
 import type { BenchContext } from './bench-context.ts'
 import type { Figure } from './cold.ts'
-import { load, MIB, read } from './cold-setup.ts'
+import { CPU_BYTES, measureColdCpu } from './cold-cpu.ts'
+import { load, MIB, putAll, read, startNode } from './cold-setup.ts'
 import { COLD_BUCKET, type ColdStore, openColdStore, type StoreKind } from './cold-stores.ts'
-import { BENCH_KEYS, type Contender, prepare } from './contenders.ts'
-import { measureLoad } from './load.ts'
+import type { Contender } from './contenders.ts'
 import { objectName } from './requests.ts'
-import { formatSize, median, minimum } from './statistics.ts'
+import { formatSize, median } from './statistics.ts'
 import { startThrottle } from './throttle.ts'
 
 /** Limit of each connection to the store. */
@@ -23,25 +20,8 @@ const STORE_BYTES_PER_SECOND = 100 * MIB
 /** Of the direct rate, that the first reader gets at least. */
 const SHARE_MIN = 0.9
 
-/** CPU of the node for a cold GET of 4 KiB: half of what AIStore takes. */
-const CPU_US_MAX = 220
-
 const WARM_OBJECTS = 600
 const WARM_CONNECTIONS = 16
-
-export const CPU_BYTES = 4096
-const CPU_OBJECTS = 1500
-/** Rounds before the first that counts: the engine compiles what is hot in several steps. */
-const CPU_WARM_ROUNDS = 4
-const CPU_ROUNDS = 5
-/** As AIStore was measured. */
-export const CPU_CONNECTIONS = 16
-
-/** What the node does after its answers, the journal and the index, counts too. */
-const SETTLE_MS = 1000
-
-/** Writes to a store at once. */
-const PUTS_AT_ONCE = 4
 
 /** How often an object of a size is read: enough for a median, few enough to be done soon. */
 function roundsOf(sizeBytes: number, isQuick: boolean): number {
@@ -102,45 +82,12 @@ async function measureStore(
     }
     await forebay.server.stop()
     if (options.sizes.includes(CPU_BYTES))
-      figures.push(...(await measureCpu(context, store, { ...options, kind })))
+      figures.push(...(await measureColdCpu(context, store, { ...options, kind })))
     return figures
   } finally {
     await throttle.close()
     await store.server.stop()
   }
-}
-
-/** A node before the store, which has the bucket and has read one object of it. */
-export async function startNode(
-  context: BenchContext,
-  store: ColdStore,
-  options: {
-    readonly name: string
-    readonly url: string
-    readonly env?: Readonly<Record<string, string>>
-    /** Checkout of the program; absent: this one. */
-    readonly root?: string | undefined
-  },
-): Promise<Contender> {
-  const env = {
-    AWS_ACCESS_KEY_ID: BENCH_KEYS.accessKey,
-    AWS_SECRET_ACCESS_KEY: BENCH_KEYS.secretKey,
-    ...options.env,
-  }
-  const server = await context.own(
-    startForebay({
-      dataDir: join(context.folder, options.name),
-      config: store.settings(options.url),
-      env,
-      root: options.root,
-      signal: context.signal,
-    }),
-  )
-  const forebay: Contender = { name: options.name, server, credentials: undefined }
-  await store.addBucket(new ForebayClient({ endpoint: server.url }), options.url)
-  await store.put('first', Buffer.alloc(CPU_BYTES, 1))
-  await read(context, forebay, { name: 'first', targets: [`/${COLD_BUCKET}/first`] })
-  return forebay
 }
 
 /** Absent objects that a node has read before, as one that runs has: the engine compiles what is hot. */
@@ -189,69 +136,4 @@ async function measureSize(
       met: share >= SHARE_MIN,
     },
   ]
-}
-
-/** What the node spends on a cold GET, each of another object, from a store without a limit. */
-async function measureCpu(
-  context: BenchContext,
-  store: ColdStore,
-  options: {
-    readonly kind: StoreKind
-    readonly isQuick: boolean
-    readonly profile?: string | undefined
-  },
-): Promise<readonly Figure[]> {
-  const { kind, profile } = options
-  const count = options.isQuick ? CPU_OBJECTS / 3 : CPU_OBJECTS
-  const flags = `--cpu-prof --cpu-prof-dir=${profile} --disable-warning=ExperimentalWarning`
-  const forebay = await startNode(context, store, {
-    name: `${kind}-cpu`,
-    url: store.server.url,
-    ...(profile !== undefined && { env: { NODE_OPTIONS: flags } }),
-  })
-  const costs: number[] = []
-  for (let round = 0; round < CPU_WARM_ROUNDS + CPU_ROUNDS; round += 1) {
-    const keys = Array.from({ length: count }, (_, index) => `cpu-${round}/${objectName(index)}`)
-    await putAll(store, keys, CPU_BYTES)
-    const list = keys.map((key) => ({ method: 'GET' as const, target: `/${COLD_BUCKET}/${key}` }))
-    const run = {
-      client: context.client,
-      port: forebay.server.port,
-      requests: await prepare(context, forebay, { name: 'cpu', list }),
-      connections: CPU_CONNECTIONS,
-      count,
-      expectBytes: CPU_BYTES,
-      anyCore: true,
-      signal: context.signal,
-    }
-    context.say(`cold: ${count} objects of 4 KiB at ${forebay.name}`)
-    const { serverCpuSeconds } = await measureLoad(forebay.server, run, SETTLE_MS)
-    if (round >= CPU_WARM_ROUNDS) costs.push((serverCpuSeconds / count) * 1e6)
-  }
-  await forebay.server.stop()
-  const what = `${kind}, CPU of the node for an absent object of 4 KiB`
-  const least = minimum(costs)
-  return [
-    { what: `${what}, median of ${CPU_ROUNDS}`, value: median(costs), unit: 'us' },
-    {
-      what: `${what}, minimum`,
-      value: least,
-      unit: 'us',
-      bar: `<= ${CPU_US_MAX}`,
-      met: least <= CPU_US_MAX,
-    },
-  ]
-}
-
-export async function putAll(
-  store: ColdStore,
-  keys: readonly string[],
-  sizeBytes: number,
-): Promise<void> {
-  const bytes = Buffer.alloc(sizeBytes, 'forebay cold ')
-  const queue = keys.values()
-  const work = async (): Promise<void> => {
-    for (const key of queue) await store.put(key, bytes)
-  }
-  await Promise.all(Array.from({ length: PUTS_AT_ONCE }, work))
 }

@@ -4,10 +4,9 @@
  */
 import type { BenchContext } from './bench-context.ts'
 import type { Figure } from './cold.ts'
-import { CPU_BYTES, CPU_CONNECTIONS, putAll, startNode } from './cold-sizes.ts'
+import { CPU_BYTES, measureReads } from './cold-cpu.ts'
+import { putAll, startNode } from './cold-setup.ts'
 import { COLD_BUCKET, openColdStore, type StoreKind } from './cold-stores.ts'
-import { type Contender, prepare } from './contenders.ts'
-import { measureLoad } from './load.ts'
 import { objectName } from './requests.ts'
 import { median, minimum } from './statistics.ts'
 
@@ -51,9 +50,13 @@ async function measureStore(
   for (let round = 0; round < WARM_ROUNDS + rounds; round += 1) {
     const keys = Array.from({ length: OBJECTS }, (_, index) => `turn-${round}/${objectName(index)}`)
     await putAll(store, keys, CPU_BYTES)
+    const targets = keys.map((key) => `/${COLD_BUCKET}/${key}`)
     // Who comes second finds the store warm: each is that in turn.
     for (const who of round % 2 === 0 ? ORDER : ORDER.toReversed()) {
-      const cost = await readAll(context, who === 'own' ? own : other, keys)
+      const cost = await measureReads(context, who === 'own' ? own : other, {
+        targets,
+        settleMs: SETTLE_MS,
+      })
       if (round >= WARM_ROUNDS) costs[who].push(cost)
     }
     context.say(`${kind}: round ${round + 1} of ${WARM_ROUNDS + rounds}`)
@@ -69,25 +72,4 @@ async function measureStore(
     { what: `${what}, this version, minimum`, value: minimum(costs.own), unit: 'us' },
     { what: `${what}, median of the ratios`, value: median(ratios), unit: 'x' },
   ]
-}
-
-/** @returns microseconds of CPU an object */
-async function readAll(
-  context: BenchContext,
-  node: Contender,
-  keys: readonly string[],
-): Promise<number> {
-  const list = keys.map((key) => ({ method: 'GET' as const, target: `/${COLD_BUCKET}/${key}` }))
-  const run = {
-    client: context.client,
-    port: node.server.port,
-    requests: await prepare(context, node, { name: 'turn', list }),
-    connections: CPU_CONNECTIONS,
-    count: keys.length,
-    expectBytes: CPU_BYTES,
-    anyCore: true,
-    signal: context.signal,
-  }
-  const { serverCpuSeconds } = await measureLoad(node.server, run, SETTLE_MS)
-  return (serverCpuSeconds / keys.length) * 1e6
 }
