@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHash, createHmac } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { chunkedHeaders, encodeChunked } from '@forebay/s3/chunked/encoder'
 import { presign, signRequest } from '@forebay/s3/sigv4/sign'
@@ -169,6 +169,21 @@ describe('payload hashes', () => {
     expect(await put('other', sha256.replace('2', '3'))).toBe('400 XAmzContentSHA256Mismatch')
     expect(await put('other', 'garbage')).toMatch(/^400/)
     expect(await stored('other')).toBe('404 NoSuchKey')
+  })
+
+  test('of no body is judged before what the request names is looked up', async () => {
+    const tag = async (hash: string) => {
+      const more = { 'x-amz-content-sha256': hash, 'content-length': '0' }
+      const { headers } = sign('PUT', '/no-such-bucket/key?tagging', more)
+      return send('PUT /no-such-bucket/key?tagging', headers)
+    }
+    const empty = createHash('sha256').digest('hex')
+    const refusal = await tag(sha256)
+    expect(status(refusal)).toBe('400 XAmzContentSHA256Mismatch')
+    expect(refusal).toContain(
+      `<ClientComputedContentSHA256>${sha256}</ClientComputedContentSHA256><S3ComputedContentSHA256>${empty}</S3ComputedContentSHA256>`,
+    )
+    expect(status(await tag(empty))).toBe('404 NoSuchBucket')
   })
 })
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { jobEngineCases } from '@forebay/jobs/conformance'
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, test, vi } from 'vitest'
 import {
   type RedisOptions,
   startRedis,
@@ -12,6 +12,9 @@ import { isLeftOut } from '../testkit/tools.ts'
 import { type RedisPlace, redisHarness } from './redis-harness.ts'
 
 const CASE_TIMEOUT_MS = 120_000
+
+// Most of what cases do is to wait, for leases and for tries again: five at once left the machine idle.
+vi.setConfig({ maxConcurrency: 12 })
 
 /** What is started before the tests and stopped after them. */
 type Started = { readonly place: RedisPlace; readonly stop: () => Promise<void> }

@@ -2,7 +2,7 @@ import * as sdk from '@aws-sdk/client-s3'
 import { saysNothing } from '@forebay/gateway/api/s3/bucket-configurations'
 import { OPERATIONS } from '@forebay/gateway/api/s3/operations'
 import { OPERATION_NAMES, type OperationName } from '@forebay/s3/operation'
-import { MEANT } from '../full-flow/scope.ts'
+import { CONFIGURED, MEANT } from '../full-flow/scope.ts'
 import { renderClients, renderS3Tests } from './other-suites.ts'
 import type { SuiteResults } from './results.ts'
 
@@ -39,7 +39,17 @@ function render(results: SuiteResults): string {
   })
   const failed = groups.flatMap((group) => group.failed).sort()
   return [
-    `Of ${cases} cases that concern what is built, Forebay passes ${passed}. The others fail by intent:`,
+    `Of ${cases} cases that concern what is built, Forebay passes ${passed}. ${Object.keys(CONFIGURED).length} of them are about what`,
+    'versitygw refuses and Forebay takes unless it is set up otherwise: each runs against a Forebay with',
+    'the setting that it is about.',
+    '',
+    '| case | setting |',
+    '|---|---|',
+    ...Object.keys(CONFIGURED)
+      .sort()
+      .map((name) => `| ${name} | \`${CONFIGURED[name]}\` |`),
+    '',
+    'The others fail by intent:',
     '',
     '| case | why it fails |',
     '|---|---|',

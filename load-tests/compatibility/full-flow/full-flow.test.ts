@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { isLeftOut } from '../../testkit/tools.ts'
 import { readResults, summarise } from '../coverage/results.ts'
 import { type Compared, compareServers, judge } from './compare-servers.ts'
+import { CONFIGURED } from './scope.ts'
 import { parseOutput } from './suite.ts'
 
 test('the lines of the suite are read', () => {
@@ -35,6 +36,13 @@ describe.runIf(!isLeftOut('versitygw'))('the public suite of versitygw', () => {
 
   test('what is meant to fail does fail: no reason outlives its case', () => {
     const stale = cases.filter(({ meant, forebay }) => meant !== undefined && forebay.passed)
+    expect(stale.map(({ name }) => name)).toEqual([])
+  })
+
+  test('what is run with a setting fails without it: no setting outlives its case', () => {
+    const configured = cases.filter(({ withoutSetting }) => withoutSetting !== undefined)
+    expect(configured.map(({ name }) => name)).toEqual(Object.keys(CONFIGURED).sort())
+    const stale = configured.filter(({ withoutSetting }) => withoutSetting?.passed === true)
     expect(stale.map(({ name }) => name)).toEqual([])
   })
 })

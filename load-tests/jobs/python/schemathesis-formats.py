@@ -30,6 +30,8 @@ FORMATS = {
     "forebay-time-zone": st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"]),
     "forebay-template": template,
     "forebay-url": url,
+    # Of two that differ the last names do.
+    "forebay-listed-url": name.map("http://{0}.example/{0}".format),
     "forebay-url-template": st.builds("{}-{}.tar".format, url, span),
     "forebay-url-directory": url.map("{}/".format),
     "forebay-revision": name,
