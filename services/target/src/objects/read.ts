@@ -70,14 +70,14 @@ async function readPast(context: ObjectContext, request: ReadRequest): Promise<R
       if (!isFailure(error, 'backend-changed')) throw error
     }
   }
-  throw new Failure(
-    'unavailable',
-    `${request.key}: the object changes faster than it can be read`,
-    {
-      hint: 'try again',
-      retryAfterSeconds: 1,
-    },
-  )
+  throw changesTooFast(request)
+}
+
+function changesTooFast({ key }: ReadRequest): Failure {
+  return new Failure('unavailable', `${key}: the object changes faster than it can be read`, {
+    hint: 'try again',
+    retryAfterSeconds: 1,
+  })
 }
 
 /** A version that the client names: from the cache where it is the one kept, else from the backend. */
@@ -124,12 +124,29 @@ async function readNative(context: ObjectContext, request: ReadRequest): Promise
     if (doubt !== undefined && !(await doubt)) continue
     const answer = answerFromRecord(context, request, { record, status: 'hit' })
     if (answer !== undefined) return count(context, request, answer)
-    // Replaced between look-up and open: look again. The same version without its file is damage.
-    if (sameVersion(context.store.get(request.bucket.id, request.key), record)) break
+    // Replaced between look-up and open, or just now: look again.
+    if (await replacementOf(context, request)) continue
+    // The same version without its file is damage.
+    if (sameVersion(context.store.get(request.bucket.id, request.key), record)) {
+      throw new Failure(
+        'object-corrupt',
+        `${request.key}: the object's file is missing or damaged`,
+        {
+          hint: '"forebay scrub status --failures" tells more; put the object again, or delete it',
+        },
+      )
+    }
   }
-  throw new Failure('object-corrupt', `${request.key}: the object's file is missing or damaged`, {
-    hint: '"forebay scrub status --failures" tells more; put the object again, or delete it',
-  })
+  throw changesTooFast(request)
+}
+
+/** Waits for who may be giving the key another version. @returns false when nobody is */
+async function replacementOf(context: ObjectContext, request: ReadRequest): Promise<boolean> {
+  const keyId = keyIdOf(request.bucket, request.key)
+  if (!context.locks.isHeld(keyId)) return false
+  const release = await context.locks.acquire(keyId, request.signal)
+  release()
+  return true
 }
 
 export async function readCached(

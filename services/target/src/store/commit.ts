@@ -130,8 +130,10 @@ export async function publishRecord(
   const { from, settle } = publication
   const entry: JournalEntry = { kind: 'put', bucketId, key, sequence, record: bytes, from, settle }
   const previous = context.index.current(bucketId, key)
-  // Readers that looked the old version up and have not opened it yet find it open here.
-  const held = previous === undefined ? undefined : holdFile(context, previous)
+  // Its file goes before the record does: who looked it up and misses it waits for the key. Where that
+  // is as long as a disk syncs, he finds it open.
+  const held = previous !== undefined && sync ? holdFile(context, previous) : undefined
+  if (previous !== undefined) context.replacing.add(previous.stamp.counter)
   drive.inFlight.add(sequence)
   try {
     const position = await drive.journal.append(entry, sync)
@@ -140,6 +142,7 @@ export async function publishRecord(
     return await install(context, journalled, publication)
   } finally {
     held?.release()
+    if (previous !== undefined) context.replacing.delete(previous.stamp.counter)
     drive.inFlight.delete(sequence)
     if (!sync) drive.unsyncedCommits += 1
   }

@@ -175,7 +175,7 @@ export interface ObjectStore {
    * A descriptor of the record's file, checked to be its inode, a regular file and of its size.
    *
    * @returns undefined when the file is missing or another one, its bytes were found damaged, or it was
-   *   given up: the record is corrupt or was replaced.
+   *   given up: the record is corrupt, or was replaced, or is being replaced by who holds the key's lock.
    * @throws Failure `slow-down` when no descriptor is left, `disk-error` when the disk cannot say
    */
   open(record: ObjectRecord): FileLease | undefined

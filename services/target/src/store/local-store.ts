@@ -278,6 +278,7 @@ export class LocalObjectStore implements ObjectStore {
 
   #reportCorrupt(record: ObjectRecord): void {
     const { bucketId, key, stamp } = record
+    if (this.context.replacing.has(stamp.counter)) return
     if (this.context.index.current(bucketId, key)?.stamp.counter !== stamp.counter) return
     this.context.observer.event('record-corrupt', { bucketId, key })
   }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { BusySet } from '@forebay/base/busy-map'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
@@ -196,6 +197,7 @@ function makeContext(
     bucketOf,
     lockKey,
     files: new FdCache(() => table.byNumber, options.limits?.openFilesMax),
+    replacing: new BusySet(),
     buckets: new BucketGate(),
     directories: new DirectorySync(),
     policies: new BucketPolicies({

@@ -83,6 +83,8 @@ export interface StoreContext {
   readonly index: RecordIndex
   readonly buckets: BucketGate
   readonly files: FdCache
+  /** Versions that are losing their file to another one, by the counter of their stamp. */
+  readonly replacing: BusySet<number>
   readonly directories: DirectorySync
   readonly policies: BucketPolicies
   readonly quotas: Quotas

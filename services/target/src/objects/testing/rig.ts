@@ -81,6 +81,8 @@ export class Rig {
   /** For the next start; undefined: the product's own. */
   gatheredBytesMax: number | undefined
   readonly warnings: string[] = []
+  /** What the store told, in order. */
+  readonly events: string[] = []
   readonly reads: string[] = []
   readonly listSeeks: number[] = []
   #context: ObjectContext | undefined
@@ -147,7 +149,7 @@ export class Rig {
       mountpaths: [{ path: join(directory, 'mp') }],
       clusterId: 'testcluster',
       clock: this.clock,
-      observer: { event: () => undefined },
+      observer: { event: (name) => this.events.push(name) },
       bucketOf: (id) => (id === SYSTEM_BUCKET_ID ? SYSTEM_BUCKET : id === 1 ? NATIVE : this.bucket),
       lockKey: (bucketId, key) => locks.acquire(`${bucketId}/${key}`),
       ...this.room,

@@ -6,7 +6,16 @@
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { isFailure } from '@forebay/base/failure'
-import { CACHED, LAZY, NATIVE, openTestStore, put, putPartial, putSmall } from './store-fixture.ts'
+import {
+  CACHED,
+  LAZY,
+  NATIVE,
+  openTestStore,
+  put,
+  putPartial,
+  putSmall,
+  SYNC,
+} from './store-fixture.ts'
 
 const [root = ''] = process.argv.slice(2)
 // Of an earlier process, so that its pack is open for reading only when somebody reads.
@@ -60,7 +69,7 @@ const report = {
   partial: await tried(() => store.openPartial(partial)),
   write: await tried(() => store.createWork(NATIVE, 'other', 0)),
   overwrite: await tried(() =>
-    store.commit({ bucket: CACHED, key: 'cached', work }, recordOfNew(), LAZY),
+    store.commit({ bucket: CACHED, key: 'cached', work }, recordOfNew(), SYNC),
   ),
   records: ['native', 'kept'].map((key) => store.get(7, key) !== undefined),
   entries: ['cached', 'partial', 'small'].map((key) => store.get(8, key) !== undefined),
