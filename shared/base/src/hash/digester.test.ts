@@ -62,6 +62,12 @@ test('published digests of no bytes', async () => {
   ])
 })
 
+test('a body that is longer than it was said to be has no digests', async () => {
+  const digester = createDigester(['md5', 'crc32'], { expectedBytes: 4 })
+  await feed(digester, [Buffer.from('1234'), Buffer.alloc(0), Buffer.from('5')])
+  await expect(digester.digest()).rejects.toThrow(/longer than it was said to be/)
+})
+
 test('any split of a body gives the digests of the whole, inline and in a worker', async () => {
   const body = fc.uint8Array({ maxLength: 5000 })
   const marks = fc.array(fc.nat({ max: 5000 }), { maxLength: 6 })

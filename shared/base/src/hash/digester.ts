@@ -27,7 +27,7 @@ export interface Digester {
 }
 
 export interface DigesterOptions {
-  /** Length of the body where it is known; decides whether MD5 is worth a worker. */
+  /** Length of the body where it is known, never less than it has; decides whether MD5 is worth a worker. */
   readonly expectedBytes?: number | undefined
 }
 
@@ -53,12 +53,19 @@ export function createDigester(
     aside.add('md5')
     if (all.has('crc64nvme')) aside.add('crc64nvme')
   }
+  if (aside.size === 0) return new DigestsInPlace(all, expectedBytes)
+  return new RunningDigests(startAll(all, aside), openHashStream(aside))
+}
+
+function startAll(
+  algorithms: Iterable<HashAlgorithm>,
+  aside: ReadonlySet<HashAlgorithm>,
+): ReadonlyMap<HashAlgorithm, Running | undefined> {
   const running = new Map<HashAlgorithm, Running | undefined>()
-  for (const algorithm of all) {
-    const inWorker = algorithm === 'md5' || algorithm === 'crc64nvme' ? aside.has(algorithm) : false
-    running.set(algorithm, inWorker ? undefined : start(algorithm))
+  for (const algorithm of algorithms) {
+    running.set(algorithm, aside.has(algorithm) ? undefined : start(algorithm))
   }
-  return new RunningDigests(running, aside.size === 0 ? undefined : openHashStream(aside))
+  return running
 }
 
 /** The digest of bytes at hand, lower-case hexadecimal; blocks for as long as it takes. */
@@ -90,6 +97,56 @@ export function hashBuffer(algorithm: HashAlgorithm, bytes: Uint8Array): string 
       return algorithm satisfies never
   }
 }
+
+/** Without a worker. A body that comes in one piece, as small ones do, needs no running state. */
+class DigestsInPlace implements Digester {
+  readonly #algorithms: ReadonlySet<HashAlgorithm>
+  readonly #expectedBytes: number | undefined
+  #running: RunningDigests | undefined
+  #digests: Map<HashAlgorithm, string> | undefined
+  /** More came than was expected: who counts bytes knows that it is not the body. */
+  #isOverrun = false
+  #ended = false
+
+  constructor(algorithms: ReadonlySet<HashAlgorithm>, expectedBytes: number | undefined) {
+    this.#algorithms = algorithms
+    this.#expectedBytes = expectedBytes
+  }
+
+  update(chunk: Buffer): void | Promise<void> {
+    assert(!this.#ended, 'update after digest or abandon')
+    if (this.#digests !== undefined) {
+      this.#isOverrun ||= chunk.length > 0
+      return
+    }
+    if (this.#running === undefined && chunk.length === this.#expectedBytes) {
+      this.#digests = new Map()
+      for (const algorithm of this.#algorithms) {
+        this.#digests.set(algorithm, hashBuffer(algorithm, chunk))
+      }
+      return
+    }
+    return this.#start().update(chunk)
+  }
+
+  async digest(): Promise<ReadonlyMap<HashAlgorithm, string>> {
+    assert(!this.#ended, 'a second digest')
+    assert(!this.#isOverrun, 'the body is longer than it was said to be')
+    this.#ended = true
+    return this.#digests ?? this.#start().digest()
+  }
+
+  abandon(): void {
+    this.#ended = true
+  }
+
+  #start(): RunningDigests {
+    this.#running ??= new RunningDigests(startAll(this.#algorithms, NOBODY), undefined)
+    return this.#running
+  }
+}
+
+const NOBODY: ReadonlySet<HashAlgorithm> = new Set()
 
 class RunningDigests implements Digester {
   /** Undefined for those in the worker. */
