@@ -11,14 +11,14 @@ export const FLAGS = 7
 
 const ENTRIES_MIN = 32
 /** Both keep what an entry takes near 12 bytes of columns and 5.3 of index, and the copying rare. */
-const GROWTH = 1.15
+const GROWTH = 1.18
 const INDEX_SLOTS_PER_ENTRY = 4 / 3
 
 /** A full table with so many holes is copied without them; one with fewer grows. */
 const HOLES_SHARE_MIN = 1 / 8
 
 /** With fewer live entries the table shrinks, to a little more than they need. */
-const LIVE_SHARE_MIN = 0.78
+const LIVE_SHARE_MIN = 0.72
 const TRIMMED = 1.1
 
 /**
@@ -138,7 +138,7 @@ export class EntryTable {
       return this.#push(print, time, state)
     }
     const end = this.#end
-    this.#index[this.#slotOf(print)] = indexWord(tagOf(print), end)
+    this.#index[this.#slotAt(print, position)] = indexWord(tagOf(print), end)
     this.#prints[end] = print
     this.#used[end] = time
     this.#states[end] = state
@@ -160,7 +160,7 @@ export class EntryTable {
   remove(position: number): void {
     this.#units -= this.unitsAt(position)
     this.#count -= 1
-    this.#unlink(this.printAt(position))
+    this.#unlink(this.printAt(position), position)
     this.#states[position] = 0
   }
 
@@ -240,6 +240,7 @@ export class EntryTable {
       prints[to] = this.#prints[from] ?? 0
       used[to] = this.#used[from] ?? 0
       states[to] = state
+      MOVED[from] = to
       to += 1
     }
     this.hand = hand < 0 ? to : hand
@@ -247,9 +248,17 @@ export class EntryTable {
     this.#used = used
     this.#states = states
     this.#end = to
-    if (same) this.#index.fill(0)
-    else this.#index = new Uint32Array(indexLength(length))
-    for (let position = 0; position < to; position++) this.#link(position)
+    if (same) this.#movePositions()
+    else this.#index = movedInto(new Uint32Array(indexLength(length)), this.#index)
+  }
+
+  /** What the index says of each entry, by `MOVED`; the slots stay. */
+  #movePositions(): void {
+    const index = this.#index
+    for (let slot = 0; slot < index.length; slot++) {
+      const word = index[slot] ?? 0
+      if (word !== 0) index[slot] = movedWord(word)
+    }
   }
 
   /** The slot of the print, or the free one where its search ends. */
@@ -265,6 +274,17 @@ export class EntryTable {
     }
   }
 
+  /** The slot of an entry whose position is known: its word is, so that no entry is looked at. */
+  #slotAt(print: number, position: number): number {
+    const index = this.#index
+    const { length } = index
+    const tag = tagOf(print)
+    const word = indexWord(tag, position)
+    let slot = home(tag, length)
+    while (index[slot] !== word) slot = slot + 1 === length ? 0 : slot + 1
+    return slot
+  }
+
   /** The print is not in the index yet, so only a free slot ends the search. */
   #link(position: number): void {
     const index = this.#index
@@ -276,10 +296,10 @@ export class EntryTable {
   }
 
   /** Takes an entry out of the index and closes the gap, so that no search ends too early. */
-  #unlink(print: number): void {
+  #unlink(print: number, position: number): void {
     const index = this.#index
     const { length } = index
-    let gap = this.#slotOf(print)
+    let gap = this.#slotAt(print, position)
     for (let slot = gap + 1 === length ? 0 : gap + 1; index[slot] !== 0; ) {
       const word = index[slot] ?? 0
       const wanted = home(word >>> POSITION_BITS, length)
@@ -293,6 +313,25 @@ export class EntryTable {
     }
     index[gap] = 0
   }
+}
+
+/** Where a copy of a table put the entry of each position; of one table at a time. */
+const MOVED = new Uint16Array(ENTRIES_MAX)
+
+function movedWord(word: number): number {
+  return indexWord(word >>> POSITION_BITS, MOVED[(word & POSITION_MASK) - 1] ?? 0)
+}
+
+/** Fills a larger or smaller index, in the order of the old one: that is nearly the order of slots. */
+function movedInto<T extends Uint32Array>(index: T, old: Uint32Array): T {
+  const { length } = index
+  for (const word of old) {
+    if (word === 0) continue
+    let slot = home(word >>> POSITION_BITS, length)
+    while (index[slot] !== 0) slot = slot + 1 === length ? 0 : slot + 1
+    index[slot] = movedWord(word)
+  }
+  return index
 }
 
 /** A size as the table counts it: a multiple of 4 KiB, one at least, 2 TiB at most. */
@@ -315,5 +354,5 @@ function indexLength(entries: number): number {
 
 /** The slot where the search for a tag begins. */
 function home(tag: number, length: number): number {
-  return Math.floor((tag / TAG_RANGE) * length)
+  return Math.floor((tag * length) / TAG_RANGE)
 }

@@ -5,7 +5,7 @@ import type { EvictionPolicy, SavedPolicy } from './eviction-policy.ts'
 export const SHARD_OBJECTS_MAX = 16_384
 
 /** Victims that one shard gives before the next one does: what they have in common is at hand. */
-const VICTIMS_PER_TURN = 64
+const VICTIMS_PER_TURN = 256
 
 interface Shard {
   readonly policy: EvictionPolicy
