@@ -11,11 +11,16 @@ import type { Packs } from './packs.ts'
 /** Open files kept when the process may have enough; each costs about 1 KiB of kernel memory. */
 export const OPEN_FILES_MAX = 4096
 
+/** A file is put behind all others only so far apart: part of the files kept, since it costs as much as a small read. */
+const MOVE_SHARE = 1 / 4
+
 interface OpenFile {
   readonly fd: number
   readonly mountpath: number
   readonly inode: number
   leases: number
+  /** Count of look-ups when it was last put behind all others. */
+  movedAt: number
   /** Out of the cache: closed with the last lease. */
   dropped: boolean
 }
@@ -39,8 +44,9 @@ interface FilesOf {
 export class FdCache {
   readonly #drives: () => ReadonlyMap<number, FilesOf>
   readonly #openMax: number
-  /** By stamp counter, in order of use. */
+  /** By stamp counter, in order of use but for `MOVE_SHARE`: one that was used so lately stays where it is. */
   readonly #files = new Map<number, OpenFile>()
+  #lookUps = 0
 
   /** @param openMax files kept; fewer where the process may not have so many descriptors */
   constructor(drives: () => ReadonlyMap<number, FilesOf>, openMax = OPEN_FILES_MAX) {
@@ -105,21 +111,29 @@ export class FdCache {
   #find(record: ObjectRecord): OpenFile | undefined {
     const { counter } = record.stamp
     const { mountpath, inode } = record.location
+    this.#lookUps += 1
     const known = this.#files.get(counter)
     if (known !== undefined) {
       if (known.mountpath === mountpath && known.inode === inode) {
-        this.#files.delete(counter)
-        this.#files.set(counter, known)
+        this.#moveToEnd(counter, known)
         return known
       }
       this.#drop(counter, known)
     }
     const fd = this.#open(record)
     if (fd === undefined) return undefined
-    const file: OpenFile = { fd, mountpath, inode, leases: 0, dropped: false }
+    const movedAt = this.#lookUps
+    const file: OpenFile = { fd, mountpath, inode, leases: 0, movedAt, dropped: false }
     this.#files.set(counter, file)
     if (this.#files.size > this.#openMax) this.#closeOldest()
     return file
+  }
+
+  #moveToEnd(counter: number, file: OpenFile): void {
+    if (this.#lookUps - file.movedAt <= this.#openMax * MOVE_SHARE) return
+    file.movedAt = this.#lookUps
+    this.#files.delete(counter)
+    this.#files.set(counter, file)
   }
 
   /** Packs keep their descriptors themselves. */
