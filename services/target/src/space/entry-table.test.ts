@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ENTRIES_MAX, EntryTable } from './entry-table.ts'
+import { ENTRIES_MAX, EntryIndex } from './entry-index.ts'
+import { EntryTable } from './entry-table.ts'
 
 const UNIT = 4096
 
@@ -38,6 +39,48 @@ test('a table agrees with a map in order of insertion through any sequence of ch
         .filter((position) => table.isLive(position))
         .map((position) => table.printAt(position))
       expect(order).toEqual([...model.keys()])
+    }),
+    { numRuns: 30 },
+  )
+})
+
+test('two tables that share an index agree with two maps, whatever goes from one to the other', () => {
+  const act = fc.record({
+    kind: fc.constantFrom('put', 'put', 'put', 'put', 'remove', 'end', 'other', 'trim'),
+    print: fc.integer({ min: 0, max: 400 }).map((low) => (low * 2_654_435_769) >>> 0),
+    queue: fc.nat({ max: 1 }),
+  })
+  fc.assert(
+    fc.property(fc.array(act, { maxLength: 3000, size: 'max' }), (acts) => {
+      const index = new EntryIndex()
+      const pair = [0, 1].map((queue) => ({
+        table: new EntryTable(index, queue === 0 ? 0 : 1),
+        model: new Set<number>(),
+      }))
+      for (const { kind, print, queue } of acts) {
+        const [own, other] = queue === 0 ? pair : pair.toReversed()
+        if (own === undefined || other === undefined) throw new Error('there are two')
+        const position = own.table.find(print)
+        expect(position >= 0).toBe(own.model.has(print))
+        if (kind === 'trim') own.table.trim()
+        if (kind === 'put' && position < 0 && !other.model.has(print)) {
+          own.table.append(print, 1, UNIT)
+          own.model.add(print)
+        }
+        if (position < 0) continue
+        if (kind === 'remove') own.table.remove(position)
+        if (kind === 'end') own.table.moveToEnd(position)
+        if (kind === 'other') own.table.moveTo(other.table, position)
+        if (kind === 'remove' || kind === 'end' || kind === 'other') own.model.delete(print)
+        if (kind === 'end') own.model.add(print)
+        if (kind === 'other') other.model.add(print)
+      }
+      for (const { table, model } of pair) {
+        const order = [...Array(table.end).keys()].filter((position) => table.isLive(position))
+        expect(order.map((position) => table.printAt(position))).toEqual([...model])
+        expect([table.count, table.units]).toEqual([model.size, model.size])
+        for (const position of order) expect(table.find(table.printAt(position))).toBe(position)
+      }
     }),
     { numRuns: 30 },
   )
@@ -96,11 +139,13 @@ test('what is saved and loaded is the same in the same order', () => {
 })
 
 test('a full table takes no more, and takes again what is removed', () => {
-  const table = new EntryTable()
+  const index = new EntryIndex()
+  const table = new EntryTable(index, 0)
   for (let print = 0; print < ENTRIES_MAX; print++) table.append(print, 1, UNIT)
   expect(table.append(ENTRIES_MAX, 1, UNIT)).toBe(-1)
-  const other = new EntryTable()
+  const other = new EntryTable(index, 1)
   expect(other.moveTo(table, other.append(ENTRIES_MAX, 1, UNIT))).toBe(-1)
+  expect([other.count, index.find(ENTRIES_MAX)]).toEqual([0, 0])
   table.remove(table.find(7))
   expect(table.printAt(table.append(ENTRIES_MAX, 1, UNIT))).toBe(ENTRIES_MAX)
   expect([table.count, table.find(7)]).toEqual([ENTRIES_MAX, -1])

@@ -1,3 +1,4 @@
+import { EntryIndex, positionOf, queueOf } from './entry-index.ts'
 import { CHOSEN, EntryTable } from './entry-table.ts'
 import type { EvictionPolicy, SavedPolicy } from './eviction-policy.ts'
 import { Ghosts } from './ghosts.ts'
@@ -19,8 +20,9 @@ const USES_OF_PROVEN = 1
 export class S3FifoPolicy implements EvictionPolicy {
   readonly kind = 's3-fifo'
   readonly #now: () => number
-  readonly #small = new EntryTable()
-  readonly #main = new EntryTable()
+  readonly #index = new EntryIndex()
+  readonly #main = new EntryTable(this.#index, 0)
+  readonly #small = new EntryTable(this.#index, 1)
   readonly #ghosts = new Ghosts()
   /** Units of what is chosen of the small queue: on its way out. */
   #leavingUnits = 0
@@ -36,7 +38,8 @@ export class S3FifoPolicy implements EvictionPolicy {
   }
 
   get memoryBytes(): number {
-    return this.#small.memoryBytes + this.#main.memoryBytes + this.#ghosts.memoryBytes
+    const tables = this.#small.columnBytes + this.#main.columnBytes
+    return tables + this.#index.memoryBytes + this.#ghosts.memoryBytes
   }
 
   stored(print: number, bytes: number): void {
@@ -162,12 +165,12 @@ export class S3FifoPolicy implements EvictionPolicy {
     table.setFlags(position, 0)
   }
 
-  /** The queue that has the object, and its position there in `#position`; most are in the main one. */
+  /** The queue that has the object, and its position there in `#position`. */
   #locate(print: number): EntryTable | undefined {
-    this.#position = this.#main.find(print)
-    if (this.#position >= 0) return this.#main
-    this.#position = this.#small.find(print)
-    return this.#position >= 0 ? this.#small : undefined
+    const place = this.#index.find(print)
+    if (place === 0) return undefined
+    this.#position = positionOf(place)
+    return queueOf(place) === 0 ? this.#main : this.#small
   }
 }
 
