@@ -14,6 +14,7 @@ import { createFileBody, createFollowingBody } from '../bodies/send-range.ts'
 import type { ObjectRecord } from '../store/contract.ts'
 import { BytesBody } from './bytes-body.ts'
 import type { ObjectContext } from './context.ts'
+import { expectedDigest } from './expected-digest.ts'
 import type { Fill } from './fill.ts'
 import { ageSeconds } from './freshness.ts'
 import type { Gathered } from './gathered.ts'
@@ -22,6 +23,9 @@ import { readable, type SourceBody } from './source-body.ts'
 import { type WantedRange, wantedRange } from './wanted-range.ts'
 
 type Found = Extract<DoorAnswer, { kind: 'found' }>
+
+/** Objects up to this size are here within milliseconds: a range of one can wait for all of it, bytes. */
+const PROVEN_RANGE_BYTES_MAX = 1024 ** 2
 
 /** A read's answer whose bytes can also stay in the process. */
 export type ReadAnswer =
@@ -120,19 +124,23 @@ export async function answerFromFill(
   const offset = range?.offset ?? 0
   const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
   const end = offset + lengthBytes
-  const whole = lengthBytes === attributes.sizeBytes
-  const reader = fill.join(offset, end)
+  const isPart = lengthBytes < attributes.sizeBytes
+  const proven = isPart && lengthBytes > 0 && isProvenFirst(context, request, fill)
+  // What must be there for the answer.
+  const needed = proven ? { from: 0, to: attributes.sizeBytes } : { from: offset, to: end }
+  const reader = fill.join(needed.from, needed.to)
   const wanted = (at: number, held: boolean) => {
     reader.offset = at
-    return { offset: at, lengthBytes: end - at, held, whole }
+    return { offset: at, lengthBytes: needed.to - at, held, whole: proven || !isPart }
   }
   // All of it is withheld until it was verified; then head and body leave together, as of a hit.
-  const atOnce = whole && lengthBytes <= SMALL_BODY_DIRECT_BYTES_MAX
+  const atOnce = proven || (!isPart && lengthBytes <= SMALL_BODY_DIRECT_BYTES_MAX)
   try {
     // What is there is sent at once: where the rest finds no room, it is too late to read past the cache.
     if (status === 'partial') await fill.findRoom(reader)
     if (atOnce) {
-      for (let at = 0; at < end; ) at += await fill.waitFor(wanted(at, false), request.signal)
+      const { signal } = request
+      for (let at = 0; at < needed.to; ) at += await fill.waitFor(wanted(at, false), signal)
     } else if (lengthBytes > 0) await fill.waitFor(wanted(offset, true), request.signal)
     if (attributes.sizeBytes === 0) await fill.waitForAll(request.signal)
   } catch (error) {
@@ -168,6 +176,21 @@ export async function answerFromFill(
       })
   const body = readable(sender, { ...source, offset })
   return { kind: 'found', attributes, range, partCount, body, cache: judged.cache }
+}
+
+/**
+ * Whether a range waits until the whole was verified. A whole body with a wrong byte is cut before its
+ * end; of a range that byte may be all that is asked for, and nobody would see it.
+ */
+function isProvenFirst(
+  context: ObjectContext,
+  { bucket }: ReadRequest,
+  { attributes, pin }: Fill,
+): boolean {
+  if (attributes.sizeBytes > PROVEN_RANGE_BYTES_MAX) return false
+  const { sparseThresholdBytes } = context.propertiesOf(bucket)
+  const mayStaySparse = pin.kind !== 'none' && attributes.sizeBytes > sparseThresholdBytes
+  return !mayStaySparse && expectedDigest(attributes) !== undefined
 }
 
 /** An answer from an object in memory. */
