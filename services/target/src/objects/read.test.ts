@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
+import { readObject } from './read.ts'
 import { cachedBucket, NATIVE, pattern, Rig } from './testing/rig.ts'
 
 let rig: Rig
@@ -127,6 +128,27 @@ test('a body that does not match its checksum is refused and not kept', async ()
   await expect(rig.get('a')).rejects.toMatchObject({ code: 'backend-corrupt' })
   expect(rig.context.store.get(2, 'a')).toBeUndefined()
   expect(await rig.get('a')).toEqual(pattern(100_000))
+})
+
+test('a range of an absent object is answered when the whole is as it should be', async () => {
+  rig = await Rig.open()
+  const bytes = pattern(100_000)
+  rig.remote.put('remote', 'a', bytes)
+  const request = {
+    bucket: rig.bucket,
+    key: 'a',
+    conditions: {},
+    range: { kind: 'from-to', first: 1000, last: 1999 },
+    signal: new AbortController().signal,
+  } as const
+  rig.remote.addFault({ action: { kind: 'corrupt-answer', at: 1500 }, on: ['read'] })
+  await expect(readObject(rig.context, request)).rejects.toMatchObject({ code: 'backend-corrupt' })
+  rig.remote.addFault({ action: { kind: 'cut-body', afterBytes: 70_000 }, on: ['read'] })
+  expect(await rig.get('a', { range: request.range })).toEqual(bytes.subarray(1000, 2000))
+  await rig.idle()
+  expect(rig.context.store.get(2, 'a')?.blocks).toBeUndefined()
+  expect(await rig.get('a')).toEqual(bytes)
+  expect(rig.remote.requestCount('read')).toBe(3)
 })
 
 test('a fetch that breaks goes on where it broke, held to the same version', async () => {
