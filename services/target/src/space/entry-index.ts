@@ -16,7 +16,7 @@ export const ENTRIES_MAX = POSITION_MASK - 1
 const LOAD_MAX = 3 / 4
 /** With so few it shrinks, to a little more than they need. */
 const LOAD_MIN = 0.72 * LOAD_MAX
-const GROWTH = 1.18
+const GROWTH = 1.25
 const TRIMMED = 1.1
 const SLOTS_MIN = 43
 

@@ -266,8 +266,22 @@ export class EntryTable {
     const enough = length - this.#count >= length * HOLES_SHARE_MIN
     const wanted = enough ? length : Math.min(ENTRIES_MAX, Math.ceil(length * GROWTH))
     if (wanted === this.#count) return false
-    this.#copy(wanted)
+    if (this.#end === this.#count) this.#grow(wanted)
+    else this.#copy(wanted)
     return true
+  }
+
+  /** Without holes nothing changes its position. */
+  #grow(length: number): void {
+    const longer = (column: Uint32Array): Uint32Array<ArrayBuffer> => {
+      const copy = new Uint32Array(length)
+      copy.set(column)
+      return copy
+    }
+    this.#prints = longer(this.#prints)
+    this.#used = longer(this.#used)
+    this.#states = longer(this.#states)
+    this.#index.setPrints(this.#queue, this.#prints)
   }
 
   #copy(length: number): void {
