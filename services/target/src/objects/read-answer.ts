@@ -125,7 +125,9 @@ export async function answerFromFill(
   const lengthBytes = range?.lengthBytes ?? attributes.sizeBytes
   const end = offset + lengthBytes
   const isPart = lengthBytes < attributes.sizeBytes
-  const proven = isPart && lengthBytes > 0 && isProvenFirst(context, request, fill)
+  // What is there in parts has a checksum for each.
+  const mayProve = isPart && lengthBytes > 0 && status !== 'partial'
+  const proven = mayProve && isProvenFirst(context, request, fill)
   // What must be there for the answer.
   const needed = proven ? { from: 0, to: attributes.sizeBytes } : { from: offset, to: end }
   const reader = fill.join(needed.from, needed.to)

@@ -125,7 +125,11 @@ async function readNative(context: ObjectContext, request: ReadRequest): Promise
     const answer = answerFromRecord(context, request, { record, status: 'hit' })
     if (answer !== undefined) return count(context, request, answer)
     // Replaced between look-up and open, or just now: look again.
-    if (await replacementOf(context, request)) continue
+    const replaced = context.store.replacementOf(record)
+    if (replaced !== undefined) {
+      await abortable(replaced, request.signal)
+      continue
+    }
     // The same version without its file is damage.
     if (sameVersion(context.store.get(request.bucket.id, request.key), record)) {
       throw new Failure(
@@ -138,15 +142,6 @@ async function readNative(context: ObjectContext, request: ReadRequest): Promise
     }
   }
   throw changesTooFast(request)
-}
-
-/** Waits for who may be giving the key another version. @returns false when nobody is */
-async function replacementOf(context: ObjectContext, request: ReadRequest): Promise<boolean> {
-  const keyId = keyIdOf(request.bucket, request.key)
-  if (!context.locks.isHeld(keyId)) return false
-  const release = await context.locks.acquire(keyId, request.signal)
-  release()
-  return true
 }
 
 export async function readCached(
@@ -271,7 +266,9 @@ async function serveRecord(
   if (record.blocks !== undefined) return servePartial(context, request, record)
   const answer = answerFromRecord(context, request, found)
   if (answer !== undefined) return answer
-  await dropCorrupt(context, request, record)
+  const replaced = context.store.replacementOf(record)
+  if (replaced === undefined) await dropCorrupt(context, request, record)
+  else await abortable(replaced, request.signal)
   return 'again'
 }
 

@@ -43,9 +43,7 @@ test('an object without its file is damaged, whoever has its key', async () => {
   const path = rig.context.store.get(NATIVE.id, 'k')?.location.path ?? ''
   unlinkSync(join(rig.directory, 'mp', path))
   const release = await rig.context.locks.acquire(keyIdOf(NATIVE, 'k'))
-  const reading = rig.get('k', { bucket: NATIVE }).catch((error: unknown) => error)
-  await new Promise((resolve) => setImmediate(resolve))
-  release()
-  expect(await reading).toMatchObject({ code: 'object-corrupt' })
+  await expect(rig.get('k', { bucket: NATIVE })).rejects.toMatchObject({ code: 'object-corrupt' })
   expect(rig.events).toContain('record-corrupt')
+  release()
 })

@@ -130,10 +130,11 @@ export async function publishRecord(
   const { from, settle } = publication
   const entry: JournalEntry = { kind: 'put', bucketId, key, sequence, record: bytes, from, settle }
   const previous = context.index.current(bucketId, key)
-  // Its file goes before the record does: who looked it up and misses it waits for the key. Where that
-  // is as long as a disk syncs, he finds it open.
-  const held = previous !== undefined && sync ? holdFile(context, previous) : undefined
-  if (previous !== undefined) context.replacing.add(previous.stamp.counter)
+  // Its file goes before the record does: who looked it up and misses it waits for the new one. Where
+  // that is as long as a disk syncs, he finds it open; a place in a pack is there as long as it is held.
+  const isHeld = sync || (previous !== undefined && isPackPath(previous.location.path))
+  const held = previous !== undefined && isHeld ? holdFile(context, previous) : undefined
+  const endReplacing = previous && context.replacing.begin(previous)
   drive.inFlight.add(sequence)
   try {
     const position = await drive.journal.append(entry, sync)
@@ -142,7 +143,7 @@ export async function publishRecord(
     return await install(context, journalled, publication)
   } finally {
     held?.release()
-    if (previous !== undefined) context.replacing.delete(previous.stamp.counter)
+    endReplacing?.()
     drive.inFlight.delete(sequence)
     if (!sync) drive.unsyncedCommits += 1
   }

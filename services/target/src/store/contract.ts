@@ -175,10 +175,15 @@ export interface ObjectStore {
    * A descriptor of the record's file, checked to be its inode, a regular file and of its size.
    *
    * @returns undefined when the file is missing or another one, its bytes were found damaged, or it was
-   *   given up: the record is corrupt, or was replaced, or is being replaced by who holds the key's lock.
+   *   given up: the record is corrupt, or was replaced, or is being replaced: see `replacementOf`.
    * @throws Failure `slow-down` when no descriptor is left, `disk-error` when the disk cannot say
    */
   open(record: ObjectRecord): FileLease | undefined
+  /**
+   * For a record that `open` did not find: resolves when the version that takes its file's name is the
+   * current one, or has failed. Undefined when there is none.
+   */
+  replacementOf(record: ObjectRecord): Promise<void> | undefined
 
   /**
    * Whether an absent object is worth keeping when it is read from the backend: what is not is passed

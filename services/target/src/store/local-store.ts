@@ -102,6 +102,10 @@ export class LocalObjectStore implements ObjectStore {
     return undefined
   }
 
+  replacementOf(record: ObjectRecord): Promise<void> | undefined {
+    return this.context.replacing.endOf(record)
+  }
+
   admits(bucket: BucketRecord, key: string, wanted?: Wanted): boolean {
     return admitsObject(this.context, { bucket, key }, wanted)
   }
@@ -278,7 +282,7 @@ export class LocalObjectStore implements ObjectStore {
 
   #reportCorrupt(record: ObjectRecord): void {
     const { bucketId, key, stamp } = record
-    if (this.context.replacing.has(stamp.counter)) return
+    if (this.context.replacing.has(record)) return
     if (this.context.index.current(bucketId, key)?.stamp.counter !== stamp.counter) return
     this.context.observer.event('record-corrupt', { bucketId, key })
   }

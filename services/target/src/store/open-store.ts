@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { BusySet } from '@forebay/base/busy-map'
 import type { Clock } from '@forebay/base/clock'
 import { Failure } from '@forebay/base/failure'
 import type { BucketRecord } from '@forebay/model/bucket'
@@ -31,6 +30,7 @@ import { lockDirectory, type ProcessLock } from './process-lock.ts'
 import { RecordIndex } from './record-index.ts'
 import { recover, sweepPartialFiles } from './recover.ts'
 import { replaceFile } from './replace-file.ts'
+import { Replacing } from './replacing.ts'
 import { Sequence, type StoreContext, type StoreObserver } from './store-context.ts'
 import { sweepPacks } from './sweep-packs.ts'
 import { keepSyncMarks, SYNC_MARK_INTERVAL_MS, writeSyncMark } from './sync-mark.ts'
@@ -197,7 +197,7 @@ function makeContext(
     bucketOf,
     lockKey,
     files: new FdCache(() => table.byNumber, options.limits?.openFilesMax),
-    replacing: new BusySet(),
+    replacing: new Replacing(),
     buckets: new BucketGate(),
     directories: new DirectorySync(),
     policies: new BucketPolicies({

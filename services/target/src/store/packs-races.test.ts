@@ -25,6 +25,7 @@ import {
   CACHED,
   LAZY,
   openTestStore,
+  put,
   putSmall,
   recordOf,
   temporaryDirectory,
@@ -163,6 +164,27 @@ test('the room of a commit that fails is taken until its blocks are the file sys
   expect(store.totals().reservedBytes).toBe(4096)
   await eventually(() => expect(store.totals().reservedBytes).toBe(0))
   expect(allocatedBytes('a') + allocatedBytes('b')).toBe(0)
+})
+
+test('a small object that is overwritten is never a hole while it is the current one', async () => {
+  const before = await putSmall(store, 'k', bytesOf(4096, 'old'))
+  armFailpoints('pack:freed=delay:100')
+  let isWritten = false
+  const writing = put(store, { bucket: CACHED, key: 'k', text: 'new' }, LAZY).finally(() => {
+    isWritten = true
+  })
+  let looked = 0
+  while (!isWritten) {
+    if (store.get(CACHED.id, 'k')?.stamp.counter === before.stamp.counter) {
+      expect(text('k')).toBe(String(bytesOf(4096, 'old')))
+      looked += 1
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await writing
+  expect(looked).toBeGreaterThan(0)
+  expect(text('k')).toBe('new')
+  await eventually(() => expect(failpointPassed('pack:freed')).toBe(1))
 })
 
 /** Packs of a directory of their own. */

@@ -17,6 +17,7 @@ import type { Mountpath } from './mountpath.ts'
 import type { MountpathState } from './mountpath-state.ts'
 import type { Packs } from './packs.ts'
 import type { RecordIndex } from './record-index.ts'
+import type { Replacing } from './replacing.ts'
 import type { SpareFiles } from './spare-files.ts'
 import type { Trash } from './trash.ts'
 
@@ -83,8 +84,7 @@ export interface StoreContext {
   readonly index: RecordIndex
   readonly buckets: BucketGate
   readonly files: FdCache
-  /** Versions that are losing their file to another one, by the counter of their stamp. */
-  readonly replacing: BusySet<number>
+  readonly replacing: Replacing
   readonly directories: DirectorySync
   readonly policies: BucketPolicies
   readonly quotas: Quotas
