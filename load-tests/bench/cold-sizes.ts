@@ -20,7 +20,11 @@ const STORE_BYTES_PER_SECOND = 100 * MIB
 /** Of the direct rate, that the first reader gets at least. */
 const SHARE_MIN = 0.9
 
-const WARM_OBJECTS = 600
+/** Read before anything counts, by their size: what is larger than memory may have goes another way. */
+const WARM_OBJECTS = new Map([
+  [CPU_BYTES, 600],
+  [MIB, 96],
+])
 const WARM_CONNECTIONS = 16
 
 /** How often an object of a size is read: enough for a median, few enough to be done soon. */
@@ -92,10 +96,13 @@ async function measureStore(
 
 /** Absent objects that a node has read before, as one that runs has: the engine compiles what is hot. */
 async function warmUp(context: BenchContext, store: ColdStore, forebay: Contender): Promise<void> {
-  const keys = Array.from({ length: WARM_OBJECTS }, (_, index) => `warm/${objectName(index)}`)
-  await putAll(store, keys, CPU_BYTES)
-  const list = keys.map((key) => ({ method: 'GET' as const, target: `/${COLD_BUCKET}/${key}` }))
-  await load(context, forebay, { name: 'warm', list, connections: WARM_CONNECTIONS })
+  for (const [sizeBytes, length] of WARM_OBJECTS) {
+    const keys = Array.from({ length }, (_, index) => `warm-${sizeBytes}/${objectName(index)}`)
+    await putAll(store, keys, sizeBytes)
+    const list = keys.map((key) => ({ method: 'GET' as const, target: `/${COLD_BUCKET}/${key}` }))
+    const name = `warm-${sizeBytes}`
+    await load(context, forebay, { name, list, connections: WARM_CONNECTIONS })
+  }
 }
 
 async function measureSize(

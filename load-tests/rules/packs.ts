@@ -68,4 +68,10 @@ export const PACK_RULES: readonly Mutation[] = [
       store('local-store.ts', 'stamp.counter >= drive.state.suspectBelow', 'stamp.counter >= 0'),
     ],
   },
+  {
+    rule: 'packs',
+    what: 'an overwritten place becomes a hole before its record goes',
+    tests: [RACES],
+    edits: [store('commit.ts', 'const isHeld = sync || (', 'const isHeld = sync && (')],
+  },
 ]
