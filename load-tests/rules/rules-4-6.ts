@@ -211,7 +211,11 @@ export const RULES_4_TO_6: readonly Mutation[] = [
     what: 'what has no pin is sparse',
     tests: [LATER],
     edits: [
-      object('read.ts', "    known.pin.kind !== 'none' &&\n    capabilities", '    capabilities'),
+      object(
+        'fill-parts.ts',
+        "pin.kind !== 'none' && attributes.sizeBytes",
+        'attributes.sizeBytes',
+      ),
     ],
   },
   {

@@ -1,4 +1,5 @@
 import type { BucketRecord } from '@forebay/model/bucket'
+import type { BucketProperties } from '@forebay/model/bucket-properties'
 import type { ObjectAttributes } from '@forebay/model/object'
 import type { Pin } from '@forebay/model/version'
 import type { NewRecord, ObjectRecord, WorkFile } from '../store/contract.ts'
@@ -19,6 +20,14 @@ export interface FillParts {
   readonly settles: boolean
   /** The partial entry that this fill continues. */
   readonly record?: ObjectRecord | undefined
+}
+
+/** True for a version of which the cache may keep some blocks and not all. */
+export function mayStayPartial(
+  { sparseThresholdBytes }: Pick<BucketProperties, 'sparseThresholdBytes'>,
+  { attributes, pin }: Pick<FillParts, 'attributes' | 'pin'>,
+): boolean {
+  return pin.kind !== 'none' && attributes.sizeBytes > sparseThresholdBytes
 }
 
 /** What is recorded of a fill: of blocks of it, or of the whole with its xxh64 where that was computed. */

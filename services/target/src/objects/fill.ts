@@ -17,7 +17,7 @@ import { algorithmsInRow, checkDigest, expectedDigest } from './expected-digest.
 import type { FetchPace } from './fetch-pace.ts'
 import { Fetching, type FetchingHost, FILL_OVER } from './fetching.ts'
 import { digestFile } from './file-digest.ts'
-import { type FillParts, recordOf } from './fill-parts.ts'
+import { type FillParts, mayStayPartial, recordOf } from './fill-parts.ts'
 import { isUnreachable } from './is-unreachable.ts'
 import { publishCurrent } from './publish-current.ts'
 import type { RangeFetch } from './range-fetch.ts'
@@ -479,8 +479,7 @@ export class Fill implements FetchingHost {
 
   /** True when the entry may be kept in parts. */
   #isSparse(): boolean {
-    const { sparseThresholdBytes } = this.#context.propertiesOf(this.#parts.bucket)
-    return this.pin.kind !== 'none' && this.attributes.sizeBytes > sparseThresholdBytes
+    return mayStayPartial(this.#context.propertiesOf(this.#parts.bucket), this)
   }
 
   /** Nobody reads and nothing comes: what is there of a sparse entry stays, the rest is given up. */

@@ -16,6 +16,7 @@ import { BytesBody } from './bytes-body.ts'
 import type { ObjectContext } from './context.ts'
 import { expectedDigest } from './expected-digest.ts'
 import type { Fill } from './fill.ts'
+import { mayStayPartial } from './fill-parts.ts'
 import { ageSeconds } from './freshness.ts'
 import type { Gathered } from './gathered.ts'
 import { type BrokenRead, restFromBackend } from './repair-read.ts'
@@ -184,15 +185,10 @@ export async function answerFromFill(
  * Whether a range waits until the whole was verified. A whole body with a wrong byte is cut before its
  * end; of a range that byte may be all that is asked for, and nobody would see it.
  */
-function isProvenFirst(
-  context: ObjectContext,
-  { bucket }: ReadRequest,
-  { attributes, pin }: Fill,
-): boolean {
-  if (attributes.sizeBytes > PROVEN_RANGE_BYTES_MAX) return false
-  const { sparseThresholdBytes } = context.propertiesOf(bucket)
-  const mayStaySparse = pin.kind !== 'none' && attributes.sizeBytes > sparseThresholdBytes
-  return !mayStaySparse && expectedDigest(attributes) !== undefined
+function isProvenFirst(context: ObjectContext, { bucket }: ReadRequest, fill: Fill): boolean {
+  if (fill.attributes.sizeBytes > PROVEN_RANGE_BYTES_MAX) return false
+  if (mayStayPartial(context.propertiesOf(bucket), fill)) return false
+  return expectedDigest(fill.attributes) !== undefined
 }
 
 /** An answer from an object in memory. */

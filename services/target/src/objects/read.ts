@@ -11,6 +11,7 @@ import { type Asked, askBackend } from './ask-backend.ts'
 import { keyIdOf, type ObjectContext } from './context.ts'
 import { dropCorrupt } from './drop-corrupt.ts'
 import { dropExpired } from './drop-expired.ts'
+import { mayStayPartial } from './fill-parts.ts'
 import type { Opened } from './fill-table.ts'
 import { freshForMs, mayServeStale } from './freshness.ts'
 import type { GenerationToken } from './generations.ts'
@@ -355,8 +356,7 @@ async function open(
   const sparse =
     wanted.kind === 'range' &&
     wanted.range.lengthBytes < known.attributes.sizeBytes &&
-    known.attributes.sizeBytes > context.propertiesOf(request.bucket).sparseThresholdBytes &&
-    known.pin.kind !== 'none' &&
+    mayStayPartial(context.propertiesOf(request.bucket), known) &&
     capabilities.rangedRead &&
     capabilities.pinnedRead
   return sparse

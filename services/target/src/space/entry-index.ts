@@ -7,6 +7,7 @@
 const POSITION_BITS = 15
 const POSITION_MASK = 2 ** POSITION_BITS - 1
 const PLACE_BITS = POSITION_BITS + 1
+const PLACE_MASK = 2 ** PLACE_BITS - 1
 const TAG_RANGE = 2 ** (32 - PLACE_BITS)
 
 /** Entries of one table. */
@@ -73,8 +74,7 @@ export class EntryIndex {
       const word = words[slot] ?? 0
       if (word === 0) return 0
       if (word >>> PLACE_BITS !== tag) continue
-      const prints = queueOf(word) === 0 ? this.#first : this.#second
-      if (prints[positionOf(word)] === print) return word & (2 ** PLACE_BITS - 1)
+      if (this.#printsOf(queueOf(word))[positionOf(word)] === print) return word & PLACE_MASK
     }
   }
 
@@ -131,7 +131,7 @@ export class EntryIndex {
 
   /** In order: nobody has the new position of an entry by then. */
   #moveFew(queue: Queue, moved: Uint16Array): void {
-    const prints = queue === 0 ? this.#first : this.#second
+    const prints = this.#printsOf(queue)
     for (let from = 0; from < moved.length; from++) {
       const to = moved[from] ?? GONE
       if (to === GONE || to === from) continue
@@ -146,6 +146,10 @@ export class EntryIndex {
       if (word === 0 || queueOf(word) !== queue) continue
       words[slot] = wordOf(word >>> PLACE_BITS, placeOf(queue, moved[positionOf(word)] ?? 0))
     }
+  }
+
+  #printsOf(queue: Queue): Uint32Array {
+    return queue === 0 ? this.#first : this.#second
   }
 
   /** In the order of the old slots, which is nearly that of the new ones. */
